@@ -1,0 +1,16 @@
+//! Text -> values that know where they stand.
+//!
+//! The only room that knows the YAML libraries: one of them gives a file its meaning, the other gives every value and
+//! every key its position. A parser here takes text; the reading of files is done by those who know where files are.
+//! Mistakes are collected as [`Problem`]s, so that one run shows all mistakes of a file. Called by every room that
+//! reads what a person wrote.
+
+mod fields;
+mod loc;
+mod node;
+mod problem;
+
+pub use fields::Fields;
+pub use loc::{Loc, Source};
+pub use node::{Data, Key, Node, Style};
+pub use problem::{Problem, nearest};
