@@ -1,4 +1,11 @@
-//! x
+//! What a person types and sees: arguments, settings, commands, errors as text, progress.
+//!
+//! The only room that reads the environment, prints, and knows where files are.
+
+mod embedded;
+pub mod failure;
+
+/// Runs the program and returns its exit code.
 pub fn run() -> u8 {
-    0
+    failure::ExitCode::Done as u8
 }
