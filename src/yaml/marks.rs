@@ -88,8 +88,13 @@ impl Reader {
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             Event::DocumentStart(..) => self.stack.clear(),
-            // Ends, comments, and whatever a newer parser may add: none of it is a value.
-            _ => {}
+            // Nothing of it is a value, nor is what a newer parser may add.
+            Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentEnd
+            | Event::Anchor(..)
+            | Event::Comment(..)
+            | _ => {}
         }
     }
 

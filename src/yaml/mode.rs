@@ -53,7 +53,7 @@ pub fn mode_of(value: &Value) -> Result<Mode, String> {
             .or_else(|| symbolic(text).map(Mode::Symbolic))
             .ok_or_else(|| format!(r#"{value} is no mode: write "0644" or "u=rw,g=r""#)),
         Value::Number(_) => Err(format!(
-            r#"a mode must be text, so that {value} is not read as a decimal number"#
+            "a mode must be text, so that {value} is not read as a decimal number"
         )),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
             Err(format!(r#"{value} is no mode: write "0644" or "u=rw,g=r""#))

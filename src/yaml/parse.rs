@@ -65,7 +65,7 @@ impl<'a> Join<'a> {
     }
 
     fn node(&mut self, tree: Tree, mark: Option<&Mark>, near: &Loc) -> Node {
-        let mark = mark.and_then(behind_alias);
+        let mark = mark.map(behind_alias);
         let loc = mark.map_or_else(|| near.clone(), |mark| self.loc(mark));
         let shape = mark.map(|mark| &mark.shape);
         let mut style = Style::Plain;
@@ -207,8 +207,7 @@ impl<'a> Join<'a> {
                 let (first_line, indent) = self.block(line, text);
                 Style::Folded { first_line, indent }
             }
-            // Plain, and whatever a newer parser may add.
-            _ => Style::Plain,
+            ScalarStyle::Plain => Style::Plain,
         }
     }
 
@@ -247,21 +246,20 @@ struct Entries {
 impl Entries {
     fn set(&mut self, key: Key, value: Node) {
         let place = self.places.get(&key.name).copied();
-        match place.and_then(|place| self.list.get_mut(place)) {
-            Some(entry) => *entry = (key, value),
-            None => {
-                self.places.insert(key.name.clone(), self.list.len());
-                self.list.push((key, value));
-            }
+        if let Some(entry) = place.and_then(|place| self.list.get_mut(place)) {
+            *entry = (key, value);
+        } else {
+            self.places.insert(key.name.clone(), self.list.len());
+            self.list.push((key, value));
         }
     }
 }
 
 /// Follows an alias to what it stands for: that is where the text was written.
-fn behind_alias(mark: &Mark) -> Option<&Mark> {
+fn behind_alias(mark: &Mark) -> &Mark {
     match &mark.shape {
-        Shape::Alias(target) => Some(target.as_deref().unwrap_or(mark)),
-        Shape::Scalar(_) | Shape::Seq(_) | Shape::Map(_) => Some(mark),
+        Shape::Alias(target) => target.as_deref().unwrap_or(mark),
+        Shape::Scalar(_) | Shape::Seq(_) | Shape::Map(_) => mark,
     }
 }
 
