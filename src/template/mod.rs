@@ -13,6 +13,7 @@ mod arguments;
 mod attribute;
 mod check;
 mod compare;
+mod condition;
 #[cfg(test)]
 mod differential;
 mod error;
@@ -38,6 +39,7 @@ mod methods;
 mod object;
 mod operate;
 mod others;
+mod parts;
 mod password;
 mod percent;
 mod plain_yaml;
