@@ -14,8 +14,6 @@ mod attribute;
 mod check;
 mod compare;
 mod condition;
-#[cfg(test)]
-mod differential;
 mod error;
 mod evaluate;
 mod failure;
@@ -162,3 +160,12 @@ pub trait Outside: Send + Sync + Debug {
 
 /// The marker that makes a module argument as if it had not been given.
 pub const OMIT: &str = "__omit_place_holder__";
+
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod room_tests;
+#[cfg(test)]
+mod scope_tests;
