@@ -5,12 +5,23 @@
 //! Mistakes are collected as [`Problem`]s, so that one run shows all mistakes of a file. Called by every room that
 //! reads what a person wrote.
 
+mod duration;
 mod fields;
+mod flag;
 mod loc;
+mod marks;
+mod mode;
 mod node;
+mod parse;
 mod problem;
+mod syntax;
+mod tree;
 
+pub use duration::{duration, duration_of};
 pub use fields::Fields;
+pub use flag::{flag, flag_of};
 pub use loc::{Loc, Source};
+pub use mode::{Clause, Mode, mode, mode_of};
 pub use node::{Data, Key, Node, Style};
+pub use parse::{parse, parse_documents};
 pub use problem::{Problem, nearest};

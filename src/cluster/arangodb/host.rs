@@ -1,0 +1,2 @@
+//! What one machine shows of its starter and servers -> members.
+//! (filled below)
