@@ -2,6 +2,7 @@
 //!
 //! The only room that reads the environment, prints, and knows where files are.
 
+mod args;
 mod embedded;
 
 pub mod failure;
