@@ -1,1 +1,28 @@
-//! x
+//! Plays, roles, tasks, blocks, brackets, guards, with the positions at which they were written.
+//!
+//! Loading reads every file that a playbook names, expands what is static (imports, roles) and collects all mistakes of
+//! all files. Whatever may hold a template stays a [`yaml::Node`](crate::yaml::Node); nothing is rendered and no host is
+//! known here. Called by `plan`, `rollout` and `cli`.
+
+mod argument_spec;
+mod context;
+mod files;
+mod id;
+mod role;
+mod safety;
+mod task;
+mod tree;
+
+pub use argument_spec::ArgumentSpec;
+pub use context::{Context, Keywords, Level};
+pub use files::{FileKind, Files, directory_of, join};
+pub use id::TaskId;
+pub use role::{Role, RoleUse};
+pub use safety::{Bracket, Guard, Per, Probed, TakesDown};
+pub use task::{
+    Action, Include, Included, Loop, LoopControl, LoopOver, Meta, OnDeadline, RoleFiles, Task,
+};
+pub use tree::{
+    Block, BlockKind, BracketEntry, Entry, Item, OnFailure, Order, Play, Playbook, Prompt, Section,
+    Strategy,
+};

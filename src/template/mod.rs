@@ -8,7 +8,7 @@ mod quote;
 
 use std::fmt::Debug;
 
-pub use quote::shell_quote;
+pub use quote::{shell_quote, shell_quote_bytes};
 pub use serde_json::Value;
 
 use crate::yaml::Loc;

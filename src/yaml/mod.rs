@@ -14,6 +14,8 @@ mod mode;
 mod node;
 mod parse;
 mod problem;
+#[cfg(test)]
+mod properties;
 mod syntax;
 mod tree;
 
