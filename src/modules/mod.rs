@@ -5,11 +5,17 @@
 //! them.
 
 pub mod files;
-mod lineinfile;
-mod blockinfile;
-mod replace;
+pub mod program;
 mod registry;
 pub mod spec;
+
+mod blockinfile;
+mod command;
+mod lineinfile;
+mod raw;
+mod replace;
+mod script;
+mod shell;
 
 pub use registry::{ALL, find};
 

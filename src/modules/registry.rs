@@ -1,13 +1,17 @@
 //! All modules by name.
 
 use super::Module;
-use super::{blockinfile, lineinfile, replace};
+use super::{blockinfile, command, lineinfile, raw, replace, script, shell};
 
 /// Every module, in the order of their names.
 pub static ALL: &[&dyn Module] = &[
     &blockinfile::BlockInFile,
+    &command::Command,
     &lineinfile::LineInFile,
+    &raw::Raw,
     &replace::Replace,
+    &script::Script,
+    &shell::Shell,
 ];
 
 /// The prefixes that Ansible allows before the name of a module that it ships.
