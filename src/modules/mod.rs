@@ -11,11 +11,13 @@ pub mod spec;
 
 mod blockinfile;
 mod command;
+mod copy;
 mod lineinfile;
 mod raw;
 mod replace;
 mod script;
 mod shell;
+mod template;
 
 pub use registry::{ALL, find};
 

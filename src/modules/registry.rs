@@ -1,17 +1,19 @@
 //! All modules by name.
 
 use super::Module;
-use super::{blockinfile, command, lineinfile, raw, replace, script, shell};
+use super::{blockinfile, command, copy, lineinfile, raw, replace, script, shell, template};
 
 /// Every module, in the order of their names.
 pub static ALL: &[&dyn Module] = &[
     &blockinfile::BlockInFile,
     &command::Command,
+    &copy::Copy,
     &lineinfile::LineInFile,
     &raw::Raw,
     &replace::Replace,
     &script::Script,
     &shell::Shell,
+    &template::Template,
 ];
 
 /// The prefixes that Ansible allows before the name of a module that it ships.
