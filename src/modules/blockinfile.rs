@@ -72,7 +72,7 @@ static SPEC: ModuleSpec = ModuleSpec {
         OWNER,
         GROUP,
     ],
-    absent: FILE_ARGUMENTS,
+    absent: &FILE_ARGUMENTS,
     exclusive: &[&["insertbefore", "insertafter"]],
     example: "- name: the cluster's names\n  blockinfile:\n    path: /etc/hosts\n    block: |\n      10.0.0.1 db1\n      10.0.0.2 db2\n",
     returns: &[

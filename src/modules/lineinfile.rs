@@ -36,7 +36,7 @@ static SPEC: ModuleSpec = ModuleSpec {
         OWNER,
         GROUP,
     ],
-    absent: FILE_ARGUMENTS,
+    absent: &FILE_ARGUMENTS,
     exclusive: &[
         &["insertbefore", "insertafter"],
         &["regexp", "search_string"],

@@ -5,13 +5,20 @@
 //! them.
 
 mod blockinfile;
+mod command;
 mod command_file;
+mod copy;
 pub mod files;
 mod lineinfile;
 mod process;
+pub mod program;
+mod raw;
 mod registry;
 mod replace;
+mod script;
+mod shell;
 pub mod spec;
+mod template;
 
 pub use registry::{ALL, find};
 

@@ -1,15 +1,23 @@
 //! All modules by name.
 
 use super::Module;
-use super::{blockinfile, command_file, lineinfile, process, replace};
+use super::{
+    blockinfile, command, command_file, copy, lineinfile, process, raw, replace, script, shell, template,
+};
 
 /// Every module, in the order of their names.
 pub static ALL: &[&dyn Module] = &[
     &blockinfile::BlockInFile,
+    &command::Command,
     &command_file::CommandFile,
+    &copy::Copy,
     &lineinfile::LineInFile,
     &process::ProcessModule,
+    &raw::Raw,
     &replace::Replace,
+    &script::Script,
+    &shell::Shell,
+    &template::Template,
 ];
 
 /// The prefixes that Ansible allows before the name of a module that it ships.

@@ -32,7 +32,7 @@ pub const GROUP: Argument = Argument::new(
 );
 
 /// What Ansible's file modules have beside these, and what to do instead.
-pub const FILE_ARGUMENTS: &[(&str, &str)] = &[
+pub const FILE_ARGUMENTS: [(&str, &str); 7] = [
     ("attributes", "run `chattr` with `command`"),
     ("attr", "run `chattr` with `command`"),
     (

@@ -7,8 +7,11 @@ mod attributes;
 mod edit;
 mod mode;
 mod pattern;
+mod place;
+mod remote_copy;
 mod state;
 mod target;
+mod tree;
 mod word;
 mod write;
 
@@ -18,7 +21,10 @@ pub use edit::{
 };
 pub use mode::Mode;
 pub use pattern::{Flags, Pattern, Text, expand};
+pub use place::Place;
+pub use remote_copy::RemoteCopy;
 pub use state::{FileKind, PathState, STATE, read_state};
 pub use target::{Found, Target, Wanted};
+pub use tree::{Tree, TreeFile};
 pub use word::{Append, PRELUDE, Reply, argument_words, path_word};
 pub use write::{BACKUP as BACKUP_LINES, NO, Write, Written, hex, sha256, validate_lines};

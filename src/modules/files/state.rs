@@ -1,12 +1,13 @@
 //! What is at a path: kind, permissions, owner, times, by one `stat` of coreutils or busybox.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::word::Reply;
 use crate::modules::ModuleError;
 
 /// What a path is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileKind {
     /// A regular file.
     File,
@@ -25,7 +26,7 @@ pub enum FileKind {
 }
 
 /// What `stat` knows of a path.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PathState {
     /// What it is.
     pub kind: FileKind,

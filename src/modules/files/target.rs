@@ -75,7 +75,7 @@ impl Target<'_> {
         if let Some(name) = self.into {
             let name = shell_quote(name);
             text.append(format!(
-                "case $p in */) p=$p{name} ;; *) [ ! -d \"$p\" ] || p=$p/{name} ;; esac\n"
+                "case $p in */) p=${{p}}{name} ;; *) [ ! -d \"$p\" ] || p=$p/{name} ;; esac\n"
             ));
         }
         if self.follow {

@@ -12,7 +12,7 @@ use crate::modules::{HostCx, ModuleError};
 use crate::template::shell_quote;
 
 /// What fits into the script itself; more goes over a channel of its own.
-const IN_SCRIPT: usize = 64 * 1024;
+pub const IN_SCRIPT: usize = 64 * 1024;
 
 /// A file to be written.
 #[derive(Debug)]
@@ -70,6 +70,11 @@ impl Write<'_> {
             state,
             backup_file: reply.get("backup_file").map(str::to_owned),
         })
+    }
+
+    /// Returns the whole work as one shell text that ends its shell; for several files in one round trip.
+    pub fn script_in_one(&self) -> Result<String, ModuleError> {
+        self.script(None)
     }
 
     /// Puts the content beside the file's place and returns that path.
