@@ -142,6 +142,8 @@ pub struct ModuleSpec {
     pub notes: &'static [&'static str],
     /// Its arguments.
     pub arguments: &'static [Argument],
+    /// Arguments that Ansible's module has and this one deliberately has not: name, and what to do instead.
+    pub absent: &'static [(&'static str, &'static str)],
     /// The argument that takes the text when the module is written with bare text (`command: ls`).
     pub free_form: Option<&'static str>,
     /// Whether arguments outside the table are allowed (`set_fact`).
@@ -168,6 +170,7 @@ impl ModuleSpec {
         summary: "",
         notes: &[],
         arguments: &[],
+        absent: &[],
         free_form: None,
         open: false,
         exclusive: &[],

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::read::{ClusterView, ServerView};
 use crate::cluster::model::Verdict;
 use crate::cluster::model::arangodb::{
-    Shard, Version, agency_ok, blocks_stop, has_quorum, leader, led_by, leadership_way, order_agents,
+    Shard, Version, agency_ok, blocks_stop, has_quorum, leader, leadership_way, led_by,
+    order_agents,
 };
 
 /// What the operator allows by name, and what is expected.
@@ -24,7 +25,9 @@ pub struct Overrides {
 impl Overrides {
     fn allows_single(&self, shard: &Shard) -> bool {
         let name = format!("{}/{}", shard.database, shard.name);
-        self.single_copy.iter().any(|allowed| *allowed == name || allowed == "*")
+        self.single_copy
+            .iter()
+            .any(|allowed| *allowed == name || allowed == "*")
     }
 }
 
@@ -37,9 +40,16 @@ pub struct Judgement {
 
 /// Judges what was read.
 pub fn judge(view: &ClusterView, overrides: &Overrides) -> Judgement {
-    let shards: &[Shard] = view.store.as_ref().map(|store| store.shards.as_slice()).unwrap_or_default();
+    let shards: &[Shard] = view
+        .store
+        .as_ref()
+        .map(|store| store.shards.as_slice())
+        .unwrap_or_default();
     let servers = all_servers(view);
-    let versions: BTreeSet<&str> = servers.iter().filter_map(|server| server.version.as_deref()).collect();
+    let versions: BTreeSet<&str> = servers
+        .iter()
+        .filter_map(|server| server.version.as_deref())
+        .collect();
     let value = json!({
         "cluster_id": view.store.as_ref().ok().and_then(|store| store.cluster_id.clone()),
         "agency": agency(view, overrides),
@@ -60,11 +70,18 @@ pub fn judge(view: &ClusterView, overrides: &Overrides) -> Judgement {
 }
 
 fn all_servers(view: &ClusterView) -> Vec<&ServerView> {
-    view.agents.iter().chain(&view.dbservers).chain(&view.coordinators).collect()
+    view.agents
+        .iter()
+        .chain(&view.dbservers)
+        .chain(&view.coordinators)
+        .collect()
 }
 
 fn lowest(servers: &[ServerView]) -> Option<Version> {
-    servers.iter().filter_map(|server| server.version.as_deref()?.parse().ok()).min()
+    servers
+        .iter()
+        .filter_map(|server| server.version.as_deref()?.parse().ok())
+        .min()
 }
 
 fn verdict(verdict: Verdict) -> Value {
@@ -103,7 +120,11 @@ fn server(server: &ServerView) -> Value {
 
 fn servers_answer(servers: &[&ServerView]) -> Verdict {
     let problem = |server: &&ServerView| {
-        let name = if server.short_name.is_empty() { &server.id } else { &server.short_name };
+        let name = if server.short_name.is_empty() {
+            &server.id
+        } else {
+            &server.short_name
+        };
         match (&server.problem, server.available) {
             (Some(problem), _) => Some(format!("{name} at {}: {problem}", server.endpoint)),
             // Agents have no availability in every version; their own predicate judges them.
@@ -118,9 +139,18 @@ fn servers_answer(servers: &[&ServerView]) -> Verdict {
 
 fn shards_value(shards: &[Shard], overrides: &Overrides) -> Value {
     let describe = |shard: &Shard| {
-        format!("{} planned on {}, in sync on {}", shard.title(), shard.plan.join(" "), shard.current.join(" "))
+        format!(
+            "{} planned on {}, in sync on {}",
+            shard.title(),
+            shard.plan.join(" "),
+            shard.current.join(" ")
+        )
     };
-    let out_of_sync: Vec<String> = shards.iter().filter(|shard| !shard.in_sync()).map(describe).collect();
+    let out_of_sync: Vec<String> = shards
+        .iter()
+        .filter(|shard| !shard.in_sync())
+        .map(describe)
+        .collect();
     let single = |shard: &&Shard| shard.plan.len() == 1 && !overrides.allows_single(shard);
     let led: BTreeMap<String, Vec<Value>> = led_by(shards)
         .into_iter()
@@ -145,7 +175,10 @@ fn shards_value(shards: &[Shard], overrides: &Overrides) -> Value {
 fn stop(view: &ClusterView, shards: &[Shard], overrides: &Overrides) -> BTreeMap<String, Value> {
     let allowed = |shard: &Shard| overrides.allows_single(shard);
     let judge = |server: &ServerView| {
-        let mut problems: Vec<String> = shards.iter().filter_map(|shard| blocks_stop(shard, &server.id, &allowed)).collect();
+        let mut problems: Vec<String> = shards
+            .iter()
+            .filter_map(|shard| blocks_stop(shard, &server.id, &allowed))
+            .collect();
         if let Err(problem) = &view.store {
             problems.push(problem.clone());
         }
@@ -163,7 +196,9 @@ fn supervision(view: &ClusterView) -> Value {
             "jobs": store.jobs,
             "unfit": store.unfit,
         }),
-        Err(problem) => json!({"mode": null, "normal": false, "problem": problem, "jobs": [], "unfit": []}),
+        Err(problem) => {
+            json!({"mode": null, "normal": false, "problem": problem, "jobs": [], "unfit": []})
+        }
     }
 }
 
@@ -173,11 +208,22 @@ fn health(view: &ClusterView) -> Verdict {
         Ok(servers) => servers,
         Err(problem) => return Verdict::of(vec![problem.clone()]),
     };
-    let bad = servers.iter().filter(|(_, health)| match health.status.as_str() {
-        "GOOD" => false,
-        "" => health.role != "Agent",
-        _ => true,
-    });
-    let name = |id: &String, short: &String| if short.is_empty() { id.clone() } else { short.clone() };
-    Verdict::of(bad.map(|(id, health)| format!("{} is {:?}", name(id, &health.short_name), health.status)).collect())
+    let bad = servers
+        .iter()
+        .filter(|(_, health)| match health.status.as_str() {
+            "GOOD" => false,
+            "" => health.role != "Agent",
+            _ => true,
+        });
+    let name = |id: &String, short: &String| {
+        if short.is_empty() {
+            id.clone()
+        } else {
+            short.clone()
+        }
+    };
+    Verdict::of(
+        bad.map(|(id, health)| format!("{} is {:?}", name(id, &health.short_name), health.status))
+            .collect(),
+    )
 }
