@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::files::{Files, Kind, directory_of, extension, join};
-use super::model::{GroupId, HostId, UNGROUPED};
+use super::model::{ALL, GroupId, HostId, UNGROUPED};
 use super::{Inventory, VarTable, VarsDirectory, ini, range, script, structured};
 use crate::yaml::{Data, Key, Loc, Node, Problem, Source};
 
@@ -221,6 +221,11 @@ impl Loading<'_> {
 
     /// Makes a group the child of another.
     pub(super) fn add_child(&mut self, parent: GroupId, child: GroupId, loc: &Loc) {
+        let is = |id, name| self.inventory.group_id(name) == Some(id);
+        if is(child, UNGROUPED) && !is(parent, ALL) {
+            let message = "`ungrouped` holds the hosts that are in no group, and cannot be in one";
+            return self.problems.push(Problem::at(loc, message));
+        }
         if let Err(error) = self.inventory.add_child(parent, child) {
             self.problems.push(Problem::at(loc, error.to_string()));
         }
