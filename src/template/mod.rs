@@ -9,7 +9,7 @@ mod quote;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-pub use quote::shell_quote;
+pub use quote::{shell_quote, shell_quote_bytes};
 pub use serde_json::Value;
 
 use crate::yaml::Loc;
