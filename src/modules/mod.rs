@@ -4,6 +4,7 @@
 //! change. Check mode ends after `observe`. Modules never print, never retry, never know about batches; `rollout` calls
 //! them.
 
+mod arangodb_info;
 mod blockinfile;
 mod command;
 mod command_file;
