@@ -8,6 +8,7 @@ mod coerce;
 mod specs;
 
 pub use check::{check_arguments, is_template};
+pub use coerce::coerce;
 pub use specs::{Specs, builtin_name};
 
 use serde_json::{Map, Value};

@@ -1,8 +1,9 @@
 //! The tree: playbook, plays, blocks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Bracket, Context, Guard, RoleUse, TakesDown, Task, TaskId};
+use super::{Bracket, Context, Guard, Loaded, RoleUse, TakesDown, Task, TaskId};
 use crate::yaml::{Loc, Node, Problem, Source};
 
 /// A playbook with everything static that it names.
@@ -14,6 +15,9 @@ pub struct Playbook {
     pub entries: Vec<Entry>,
     /// Every file that was read for it, in the order of reading.
     pub sources: Vec<Arc<Source>>,
+    /// What dynamic includes load whose names are no templates, by the include's id: for checks and plans. When a run
+    /// comes to an include it loads it again, with what its names are then.
+    pub includes: BTreeMap<TaskId, Arc<Loaded>>,
     /// What is worth knowing and no mistake.
     pub notes: Vec<Problem>,
 }

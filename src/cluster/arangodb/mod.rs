@@ -10,7 +10,7 @@ pub mod parse;
 mod read;
 mod token;
 
-pub use judge::{Judgement, Overrides, judge};
+pub use judge::{Judgement, Questions, judge};
 pub use member::{HostView, Listed, listed};
 pub use read::{Answer, Ask, AskError, ClusterView, ServerView, read_cluster, read_round};
 pub use token::superuser_token;

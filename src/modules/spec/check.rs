@@ -300,7 +300,7 @@ mod tests {
             ),
             (
                 "{dest: /x, src: a, owners: [a, {b: c}]}",
-                &["1:32 argument `owners` of `copy`: must be a list, not a map"],
+                &["1:32 argument `owners` of `copy`: must be text, not a map"],
             ),
         ];
         for (text, expected) in cases {

@@ -41,7 +41,8 @@ fn chosen(value: &Value) -> Vec<String> {
     }
 }
 
-fn coerce(kind: Kind, value: &Value) -> Result<Value, String> {
+/// Turns a value into what a kind takes; the error is a message.
+pub fn coerce(kind: Kind, value: &Value) -> Result<Value, String> {
     match kind {
         Kind::Str | Kind::Path => text(value).map(Value::String),
         Kind::Flag => flag_of(value).map(Value::Bool),
