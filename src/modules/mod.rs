@@ -12,6 +12,7 @@ pub mod spec;
 mod blockinfile;
 mod command;
 mod copy;
+mod file;
 mod lineinfile;
 mod raw;
 mod replace;

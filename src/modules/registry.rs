@@ -1,13 +1,14 @@
 //! All modules by name.
 
 use super::Module;
-use super::{blockinfile, command, copy, lineinfile, raw, replace, script, shell, template};
+use super::{blockinfile, command, copy, file, lineinfile, raw, replace, script, shell, template};
 
 /// Every module, in the order of their names.
 pub static ALL: &[&dyn Module] = &[
     &blockinfile::BlockInFile,
     &command::Command,
     &copy::Copy,
+    &file::File,
     &lineinfile::LineInFile,
     &raw::Raw,
     &replace::Replace,
