@@ -12,12 +12,17 @@ pub mod spec;
 mod blockinfile;
 mod command;
 mod copy;
+mod fetch;
 mod file;
+mod find;
 mod lineinfile;
 mod raw;
 mod replace;
 mod script;
 mod shell;
+mod slurp;
+mod stat;
+mod tempfile;
 mod template;
 
 pub use registry::{ALL, find};

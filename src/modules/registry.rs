@@ -1,20 +1,24 @@
 //! All modules by name.
 
 use super::Module;
-use super::{blockinfile, command, copy, file, lineinfile, raw, replace, script, shell, template};
 
 /// Every module, in the order of their names.
 pub static ALL: &[&dyn Module] = &[
-    &blockinfile::BlockInFile,
-    &command::Command,
-    &copy::Copy,
-    &file::File,
-    &lineinfile::LineInFile,
-    &raw::Raw,
-    &replace::Replace,
-    &script::Script,
-    &shell::Shell,
-    &template::Template,
+    &super::blockinfile::BlockInFile,
+    &super::command::Command,
+    &super::copy::Copy,
+    &super::fetch::Fetch,
+    &super::file::File,
+    &super::find::Find,
+    &super::lineinfile::LineInFile,
+    &super::raw::Raw,
+    &super::replace::Replace,
+    &super::script::Script,
+    &super::shell::Shell,
+    &super::slurp::Slurp,
+    &super::stat::Stat,
+    &super::tempfile::TempFile,
+    &super::template::Template,
 ];
 
 /// The prefixes that Ansible allows before the name of a module that it ships.
