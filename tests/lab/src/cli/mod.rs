@@ -5,6 +5,7 @@
 
 mod down;
 mod interrupt;
+mod relay;
 mod ssh;
 mod status;
 mod terminal;
@@ -37,6 +38,8 @@ enum Command {
     Ssh(ssh::Arguments),
     /// Show what runs
     Status(status::Arguments),
+    #[command(hide = true)]
+    Relay(relay::Arguments),
 }
 
 /// Why a command of the lab did not do what it was asked for.
@@ -84,6 +87,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Error> {
         Command::Down(arguments) => down::run(&place, &arguments),
         Command::Ssh(arguments) => ssh::run(&place, &arguments),
         Command::Status(arguments) => status::run(&place, &arguments),
+        Command::Relay(arguments) => relay::run(&arguments),
     }
 }
 

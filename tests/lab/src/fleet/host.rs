@@ -33,6 +33,7 @@ pub struct Host {
     pub(super) groups: Groups,
     pub(super) directory: PathBuf,
     pub(super) bastion: Bastion,
+    pub(super) program: PathBuf,
 }
 
 impl Host {
