@@ -3,6 +3,7 @@
 //! - [`fleet`]: hosts with a real systemd, a real sshd and addresses of their own, booted on
 //!   this machine, with faults, and taken down so that nothing is left.
 //! - [`cli`]: what a person types.
+//! - [`packages`]: Debian packages to be installed on them.
 //! - `relay`: a slow or lossy piece of cable.
 //! - [`command`], [`clock`], [`files`]: the one place each that starts a program, waits, and
 //!   touches the lab's own files.
@@ -15,5 +16,6 @@ pub mod clock;
 pub mod command;
 pub mod files;
 pub mod fleet;
+pub mod packages;
 #[cfg(target_os = "linux")]
 pub mod relay;

@@ -10,6 +10,7 @@ mod crash;
 mod faults;
 mod harness;
 mod machine;
+mod packages;
 mod units;
 
 use libtest_mimic::Arguments;
@@ -27,6 +28,7 @@ fn main() {
         crash::cases(),
         faults::cases(),
         machine::cases(),
+        packages::cases(),
         units::cases(),
     ];
     let lab: &'static Lab = Box::leak(Box::new(Lab::new()));
