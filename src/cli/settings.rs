@@ -4,6 +4,9 @@ use super::args::Sources;
 use super::failure::Failure;
 use super::machine::Machine;
 use crate::inventory::{HostName, Inventory, Kind};
+use crate::modules;
+use crate::modules::spec::Specs;
+use crate::playbook::Loader;
 
 /// The inventories that are taken when none is named, first to last.
 const DEFAULT_INVENTORIES: [&str; 3] = ["inventory", "inventory.yml", "hosts"];
@@ -40,4 +43,11 @@ pub(super) fn limited(inventory: &Inventory, sources: &Sources, machine: &Machin
 /// Writes a value as people read it.
 pub(super) fn pretty(value: &serde_json::Value) -> String {
     format!("{value:#}")
+}
+
+/// Makes the loader of playbooks.
+pub(super) fn loader(machine: &std::sync::Arc<Machine>) -> Loader {
+    let specs: Specs = modules::ALL.iter().map(|module| module.spec()).collect();
+    let files: std::sync::Arc<dyn crate::playbook::Files> = machine.clone();
+    Loader::new(files, std::sync::Arc::new(specs), vec!["roles".to_owned()])
 }

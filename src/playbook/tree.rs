@@ -130,6 +130,9 @@ pub struct Play {
     pub serial: Vec<Node>,
     /// The order of its hosts; may be a template.
     pub order: Option<Node>,
+    /// A template that is rendered for each host that is left before every batch, after the gate: low values go first.
+    /// So an order that depends on the cluster (the leader last) is that of the moment.
+    pub order_by: Option<Node>,
     /// Its strategy; may be a template.
     pub strategy: Option<Node>,
     /// Whether facts are gathered first; a flag, which may be a template. Yes if absent.

@@ -20,7 +20,7 @@ pub(super) enum Around {
 impl Around {
     fn choices(self) -> &'static [&'static str] {
         match self {
-            Self::Plays => &["run"],
+            Self::Plays => &["run", "host"],
             Self::Play => &["play", "batch", "host"],
             Self::Block => &["batch", "host"],
         }
