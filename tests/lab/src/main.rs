@@ -1,1 +1,23 @@
-fn main(){}
+//! The lab's one program: everything it does is in the library.
+//!
+//! Called by a simulated program's name it is that program.
+
+use std::process::ExitCode;
+
+use lab::sim;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args();
+    let name = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    if let Some(program) = sim::Program::named(&name) {
+        return ExitCode::from(sim::run(program, &name, &rest));
+    }
+    match rest.split_first() {
+        Some((first, rest)) if first == "sim" => ExitCode::from(sim::run_named(rest)),
+        _ => {
+            sim::effects::eprint_line("usage: lab sim arangod|arangodb|arangosync ARGUMENTS");
+            ExitCode::from(2)
+        }
+    }
+}

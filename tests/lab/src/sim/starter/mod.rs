@@ -1,0 +1,4 @@
+//! The starter.
+pub fn main(_program: &str, _args: &[String]) -> u8 {
+    1
+}
