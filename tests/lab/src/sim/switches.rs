@@ -172,7 +172,7 @@ impl Switches {
                 continue;
             };
             // Checked for every role, so that a mistake shows whichever server reads it first.
-            let _: Switches = serde_json::from_value(section.clone())?;
+            let _checked: Switches = serde_json::from_value(section.clone())?;
             if known == role {
                 own = section;
             }

@@ -59,7 +59,7 @@ impl Door {
 
     /// Closes the port and waits until the requests that came in are answered, for so long at most.
     pub async fn close(mut self, limit: Duration) -> bool {
-        drop(self.stop.send(true));
+        self.stop.send_replace(true);
         tokio::time::timeout(limit, self.idle.recv()).await.is_ok()
     }
 }

@@ -36,7 +36,7 @@ pub async fn live(dbserver: Arc<DbServer>) {
 }
 
 impl DbServer {
-    /// Asks the agency to ring when the plan changes.
+    /// Asks the agency to ring when the plan or what is so changes.
     async fn watch_plan(&self) {
         let endpoint = self.server.own_endpoint();
         let url = endpoint
@@ -46,7 +46,10 @@ impl DbServer {
             "op": "observe",
             "url": format!("{url}/_api/agency/agency-callbacks/1"),
         });
-        let operations = json!({"/arango/Plan/Version": observe});
+        let operations = json!({
+            "/arango/Plan/Version": observe,
+            "/arango/Current/Version": observe,
+        });
         drop(
             self.member
                 .agency
