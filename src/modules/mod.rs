@@ -7,23 +7,38 @@
 pub mod files;
 pub mod program;
 mod registry;
+pub mod waiting;
 pub mod spec;
 
+mod add_host;
+mod assert;
 mod blockinfile;
 mod command;
 mod copy;
+mod debug;
+mod fail;
 mod fetch;
 mod file;
 mod find;
+mod group_by;
+mod include_vars;
 mod lineinfile;
+mod meta;
+mod pause;
+mod ping;
 mod raw;
+mod reboot;
 mod replace;
 mod script;
+mod set_fact;
+mod set_stats;
 mod shell;
 mod slurp;
 mod stat;
 mod tempfile;
 mod template;
+mod wait_for;
+mod wait_for_connection;
 
 pub use registry::{ALL, find};
 

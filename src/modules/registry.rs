@@ -4,21 +4,35 @@ use super::Module;
 
 /// Every module, in the order of their names.
 pub static ALL: &[&dyn Module] = &[
+    &super::add_host::AddHost,
+    &super::assert::Assert,
     &super::blockinfile::BlockInFile,
     &super::command::Command,
     &super::copy::Copy,
+    &super::debug::Debug,
+    &super::fail::Fail,
     &super::fetch::Fetch,
     &super::file::File,
     &super::find::Find,
+    &super::group_by::GroupBy,
+    &super::include_vars::IncludeVars,
     &super::lineinfile::LineInFile,
+    &super::meta::Meta,
+    &super::pause::Pause,
+    &super::ping::Ping,
     &super::raw::Raw,
+    &super::reboot::Reboot,
     &super::replace::Replace,
     &super::script::Script,
+    &super::set_fact::SetFact,
+    &super::set_stats::SetStats,
     &super::shell::Shell,
     &super::slurp::Slurp,
     &super::stat::Stat,
     &super::tempfile::TempFile,
     &super::template::Template,
+    &super::wait_for::WaitFor,
+    &super::wait_for_connection::WaitForConnection,
 ];
 
 /// The prefixes that Ansible allows before the name of a module that it ships.
