@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -45,10 +47,18 @@ pub fn case(module: &str, document: &str, shell: Shell) -> Result<(), String> {
     let temporary = tempfile::tempdir().unwrap();
     let root = fs::canonicalize(temporary.path()).unwrap();
     let dir = root.join("host");
-    let text = document.replace("{dir}", &dir.to_string_lossy());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let text = document
+        .replace("{dir}", &dir.to_string_lossy())
+        .replace("{port}", &port.to_string());
     let case: Case = serde_yaml::from_str(&text).map_err(|error| error.to_string())?;
     if case.except.contains_key(shell.name()) {
         return Ok(());
+    }
+    match case.listener.clone() {
+        Some(greeting) => greet(listener, greeting),
+        None => drop(listener),
     }
     let (host, controller) = prepare(&case, &root, &dir, shell);
     let mut world = World {
@@ -296,6 +306,16 @@ impl World<'_> {
         }
         Ok(())
     }
+}
+
+/// Says something to all who connect, in a thread that ends with the tests.
+fn greet(listener: TcpListener, greeting: String) {
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            drop(stream.write_all(greeting.as_bytes()));
+        }
+    });
 }
 
 fn cx_trips(cx: &mut HostCx<'_>) -> usize {
