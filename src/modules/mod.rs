@@ -294,9 +294,7 @@ impl HostCx<'_> {
             stop: self.stop,
             deadline: self.deadline,
         };
-        Ok(self
-            .connection
-            .script(self.user, &Script(body), limit)?)
+        Ok(self.connection.script(self.user, &Script(body), limit)?)
     }
 
     /// Runs a job on the host as the task's user and waits for it.
@@ -318,7 +316,10 @@ fn exports(environment: &[(String, String)]) -> Result<String, ModuleError> {
     let mut lines = String::new();
     for (name, value) in environment {
         let letter = |c: char| c == '_' || c.is_ascii_alphanumeric();
-        if !name.chars().all(letter) || name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() {
+        if !name.chars().all(letter)
+            || name.starts_with(|c: char| c.is_ascii_digit())
+            || name.is_empty()
+        {
             return Err(ModuleError::failed(format!(
                 "`{name}` cannot be the name of an environment variable"
             )));
@@ -339,7 +340,10 @@ mod tests {
     #[test]
     fn the_environment_is_exported_as_quoted_words() {
         let of = |name: &str, value: &str| exports(&[(name.to_owned(), value.to_owned())]);
-        assert_eq!(of("A_1", "x y'").unwrap(), "export A_1='x y'\"'\"'s'\n".replace("'s'", "'"));
+        assert_eq!(
+            of("A_1", "x y'").unwrap(),
+            "export A_1='x y'\"'\"'s'\n".replace("'s'", "'")
+        );
         for bad in ["", "1A", "A B", "A;B"] {
             assert!(of(bad, "x").is_err(), "{bad}");
         }
