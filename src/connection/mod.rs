@@ -5,6 +5,7 @@
 //! decides. Called by `modules` (through their context), by guards and by `cli` for `exec`.
 
 mod error;
+pub mod http;
 mod job;
 mod user;
 

@@ -4,11 +4,15 @@
 //! change. Check mode ends after `observe`. Modules never print, never retry, never know about batches; `rollout` calls
 //! them.
 
+mod arangodb_info;
 mod blockinfile;
 mod command;
 mod command_file;
 mod copy;
+mod fetch;
+mod file;
 pub mod files;
+mod find;
 mod lineinfile;
 mod process;
 pub mod program;
@@ -17,7 +21,10 @@ mod registry;
 mod replace;
 mod script;
 mod shell;
+mod slurp;
 pub mod spec;
+mod stat;
+mod tempfile;
 mod template;
 
 pub use registry::{ALL, find};

@@ -2,11 +2,13 @@
 
 use super::Module;
 use super::{
-    blockinfile, command, command_file, copy, lineinfile, process, raw, replace, script, shell, template,
+    arangodb_info, blockinfile, command, command_file, copy, lineinfile, process, raw, replace,
+    script, shell, template,
 };
 
 /// Every module, in the order of their names.
 pub static ALL: &[&dyn Module] = &[
+    &arangodb_info::ArangodbInfo,
     &blockinfile::BlockInFile,
     &command::Command,
     &command_file::CommandFile,

@@ -423,13 +423,13 @@ fn make(path: &Path, entry: &Entry) {
     } else {
         fs::write(path, bytes(&thing)).unwrap();
     }
-    let default = if thing.directory { "0755" } else { "0644" };
-    let mode = u32::from_str_radix(thing.mode.as_deref().unwrap_or(default), 8).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     if let Some(owner) = &thing.owner {
         let (uid, gid) = owner.split_once(':').unwrap();
         std::os::unix::fs::chown(path, uid.parse().ok(), gid.parse().ok()).unwrap();
     }
+    let default = if thing.directory { "0755" } else { "0644" };
+    let mode = u32::from_str_radix(thing.mode.as_deref().unwrap_or(default), 8).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     if let Some(modified) = thing.modified {
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(modified);
         fs::File::open(path).unwrap().set_modified(time).unwrap();

@@ -7,6 +7,9 @@
 //! - [`cluster`]: a database cluster set up on them as its documentation says.
 //! - [`packages`]: Debian packages to be installed on them.
 //! - [`product`]: the program under test, built as it is released.
+//! - [`sim`]: `arangod`, `arangodb` (the starter) and `arangosync`, as real processes that speak
+//!   real HTTP, keep real files and obey real signals.
+//! - [`load`]: a client that writes all the time, and the oracle that judges the outcome.
 //! - `relay`: a slow or lossy piece of cable.
 //! - [`command`], [`clock`], [`files`]: the one place each that starts a program, waits, and
 //!   touches the lab's own files.
@@ -21,7 +24,9 @@ pub mod cluster;
 pub mod command;
 pub mod files;
 pub mod fleet;
+pub mod load;
 pub mod packages;
 pub mod product;
 #[cfg(target_os = "linux")]
 pub mod relay;
+pub mod sim;
