@@ -151,20 +151,14 @@ impl<'a> Cluster<'a> {
         host.must("systemctl disable --now arangodb3 2>&1")?;
         host.must(&format!("install -d -o arangodb -g arangodb {DATA}"))?;
         if self.options.security != Security::Open {
-            self.put_for_arangodb(host, SECRET_FILE, &self.secret)?;
+            put_for_arangodb(host, SECRET_FILE, &self.secret)?;
         }
         if self.options.security == Security::Tls {
             let pem = authority.server(host.name(), host.address())?;
-            self.put_for_arangodb(host, KEY_FILE, &pem)?;
+            put_for_arangodb(host, KEY_FILE, &pem)?;
         }
         host.write(UNIT, self.unit(host), 0o644)?;
         host.must("systemctl daemon-reload && systemctl enable arangodb 2>&1")?;
-        Ok(())
-    }
-
-    fn put_for_arangodb(&self, host: &Host, path: &str, text: &str) -> Result<(), Error> {
-        host.write(path, text, 0o600)?;
-        host.must(&format!("chown arangodb:arangodb {path}"))?;
         Ok(())
     }
 
@@ -254,6 +248,12 @@ impl<'a> Cluster<'a> {
         let (body, code) = said.out.rsplit_once('\n').unwrap_or(("", "0"));
         Ok((code.trim().parse().unwrap_or(0), body.to_owned()))
     }
+}
+
+fn put_for_arangodb(host: &Host, path: &str, text: &str) -> Result<(), Error> {
+    host.write(path, text, 0o600)?;
+    host.must(&format!("chown arangodb:arangodb {path}"))?;
+    Ok(())
 }
 
 /// The command line of a starter, one argument a line.
