@@ -4,6 +4,7 @@
 //!   this machine, with faults, and taken down so that nothing is left.
 //! - [`cli`]: what a person types.
 //! - [`bench`]: how fast the product is, beside what the same work costs by hand.
+//! - [`cluster`]: a database cluster set up on them as its documentation says.
 //! - [`packages`]: Debian packages to be installed on them.
 //! - [`product`]: the program under test, built as it is released.
 //! - [`sim`]: `arangod`, `arangodb` (the starter) and `arangosync`, as real processes that speak
@@ -19,6 +20,7 @@
 pub mod bench;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod command;
 pub mod files;
 pub mod fleet;

@@ -51,6 +51,12 @@ pub enum Error {
     /// A fleet could not be made, used or taken down.
     #[error(transparent)]
     Fleet(#[from] fleet::Error),
+    /// A cluster could not be set up.
+    #[error(transparent)]
+    Cluster(#[from] crate::cluster::Error),
+    /// The product could not be built.
+    #[error(transparent)]
+    Product(#[from] crate::product::Error),
     /// A benchmark could not be carried out.
     #[error(transparent)]
     Bench(#[from] crate::bench::Error),
