@@ -15,14 +15,21 @@ const DEFAULT_INVENTORIES: [&str; 3] = ["inventory", "inventory.yml", "hosts"];
 pub(super) fn inventory(sources: &Sources, machine: &Machine) -> Result<Inventory, Failure> {
     let named = &sources.inventory;
     let default = || {
-        let there = |path: &&str| crate::inventory::Files::kind(machine, path).is_some_and(|kind| match kind {
-            Kind::Directory | Kind::File { .. } => std::path::Path::new(path).exists(),
-        });
-        DEFAULT_INVENTORIES.iter().copied().find(there).map(|path| vec![path.to_owned()])
+        let there = |path: &&str| {
+            crate::inventory::Files::kind(machine, path).is_some_and(|kind| match kind {
+                Kind::Directory | Kind::File { .. } => std::path::Path::new(path).exists(),
+            })
+        };
+        DEFAULT_INVENTORIES
+            .iter()
+            .copied()
+            .find(there)
+            .map(|path| vec![path.to_owned()])
     };
     let sources = if named.is_empty() {
         default().ok_or_else(|| {
-            Failure::usage("no inventory is named and none lies here").hint("name one: -i inventory/arangodb.yml, or -i HOST,")
+            Failure::usage("no inventory is named and none lies here")
+                .hint("name one: -i inventory/arangodb.yml, or -i HOST,")
         })?
     } else {
         named.clone()
@@ -31,7 +38,11 @@ pub(super) fn inventory(sources: &Sources, machine: &Machine) -> Result<Inventor
 }
 
 /// Returns the hosts that `--limit` leaves.
-pub(super) fn limited(inventory: &Inventory, sources: &Sources, machine: &Machine) -> Result<Vec<HostName>, Failure> {
+pub(super) fn limited(
+    inventory: &Inventory,
+    sources: &Sources,
+    machine: &Machine,
+) -> Result<Vec<HostName>, Failure> {
     let all = inventory.hosts();
     if sources.limit.is_empty() {
         return Ok(all);

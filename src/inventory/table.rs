@@ -76,7 +76,7 @@ impl VarTable {
     }
 
     /// Looks for values that cannot be read, and for names that no template can use.
-    pub(super) fn check(&self, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
+    pub fn check(&self, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
         for (key, value) in &self.entries {
             check_variable(value, problems, warnings);
             if !is_variable_name(&key.name) {

@@ -2,7 +2,8 @@
 
 use super::Module;
 use super::{
-    blockinfile, command, command_file, copy, lineinfile, process, raw, replace, script, shell, template,
+    blockinfile, command, command_file, copy, lineinfile, process, raw, replace, script, shell,
+    template,
 };
 
 /// Every module, in the order of their names.
