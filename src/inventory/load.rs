@@ -253,12 +253,11 @@ impl Loading<'_> {
             Data::Str(text) => text.trim().parse().ok(),
             Data::Null | Data::Bool(_) | Data::Float(_) | Data::Seq(_) | Data::Map(_) => None,
         };
-        match number {
-            Some(number) => group.priority = number,
-            None => {
-                let message = "ansible_group_priority must be a whole number";
-                self.problems.push(Problem::at(&value.loc, message));
-            }
+        if let Some(number) = number {
+            group.priority = number;
+        } else {
+            let message = "ansible_group_priority must be a whole number";
+            self.problems.push(Problem::at(&value.loc, message));
         }
     }
 

@@ -231,9 +231,10 @@ impl Reader<'_> {
             if value == "accept-new" {
                 return Ok(HostKeyChecking::AcceptNew);
             }
-            flag_of(value).map(|strict| match strict {
-                true => HostKeyChecking::Strict,
-                false => HostKeyChecking::Off,
+            Ok(if flag_of(value)? {
+                HostKeyChecking::Strict
+            } else {
+                HostKeyChecking::Off
             })
         })
     }

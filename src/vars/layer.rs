@@ -132,8 +132,12 @@ pub(super) fn raw(node: &Node) -> Raw {
         templated: !is_unsafe,
         origin: Some(match &node.data {
             Data::Str(_) => node.inside(1, 1),
-            Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_) => node.loc.clone(),
-            Data::Seq(_) | Data::Map(_) => node.loc.clone(),
+            Data::Null
+            | Data::Bool(_)
+            | Data::Int(_)
+            | Data::Float(_)
+            | Data::Seq(_)
+            | Data::Map(_) => node.loc.clone(),
         }),
     }
 }

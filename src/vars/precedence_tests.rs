@@ -60,11 +60,8 @@ fn scope_of(world: &Arc<World>, host: &str, layers: Vec<Layer>) -> Scope {
     world.scope(host, "play", &layers, &Arc::default())
 }
 
-fn map(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        other => panic!("{other} is no map"),
-    }
+fn map(value: &Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap()
 }
 
 fn value(scope: &Scope, name: &str) -> Value {
@@ -91,9 +88,9 @@ fn every_value_wins_over_all_that_come_before_it() {
     outer.insert(0, x(Precedence::RoleDefaults));
     outer.reverse();
     let world = world(vec![written(Precedence::Extra, "x: extra\n")]);
-    world.set_facts("h1.eu", map(json!({"x": "facts"})));
-    world.include_vars("h1.eu", "v.yml", map(json!({"x": "include_vars"})));
-    world.set_variables("h1.eu", map(json!({"x": "set_fact"})));
+    world.set_facts("h1.eu", map(&json!({"x": "facts"})));
+    world.include_vars("h1.eu", "v.yml", map(&json!({"x": "include_vars"})));
+    world.set_variables("h1.eu", map(&json!({"x": "set_fact"})));
     let all = scope_of(&world, "h1.eu", outer).explain("x");
     let found: Vec<&str> = all.iter().filter_map(|one| one.value.as_str()).collect();
     let expected = [
@@ -187,9 +184,9 @@ fn an_explanation_names_places_and_positions() {
 #[test]
 fn texts_of_files_are_templates_and_data_is_not() {
     let world = world(Vec::new());
-    world.set_variables("h2", map(json!({"r": "{{ x }}"})));
-    world.set_facts("h2", map(json!({"ansible_motd": "{{ x }}"})));
-    world.include_vars("h2", "f", map(json!({"i": "{{ x }}"})));
+    world.set_variables("h2", map(&json!({"r": "{{ x }}"})));
+    world.set_facts("h2", map(&json!({"ansible_motd": "{{ x }}"})));
+    world.include_vars("h2", "f", map(&json!({"i": "{{ x }}"})));
     let layers = vec![written(
         Precedence::Play,
         "p: '{{ x }}'\nu: !unsafe '{{ x }}'\n",
@@ -218,7 +215,7 @@ fn magic_variables_are_there_and_cannot_be_set() {
         Precedence::Extra,
         "inventory_hostname: evil\ngroups: evil\n",
     )]);
-    let magic = Arc::new(map(json!({"role_path": "/r", "playbook_dir": "play"})));
+    let magic = Arc::new(map(&json!({"role_path": "/r", "playbook_dir": "play"})));
     let scope = world.scope("h1.eu", "play", &Arc::default(), &magic);
     let cases = [
         ("inventory_hostname", json!("h1.eu")),
@@ -259,7 +256,7 @@ fn magic_variables_are_there_and_cannot_be_set() {
 #[test]
 fn hostvars_show_any_host_without_the_play() {
     let world = world(Vec::new());
-    world.set_variables("h2", map(json!({"r": 7})));
+    world.set_variables("h2", map(&json!({"r": 7})));
     let scope = scope_of(
         &world,
         "h1.eu",
@@ -305,7 +302,7 @@ fn a_scope_keeps_what_it_saw_while_the_run_goes_on() {
             std::thread::spawn(move || {
                 for round in 0..50 {
                     let host = format!("new{thread}");
-                    world.set_variables("h2", map(json!({format!("v{thread}"): round})));
+                    world.set_variables("h2", map(&json!({format!("v{thread}"): round})));
                     world
                         .add_host(&host, &["grown".to_owned()], &Map::new())
                         .unwrap();
@@ -347,7 +344,7 @@ fn added_hosts_get_their_variables_and_the_files_that_wait_for_them() {
     let inventory = Inventory::load(&["hosts".to_owned()], &files).unwrap();
     let world = World::new(inventory, Vec::new(), RunMagic::default());
     world.add_playbook_directory("play", &files).unwrap();
-    let variables = map(json!({"a": "{{ danger }}", "c": "{{ danger }}"}));
+    let variables = map(&json!({"a": "{{ danger }}", "c": "{{ danger }}"}));
     assert!(
         world
             .add_host("late", &["os_Debian".to_owned()], &variables)

@@ -140,7 +140,7 @@ impl Found<'_> {
         match self {
             Self::Layer(layer) => layer.add_names(names),
             Self::SetFact(state) => {
-                names.extend(state.variables().map(|(name, _)| name.to_owned()))
+                names.extend(state.variables().map(|(name, _)| name.to_owned()));
             }
             Self::Facts(state) => names.extend(state.facts().keys().cloned()),
             Self::BuiltIn(_) => names.push("ansible_host".to_owned()),

@@ -256,7 +256,7 @@ mod tests {
         #[test]
         fn what_is_quoted_is_one_word(words in prop::collection::vec("[a-z '\"\\\\$]{0,8}", 0..5)) {
             let quoted: Vec<String> =
-                words.iter().map(|word| crate::template::shell_quote(word).to_string()).collect();
+                words.iter().map(|word| crate::template::shell_quote(word)).collect();
             prop_assert_eq!(shell_words(&quoted.join(" ")).unwrap(), words);
         }
     }
