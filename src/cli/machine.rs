@@ -22,8 +22,12 @@ impl Environment {
     /// Reads the environment; what is no UTF-8 in it is left out.
     pub(super) fn read() -> Self {
         let pairs = std::env::vars_os();
-        let text = pairs.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Self { variables: text.collect() }
+        let text = pairs.filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Self {
+            variables: text.collect(),
+        }
     }
 
     /// Returns a variable.
@@ -33,7 +37,9 @@ impl Environment {
 
     /// Returns the home directory.
     pub(super) fn home(&self) -> Option<PathBuf> {
-        self.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+        self.get("HOME")
+            .filter(|home| !home.is_empty())
+            .map(PathBuf::from)
     }
 }
 
@@ -47,34 +53,49 @@ pub(super) struct Machine {
 
 impl Machine {
     pub(super) fn new(environment: Environment) -> Self {
-        Self { environment, search: Vec::new() }
+        Self {
+            environment,
+            search: Vec::new(),
+        }
     }
 
     /// Returns the machine with directories in which relative paths are searched.
     pub(super) fn searching(&self, directories: Vec<String>) -> Self {
-        Self { environment: self.environment.clone(), search: directories }
+        Self {
+            environment: self.environment.clone(),
+            search: directories,
+        }
     }
 
     /// Reads a file on disk, else the embedded one of that path.
     pub(super) fn read_file(path: &str) -> Result<Vec<u8>, String> {
         match fs::read(path) {
             Ok(content) => Ok(content),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => match embedded::read(clean(path)) {
-                Some(content) => Ok(content.to_vec()),
-                None => Err(reason(&error)),
-            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                match embedded::read(clean(path)) {
+                    Some(content) => Ok(content.to_vec()),
+                    None => Err(reason(&error)),
+                }
+            }
             Err(error) => Err(reason(&error)),
         }
     }
 
     /// Writes a file atomically: under another name, synced, renamed.
-    #[expect(clippy::disallowed_methods, reason = "the one place that renames: the directory is synced after it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that renames: the directory is synced after it"
+    )]
     pub(super) fn write_file(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         fs::create_dir_all(directory)?;
         let mut file = tempfile::NamedTempFile::new_in(directory)?;
         file.write_all(content)?;
-        file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
+        file.as_file()
+            .set_permissions(fs::Permissions::from_mode(mode))?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         fs::File::open(directory)?.sync_all()
@@ -84,7 +105,12 @@ impl Machine {
         if path.starts_with('/') {
             return vec![path.to_owned()];
         }
-        let below = |directory: &String| [playbook::join(directory, &format!("{kind}/{path}")), playbook::join(directory, path)];
+        let below = |directory: &String| {
+            [
+                playbook::join(directory, &format!("{kind}/{path}")),
+                playbook::join(directory, path),
+            ]
+        };
         let mut places: Vec<String> = self.search.iter().flat_map(below).collect();
         // The roles' shared templates lie beside the roles.
         places.push(format!("{kind}/{path}"));
@@ -111,7 +137,9 @@ pub(super) fn reason(error: &io::Error) -> String {
 
 fn names(directory: &str) -> io::Result<Vec<String>> {
     let entries = fs::read_dir(directory)?;
-    entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    entries
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect()
 }
 
 fn end(status: ExitStatus) -> String {
@@ -126,8 +154,12 @@ impl inventory::Files for Machine {
     fn kind(&self, path: &str) -> Option<inventory::Kind> {
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => Some(inventory::Kind::Directory),
-            Ok(found) => Some(inventory::Kind::File { executable: found.permissions().mode() & 0o111 != 0 }),
-            Err(_) if embedded::read(clean(path)).is_some() => Some(inventory::Kind::File { executable: false }),
+            Ok(found) => Some(inventory::Kind::File {
+                executable: found.permissions().mode() & 0o111 != 0,
+            }),
+            Err(_) if embedded::read(clean(path)).is_some() => {
+                Some(inventory::Kind::File { executable: false })
+            }
             Err(_) => None,
         }
     }
@@ -140,10 +172,21 @@ impl inventory::Files for Machine {
         names(directory).map_err(|error| reason(&error))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "inventory scripts are programs of the operator's machine")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "inventory scripts are programs of the operator's machine"
+    )]
     fn run(&self, program: &str, arguments: &[&str]) -> Result<inventory::Output, String> {
-        let path = if program.contains('/') { program.to_owned() } else { format!("./{program}") };
-        let output = Command::new(path).args(arguments).stdin(Stdio::null()).output().map_err(|error| reason(&error))?;
+        let path = if program.contains('/') {
+            program.to_owned()
+        } else {
+            format!("./{program}")
+        };
+        let output = Command::new(path)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| reason(&error))?;
         Ok(inventory::Output {
             success: output.status.success(),
             end: end(output.status),
@@ -163,7 +206,9 @@ impl playbook::Files for Machine {
             Ok(found) if found.is_dir() => Some(playbook::FileKind::Directory),
             Ok(_) => Some(playbook::FileKind::File),
             Err(_) if embedded::read(clean(path)).is_some() => Some(playbook::FileKind::File),
-            Err(_) => embedded::below(clean(path)).next().map(|_| playbook::FileKind::Directory),
+            Err(_) => embedded::below(clean(path))
+                .next()
+                .map(|_| playbook::FileKind::Directory),
         }
     }
 
@@ -171,7 +216,8 @@ impl playbook::Files for Machine {
         let mut found = names(directory).unwrap_or_default();
         if found.is_empty() {
             let prefix = format!("{}/", clean(directory).trim_end_matches('/'));
-            let inner = embedded::below(clean(directory)).filter_map(|path| path.strip_prefix(&prefix)?.split('/').next());
+            let inner = embedded::below(clean(directory))
+                .filter_map(|path| path.strip_prefix(&prefix)?.split('/').next());
             found = inner.map(str::to_owned).collect();
         }
         found.sort();
@@ -182,12 +228,14 @@ impl playbook::Files for Machine {
 
 impl template::Outside for Machine {
     fn read(&self, kind: &str, path: &str) -> Result<String, String> {
-        let found = template::Outside::find(self, kind, path).ok_or_else(|| "no such file".to_owned())?;
+        let found =
+            template::Outside::find(self, kind, path).ok_or_else(|| "no such file".to_owned())?;
         String::from_utf8(Self::read_file(&found)?).map_err(|_| format!("{found} is no UTF-8 text"))
     }
 
     fn find(&self, kind: &str, path: &str) -> Option<String> {
-        let is_file = |place: &String| playbook::Files::kind(self, place) == Some(playbook::FileKind::File);
+        let is_file =
+            |place: &String| playbook::Files::kind(self, place) == Some(playbook::FileKind::File);
         self.candidates(kind, path).into_iter().find(is_file)
     }
 
@@ -195,10 +243,16 @@ impl template::Outside for Machine {
         let (directory, name) = pattern.rsplit_once('/').unwrap_or((".", pattern));
         let matches = |found: &String| wildcard(name, found);
         for place in self.candidates(kind, directory) {
-            let mut found: Vec<String> = playbook::Files::list(self, &place).into_iter().filter(matches).collect();
+            let mut found: Vec<String> = playbook::Files::list(self, &place)
+                .into_iter()
+                .filter(matches)
+                .collect();
             if !found.is_empty() {
                 found.sort();
-                return found.into_iter().map(|name| playbook::join(&place, &name)).collect();
+                return found
+                    .into_iter()
+                    .map(|name| playbook::join(&place, &name))
+                    .collect();
             }
         }
         Vec::new()
@@ -208,13 +262,26 @@ impl template::Outside for Machine {
         self.environment.get(name).map(str::to_owned)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the `pipe` lookup runs a command of the operator's machine")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the `pipe` lookup runs a command of the operator's machine"
+    )]
     fn pipe(&self, command: &str) -> Result<String, String> {
-        let output = Command::new("/bin/sh").args(["-c", command]).stdin(Stdio::null()).output().map_err(|error| reason(&error))?;
+        let output = Command::new("/bin/sh")
+            .args(["-c", command])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| reason(&error))?;
         if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned())
+            Ok(String::from_utf8_lossy(&output.stdout)
+                .trim_end_matches('\n')
+                .to_owned())
         } else {
-            Err(format!("{}: {}", end(output.status), String::from_utf8_lossy(&output.stderr).trim()))
+            Err(format!(
+                "{}: {}",
+                end(output.status),
+                String::from_utf8_lossy(&output.stderr).trim()
+            ))
         }
     }
 }
@@ -225,14 +292,22 @@ fn wildcard(pattern: &str, name: &str) -> bool {
         (None, None) => true,
         (Some('*'), _) => {
             let rest = pattern.get(1..).unwrap_or_default();
-            wildcard(rest, name) || name.char_indices().nth(1).map_or(!name.is_empty() && wildcard(pattern, ""), |(next, _)| {
-                wildcard(pattern, name.get(next..).unwrap_or_default())
-            })
+            wildcard(rest, name)
+                || name
+                    .char_indices()
+                    .nth(1)
+                    .map_or(!name.is_empty() && wildcard(pattern, ""), |(next, _)| {
+                        wildcard(pattern, name.get(next..).unwrap_or_default())
+                    })
         }
-        (Some('?'), Some(c)) => wildcard(pattern.get(1..).unwrap_or_default(), name.get(c.len_utf8()..).unwrap_or_default()),
-        (Some(a), Some(b)) if a == b => {
-            wildcard(pattern.get(a.len_utf8()..).unwrap_or_default(), name.get(b.len_utf8()..).unwrap_or_default())
-        }
+        (Some('?'), Some(c)) => wildcard(
+            pattern.get(1..).unwrap_or_default(),
+            name.get(c.len_utf8()..).unwrap_or_default(),
+        ),
+        (Some(a), Some(b)) if a == b => wildcard(
+            pattern.get(a.len_utf8()..).unwrap_or_default(),
+            name.get(b.len_utf8()..).unwrap_or_default(),
+        ),
         _ => false,
     }
 }
@@ -259,9 +334,15 @@ mod tests {
     fn embedded_files_stand_in_for_those_not_on_disk() {
         let machine = Machine::default();
         let elsewhere = "./roles/arangodb/defaults/main.yml";
-        assert_eq!(playbook::Files::kind(&machine, elsewhere), Some(playbook::FileKind::File));
+        assert_eq!(
+            playbook::Files::kind(&machine, elsewhere),
+            Some(playbook::FileKind::File)
+        );
         assert_eq!(playbook::Files::kind(&machine, "roles/nobody"), None);
-        assert!(template::Outside::find(&machine, "templates", "arangodb/upgrade_server.sh.j2").is_some());
+        assert!(
+            template::Outside::find(&machine, "templates", "arangodb/upgrade_server.sh.j2")
+                .is_some()
+        );
     }
 
     #[test]
@@ -270,7 +351,10 @@ mod tests {
         let path = top.path().join("a/b/c");
         Machine::write_file(&path, b"x", 0o640).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"x");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o640
+        );
         assert!(Machine::write_file(&path.join("below a file"), b"y", 0o600).is_err());
     }
 }

@@ -57,8 +57,9 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Modules(arguments) => commands::modules::run(&arguments)?,
         Command::Completions(arguments) => commands::manual::completions(&arguments)?,
         Command::Man => commands::manual::man()?,
+        Command::Check(arguments) => commands::check::run(&arguments, &machine)?,
         Command::Init(arguments) => commands::init::run(&arguments)?,
-        Command::Apply(_) | Command::Plan(_) | Command::Preflight(_) | Command::Check(_) | Command::Exec(_) => {}
+        Command::Apply(_) | Command::Plan(_) | Command::Preflight(_) | Command::Exec(_) => {}
     }
     Ok(ExitCode::Done)
 }

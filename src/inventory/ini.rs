@@ -233,7 +233,7 @@ impl Reader<'_, '_> {
 }
 
 /// Reads the head of a section: `[name]`, `[name:kind]`, and a comment after it.
-fn section(line: &str) -> Option<(&str, Option<&str>)> {
+pub(super) fn section(line: &str) -> Option<(&str, Option<&str>)> {
     let (inner, rest) = line.strip_prefix('[')?.split_once(']')?;
     let rest = rest.trim_start();
     if !rest.is_empty() && !rest.starts_with('#') {

@@ -93,9 +93,15 @@ fn group(loading: &mut Loading<'_>, name: &Key, data: &Node, hosts: &mut Vec<Hos
         {
             // A map that is no group is a host with its variables; an empty one names an empty group.
             if !entries.is_empty() {
-                let host = loading.add_hosts(&name.name, &name.loc, id);
-                set_vars(loading, &host, entries);
-                hosts.extend(host);
+                let host = loading.add_host(&name.name, &name.loc, id);
+                if let Some((host, _)) = host {
+                    let entries: Vec<_> = entries
+                        .iter()
+                        .map(|(key, value)| (key.clone(), untemplated(value)))
+                        .collect();
+                    set_vars(loading, &[host], &entries);
+                    hosts.push(host);
+                }
             }
         }
         Data::Map(entries) => {
@@ -231,6 +237,22 @@ fn set_vars(loading: &mut Loading<'_>, hosts: &[HostId], entries: &[(Key, Node)]
             loading.set_host_var(*host, key.clone(), plain(value));
         }
     }
+}
+
+/// Marks every text as no template: so Ansible takes what a script gives in this form.
+fn untemplated(node: &Node) -> Node {
+    let mut node = node.clone();
+    match &mut node.data {
+        Data::Str(_) => node.tag = Some("unsafe".to_owned()),
+        Data::Seq(items) => items.iter_mut().for_each(|item| *item = untemplated(item)),
+        Data::Map(entries) => {
+            for (_, value) in entries {
+                *value = untemplated(value);
+            }
+        }
+        Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_) => {}
+    }
+    node
 }
 
 /// Undoes how Ansible writes what is no template or is in a vault: `{"__ansible_unsafe": "text"}`.

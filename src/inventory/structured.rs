@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::load::Loading;
 use super::model::GroupId;
-use super::script;
+use super::{ini, script};
 use crate::yaml::{Data, Fields, Key, Node, Problem, Source, parse};
 
 /// How deep groups may be nested in a text.
@@ -27,6 +27,9 @@ pub(super) fn try_read(loading: &mut Loading<'_>, source: &Arc<Source>) -> bool 
 }
 
 fn looks_like_yaml(text: &str) -> bool {
+    if text.lines().any(|line| ini::section(line.trim()).is_some()) {
+        return false;
+    }
     let mut lines = text.lines().map(str::trim_end);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
     first.is_some_and(|line| line == "---" || line.starts_with('{') || line.ends_with(':'))

@@ -74,7 +74,10 @@ fn action(arguments: &Arguments) -> Result<Box<dyn Action>, ModuleError> {
         validate: text("validate"),
         attributes: Attributes::of(arguments)?,
     };
-    let directory_mode = arguments.get("directory_mode").map(Mode::parse).transpose()?;
+    let directory_mode = arguments
+        .get("directory_mode")
+        .map(Mode::parse)
+        .transpose()?;
     let preserve = arguments.str("mode") == Some("preserve");
     if arguments.flag("remote_src") {
         let src = text("src").ok_or_else(|| ModuleError::failed("remote_src needs src"))?;
@@ -89,7 +92,9 @@ fn action(arguments: &Arguments) -> Result<Box<dyn Action>, ModuleError> {
     let source = match (text("src"), arguments.get("content")) {
         (Some(src), _) => Source::Path(src),
         (None, Some(_)) if place.dest.ends_with('/') => {
-            return Err(ModuleError::failed("can not use content with a dir as dest"));
+            return Err(ModuleError::failed(
+                "can not use content with a dir as dest",
+            ));
         }
         (None, Some(Value::String(content))) => Source::Text(content.clone()),
         (None, Some(other)) => Source::Text(other.to_string()),
@@ -144,7 +149,10 @@ impl Copying {
     }
 
     fn file(&self, cx: &HostCx<'_>, src: &str) -> Result<Read, ModuleError> {
-        let content = cx.controller.read("files", src).map_err(ModuleError::Argument)?;
+        let content = cx
+            .controller
+            .read("files", src)
+            .map_err(ModuleError::Argument)?;
         let mut place = self.place.clone();
         place.name = src.rsplit('/').next().map(str::to_owned);
         if self.preserve {
@@ -171,13 +179,20 @@ impl Copying {
         let mut files = Vec::new();
         for path in paths {
             let whole = format!("{base}/{path}");
-            let content = cx.controller.read("files", &whole).map_err(ModuleError::Argument)?;
+            let content = cx
+                .controller
+                .read("files", &whole)
+                .map_err(ModuleError::Argument)?;
             let mode = if self.preserve {
                 cx.controller.mode("files", &whole)
             } else {
                 None
             };
-            files.push(TreeFile { path, content, mode });
+            files.push(TreeFile {
+                path,
+                content,
+                mode,
+            });
         }
         Ok(Tree {
             dest,
@@ -203,7 +218,11 @@ impl Action for Copying {
     fn by_hand(&self) -> Option<String> {
         match &self.source {
             Source::Text(_) => None,
-            Source::Path(src) => Some(format!("scp -r {} HOST:{}", shell_quote(src), shell_quote(&self.place.dest))),
+            Source::Path(src) => Some(format!(
+                "scp -r {} HOST:{}",
+                shell_quote(src),
+                shell_quote(&self.place.dest)
+            )),
         }
     }
 

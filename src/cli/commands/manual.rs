@@ -16,10 +16,16 @@ pub(in crate::cli) fn man() -> Result<(), Failure> {
 /// Prints a completion script.
 pub(in crate::cli) fn completions(arguments: &args::Completions) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut args::Cli::command(), "stagger", &mut script);
+    clap_complete::generate(
+        arguments.shell,
+        &mut args::Cli::command(),
+        "stagger",
+        &mut script,
+    );
     print(&script)
 }
 
 fn print(text: &[u8]) -> Result<(), Failure> {
-    output::data(&String::from_utf8_lossy(text)).map_err(|error| Failure::usage(format!("cannot print: {error}")))
+    output::data(&String::from_utf8_lossy(text))
+        .map_err(|error| Failure::usage(format!("cannot print: {error}")))
 }

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(super) mod check;
 pub(super) mod init;
 pub(super) mod inventory;
 pub(super) mod manual;

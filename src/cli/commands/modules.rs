@@ -25,7 +25,11 @@ fn find(name: &str) -> Result<&'static dyn modules::Module, Failure> {
 }
 
 fn list() -> String {
-    let width = modules::ALL.iter().map(|module| module.spec().name.len()).max().unwrap_or(0);
+    let width = modules::ALL
+        .iter()
+        .map(|module| module.spec().name.len())
+        .max()
+        .unwrap_or(0);
     let line = |module: &&dyn modules::Module| {
         let spec = module.spec();
         format!("{:width$}  {}\n", spec.name, spec.summary)

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::read::{ClusterView, ServerView};
 use crate::cluster::model::Verdict;
 use crate::cluster::model::arangodb::{
-    Shard, Version, agency_ok, blocks_stop, check_path, data_upgrade, has_quorum, leader, leadership_way, led_by,
-    order_agents, plan_moves,
+    Shard, Version, agency_ok, blocks_stop, check_path, data_upgrade, has_quorum, leader,
+    leadership_way, led_by, order_agents, plan_moves,
 };
 
 /// What the operator allows by name, what is expected, and what is wanted.
@@ -29,7 +29,9 @@ pub struct Questions {
 impl Questions {
     fn allows_single(&self, shard: &Shard) -> bool {
         let name = format!("{}/{}", shard.database, shard.name);
-        self.single_copy.iter().any(|allowed| *allowed == name || allowed == "*")
+        self.single_copy
+            .iter()
+            .any(|allowed| *allowed == name || allowed == "*")
     }
 }
 
@@ -167,7 +169,10 @@ fn shards_value(shards: &[Shard], questions: &Questions) -> Value {
             (id, led.collect())
         })
         .collect();
-    let leaders: BTreeMap<&String, Option<&str>> = shards.iter().map(|shard| (&shard.shard, shard.leader())).collect();
+    let leaders: BTreeMap<&String, Option<&str>> = shards
+        .iter()
+        .map(|shard| (&shard.shard, shard.leader()))
+        .collect();
     json!({
         "total": shards.len(),
         "ok": out_of_sync.is_empty(),
@@ -196,7 +201,9 @@ fn stop(view: &ClusterView, shards: &[Shard], questions: &Questions) -> BTreeMap
 
 /// Whether the vendor supports the way from every running version to the wanted one.
 fn path(versions: &BTreeSet<&str>, questions: &Questions) -> Value {
-    let Some(to) = questions.to else { return Value::Null };
+    let Some(to) = questions.to else {
+        return Value::Null;
+    };
     let mut problems: Vec<String> = Vec::new();
     let mut upgrade = false;
     for version in versions {
@@ -213,9 +220,17 @@ fn path(versions: &BTreeSet<&str>, questions: &Questions) -> Value {
 
 /// The DB-Servers that may take a shard: those that answer and that the supervision counts as fit.
 fn fit(view: &ClusterView) -> Vec<String> {
-    let unfit = view.store.as_ref().map(|store| store.unfit.as_slice()).unwrap_or_default();
+    let unfit = view
+        .store
+        .as_ref()
+        .map(|store| store.unfit.as_slice())
+        .unwrap_or_default();
     let fit = |server: &&ServerView| server.version.is_some() && !unfit.contains(&server.id);
-    view.dbservers.iter().filter(fit).map(|server| server.id.clone()).collect()
+    view.dbservers
+        .iter()
+        .filter(fit)
+        .map(|server| server.id.clone())
+        .collect()
 }
 
 /// For each DB-Server: the moves that take all leadership from it, and what stands against them.
@@ -223,8 +238,14 @@ fn moves(view: &ClusterView, shards: &[Shard]) -> BTreeMap<String, Value> {
     let candidates = fit(view);
     let plan = |server: &ServerView| {
         let (moves, refusals) = plan_moves(shards, &server.id, &candidates, false);
-        let problems: Vec<String> = refusals.iter().map(|refusal| format!("{}: {}", refusal.shard, refusal.reason)).collect();
-        (server.id.clone(), json!({"moves": moves, "problems": problems}))
+        let problems: Vec<String> = refusals
+            .iter()
+            .map(|refusal| format!("{}: {}", refusal.shard, refusal.reason))
+            .collect();
+        (
+            server.id.clone(),
+            json!({"moves": moves, "problems": problems}),
+        )
     };
     view.dbservers.iter().map(plan).collect()
 }
@@ -234,12 +255,22 @@ fn restore(view: &ClusterView, shards: &[Shard], questions: &Questions) -> Value
     let candidates = fit(view);
     let (mut moves, mut problems) = (Vec::new(), Vec::new());
     for shard in shards.iter().filter(|shard| shard.follows.is_none()) {
-        let Some(before) = questions.leaders.get(&shard.shard) else { continue };
-        let Some(leader) = shard.leader().filter(|leader| leader != before) else { continue };
+        let Some(before) = questions.leaders.get(&shard.shard) else {
+            continue;
+        };
+        let Some(leader) = shard.leader().filter(|leader| leader != before) else {
+            continue;
+        };
         if shard.plan.iter().any(|id| id == before) {
-            problems.push(format!("{} stays with {leader}: {before} holds a copy, and such a target is refused", shard.title()));
+            problems.push(format!(
+                "{} stays with {leader}: {before} holds a copy, and such a target is refused",
+                shard.title()
+            ));
         } else if !candidates.contains(before) {
-            problems.push(format!("{} stays with {leader}: {before} is not fit", shard.title()));
+            problems.push(format!(
+                "{} stays with {leader}: {before} is not fit",
+                shard.title()
+            ));
         } else {
             moves.push(json!({"database": shard.database, "collection": shard.name, "shard": shard.shard, "from": leader, "to": before}));
         }

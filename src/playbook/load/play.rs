@@ -42,6 +42,7 @@ impl Load<'_> {
         let inner = place.within(&context);
         let serial = self.serial(fields.take("serial"));
         let order = self.choice(fields.take("order"), ORDERS);
+        let order_by = self.text(fields.take("order_by"));
         let strategy = self.strategy(fields.take("strategy"));
         let gather_facts = self.flag(fields.take("gather_facts"));
         let vars_files = self.vars_files(fields.take("vars_files"));
@@ -84,6 +85,7 @@ impl Load<'_> {
             context,
             serial,
             order,
+            order_by,
             strategy,
             gather_facts,
             vars_files,

@@ -36,6 +36,7 @@ pub(super) const PLAY: &[&str] = &[
     "hosts",
     "serial",
     "order",
+    "order_by",
     "strategy",
     "gather_facts",
     "vars_files",

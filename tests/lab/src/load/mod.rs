@@ -1,0 +1,1 @@
+//! The load client and the oracle: what an upgrade looks like from outside.
