@@ -34,7 +34,7 @@ pub(super) struct Ended {
     /// The host it was delegated to.
     pub(super) delegated: Option<HostName>,
     /// Whether its job may still run.
-    pub(super) runs_on: bool,
+    pub(super) still_running: bool,
     /// Whether it was taken from the journal: nothing was done and nothing is written.
     pub(super) recalled: bool,
     /// Whether it ended because the run is to stop.
@@ -55,7 +55,7 @@ impl Ended {
             attempts: 1,
             took: Duration::ZERO,
             delegated: None,
-            runs_on: false,
+            still_running: false,
             recalled: false,
             stopped: false,
         }
