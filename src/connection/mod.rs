@@ -10,6 +10,7 @@ mod dial;
 mod error;
 mod files;
 mod framing;
+pub mod http;
 mod job;
 mod jobs;
 mod local;

@@ -4,7 +4,46 @@
 //! change. Check mode ends after `observe`. Modules never print, never retry, never know about batches; `rollout` calls
 //! them.
 
+pub mod files;
+pub mod program;
+mod registry;
 pub mod spec;
+pub mod waiting;
+
+mod add_host;
+mod arangodb_info;
+mod assert;
+mod blockinfile;
+mod command;
+mod command_file;
+mod copy;
+mod debug;
+mod fail;
+mod fetch;
+mod file;
+mod find;
+mod group_by;
+mod include_vars;
+mod lineinfile;
+mod meta;
+mod pause;
+mod ping;
+mod process;
+mod raw;
+mod reboot;
+mod replace;
+mod script;
+mod set_fact;
+mod set_stats;
+mod shell;
+mod slurp;
+mod stat;
+mod tempfile;
+mod template;
+mod wait_for;
+mod wait_for_connection;
+
+pub use registry::{ALL, find};
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -14,7 +53,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::{Clock, Deadline, Stop};
 use crate::connection::{
-    Become, ConnError, Connection, Job, JobEnd, JobOutput, Limit, Reply, Script,
+    Become, ConnError, Connection, Job, JobEnd, JobOutput, Limit, Reply, Script, Upload,
 };
 use crate::secrets::{Masker, Secret};
 use crate::template::shell_quote;
@@ -195,6 +234,24 @@ impl ModuleError {
             result: Map::new(),
         }
     }
+
+    /// Makes a mistake in a task of it, for what is found while an action is made.
+    pub fn in_task(self, arguments: &Arguments) -> Vec<Problem> {
+        match self {
+            Self::Argument(problem) => vec![problem],
+            other @ (Self::Connection(_) | Self::Failed { .. }) => {
+                vec![Problem::at(&arguments.loc, other.to_string())]
+            }
+        }
+    }
+}
+
+/// Makes a result's fields of pairs.
+pub fn fields<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// What a module may reach on the controller's side; implemented by `rollout` and `cli`.
@@ -297,6 +354,26 @@ impl HostCx<'_> {
         Ok(self.connection.script(self.user, &Script(body), limit)?)
     }
 
+    /// Puts a file on the host as the task's user, atomically.
+    pub fn put(&mut self, upload: &Upload<'_>) -> Result<(), ModuleError> {
+        let limit = Limit {
+            clock: self.clock,
+            stop: self.stop,
+            deadline: self.deadline,
+        };
+        Ok(self.connection.put(self.user, upload, limit)?)
+    }
+
+    /// Fetches a file as the task's user; one longer than `max_bytes` is an error.
+    pub fn get(&mut self, path: &str, max_bytes: u64) -> Result<Vec<u8>, ModuleError> {
+        let limit = Limit {
+            clock: self.clock,
+            stop: self.stop,
+            deadline: self.deadline,
+        };
+        Ok(self.connection.get(self.user, path, max_bytes, limit)?)
+    }
+
     /// Runs a job on the host as the task's user and waits for it.
     pub fn run(&mut self, job: &Job) -> Result<JobEnd, ModuleError> {
         let limit = Limit {
@@ -340,10 +417,7 @@ mod tests {
     #[test]
     fn the_environment_is_exported_as_quoted_words() {
         let of = |name: &str, value: &str| exports(&[(name.to_owned(), value.to_owned())]);
-        assert_eq!(
-            of("A_1", "x y'").unwrap(),
-            "export A_1='x y'\"'\"'s'\n".replace("'s'", "'")
-        );
+        assert_eq!(of("A_1", "x y$").unwrap(), "export A_1='x y$'\n");
         for bad in ["", "1A", "A B", "A;B"] {
             assert!(of(bad, "x").is_err(), "{bad}");
         }

@@ -15,11 +15,11 @@ pub struct Role {
     pub defaults: Vec<Node>,
     /// The maps of `vars/`, one a file, the later wins.
     pub vars: Vec<Node>,
-    /// The tasks of `tasks/main.yml`, as written.
-    pub(super) tasks: Option<Node>,
-    /// The handlers of `handlers/main.yml`, as written.
-    pub(super) handlers: Option<Node>,
-    /// The dependencies of `meta/main.yml`, as written.
+    /// The file of its tasks.
+    pub(super) tasks: Option<String>,
+    /// The file of its handlers.
+    pub(super) handlers: Option<String>,
+    /// The dependencies of `meta/main.yml`, as written, and the file's directory.
     pub(super) dependencies: Vec<Node>,
     /// Whether `meta/main.yml` allows that the role runs twice in a play.
     pub(super) allow_duplicates: bool,
@@ -36,10 +36,11 @@ pub struct RoleUse {
     pub loc: Loc,
     /// The variables written beside the role's name, with the precedence of role parameters.
     pub params: Vec<(Key, Node)>,
-    /// The map of `vars` written beside the role's name.
-    pub vars: Option<Node>,
     /// The uses that the role's `meta/main.yml` asks for, in their order.
     pub dependencies: Vec<Arc<RoleUse>>,
+    /// What tells this use from others, if the role runs only once for a host in a play: a use whose text another one
+    /// had, of which all was done, is skipped.
+    pub once: Option<String>,
     /// Whether its defaults and variables are seen by the rest of the play.
     pub public: bool,
 }

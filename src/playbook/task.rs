@@ -33,6 +33,8 @@ pub struct Task {
     pub changed_when: Vec<Node>,
     /// Conditions; the task is failed when all of them hold. Empty when not given.
     pub failed_when: Vec<Node>,
+    /// Whether it is a handler, or was loaded by one.
+    pub is_handler: bool,
     /// The topics that a handler listens to.
     pub listen: Vec<Node>,
     /// `async`: how long it may run in the background.
@@ -50,6 +52,38 @@ pub struct Task {
 }
 
 impl Task {
+    /// Makes a task that says nothing but what it does.
+    pub(super) fn plain(
+        id: TaskId,
+        loc: Loc,
+        name: Node,
+        context: Arc<Context>,
+        action: Action,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            loc,
+            name: Some(name),
+            context,
+            action,
+            r#loop: None,
+            register: None,
+            until: Vec::new(),
+            retries: None,
+            delay: None,
+            changed_when: Vec::new(),
+            failed_when: Vec::new(),
+            is_handler: false,
+            listen: Vec::new(),
+            r#async: None,
+            poll: None,
+            done_when: None,
+            takes_down: None,
+            point_of_no_return: None,
+            on_deadline: None,
+        })
+    }
+
     /// Returns the name as written, else that of the module.
     pub fn title(&self) -> &str {
         self.name
@@ -123,6 +157,8 @@ pub enum Included {
         public: Option<Node>,
         /// Whether its arguments are checked.
         validate: bool,
+        /// Whether it runs again on a host on which it ran before in the play.
+        allow_duplicates: bool,
     },
 }
 

@@ -1,8 +1,9 @@
 //! The tree: playbook, plays, blocks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Bracket, Context, Guard, RoleUse, TakesDown, Task, TaskId};
+use super::{Bracket, Context, Guard, Loaded, RoleUse, TakesDown, Task, TaskId};
 use crate::yaml::{Loc, Node, Problem, Source};
 
 /// A playbook with everything static that it names.
@@ -14,6 +15,9 @@ pub struct Playbook {
     pub entries: Vec<Entry>,
     /// Every file that was read for it, in the order of reading.
     pub sources: Vec<Arc<Source>>,
+    /// What dynamic includes load whose names are no templates, by the include's id: for checks and plans. When a run
+    /// comes to an include it loads it again, with what its names are then.
+    pub includes: BTreeMap<TaskId, Arc<Loaded>>,
     /// What is worth knowing and no mistake.
     pub notes: Vec<Problem>,
 }
@@ -61,7 +65,8 @@ pub struct BracketEntry {
 }
 
 /// The order in which a play's hosts are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Order {
     /// As the inventory has them.
     #[default]
@@ -76,8 +81,23 @@ pub enum Order {
     Shuffle,
 }
 
+impl Order {
+    /// Reads the word that is written.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "inventory" => Some(Self::Inventory),
+            "reverse_inventory" => Some(Self::ReverseInventory),
+            "sorted" => Some(Self::Sorted),
+            "reverse_sorted" => Some(Self::ReverseSorted),
+            "shuffle" => Some(Self::Shuffle),
+            _ => None,
+        }
+    }
+}
+
 /// Whether the hosts of a batch wait for each other after each task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// They do.
     #[default]
@@ -86,8 +106,20 @@ pub enum Strategy {
     Free,
 }
 
+impl Strategy {
+    /// Reads the word that is written.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "linear" => Some(Self::Linear),
+            "free" => Some(Self::Free),
+            _ => None,
+        }
+    }
+}
+
 /// What a failed host means for the batches that follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnFailure {
     /// No further batch starts.
     #[default]
@@ -126,6 +158,9 @@ pub struct Play {
     pub serial: Vec<Node>,
     /// The order of its hosts; may be a template.
     pub order: Option<Node>,
+    /// A template that is rendered for each host that is left before every batch, after the gate: low values go first.
+    /// So an order that depends on the cluster (the leader last) is that of the moment.
+    pub order_by: Option<Node>,
     /// Its strategy; may be a template.
     pub strategy: Option<Node>,
     /// Whether facts are gathered first; a flag, which may be a template. Yes if absent.

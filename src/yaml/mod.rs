@@ -18,6 +18,7 @@ mod problem;
 mod properties;
 mod syntax;
 mod tree;
+mod variable;
 
 pub use duration::{duration, duration_of};
 pub use fields::Fields;
@@ -27,3 +28,4 @@ pub use mode::{Clause, Mode, mode, mode_of};
 pub use node::{Data, Key, Node, Style};
 pub use parse::{parse, parse_documents};
 pub use problem::{Problem, nearest};
+pub use variable::{check_variable, is_variable_name, variable_template, variable_value};

@@ -68,6 +68,7 @@ impl<'a> Join<'a> {
         let mark = mark.map(behind_alias);
         let loc = mark.map_or_else(|| near.clone(), |mark| self.loc(mark));
         let shape = mark.map(|mark| &mark.shape);
+        // Of a text without a mark nobody knows whether it was quoted; plain text may be read as something else.
         let mut style = Style::Plain;
         let data = match tree {
             Tree::Null => Data::Null,
@@ -75,9 +76,10 @@ impl<'a> Join<'a> {
             Tree::Int(number) => Data::Int(number),
             Tree::Float(number) => Data::Float(number),
             Tree::Str(text) => {
-                if let Some(Shape::Scalar(written)) = shape {
-                    style = self.style(*written, loc.line, &text);
-                }
+                style = match shape {
+                    Some(Shape::Scalar(written)) => self.style(*written, loc.line, &text),
+                    Some(Shape::Seq(_) | Shape::Map(_) | Shape::Alias(_)) | None => Style::Quoted,
+                };
                 Data::Str(text)
             }
             Tree::Seq(items) => Data::Seq(self.items(items, shape, &loc)),
@@ -324,6 +326,7 @@ mod tests {
                 "1: x\ntrue: y\n1.0: z\n",
                 json!({"1": "x", "true": "y", "1.0": "z"}),
             ),
+            ("{\"a\": \"\\ud83d\\ude00\"}", json!({"a": "😀"})),
             ("a: |\n  x\n   y\n\n  z\n", json!({"a": "x\n y\n\nz\n"})),
             ("a: >-\n  x\n  y\n", json!({"a": "x y"})),
             (

@@ -30,6 +30,8 @@ pub struct Store {
     pub shards: Vec<Shard>,
     /// The supervision's mode: `Normal` or `Maintenance`; `None` where it has never said.
     pub mode: Option<String>,
+    /// When the mode last changed, as the supervision wrote it.
+    pub mode_since: Option<String>,
     /// What is stored under the maintenance key; any value means that maintenance was asked for.
     pub maintenance: Option<Value>,
     /// The ids of the supervision's jobs that wait or run.
@@ -119,6 +121,7 @@ pub fn store(body: &Value) -> Result<Store, String> {
         .get("arango")
         .ok_or("the agency holds nothing under /arango")?;
     let at = |path: &str| arango.pointer(path);
+    let text = |path: &str| at(path).and_then(Value::as_str).map(str::to_owned);
     let plan = whole
         .pointer("/arangodb-helper/arangodb/upgrade-plan")
         .filter(|plan| unfinished(plan));
@@ -130,9 +133,8 @@ pub fn store(body: &Value) -> Result<Store, String> {
             at("/Plan/Coordinators").or_else(|| at("/Current/Coordinators")),
         ),
         shards: shards(arango),
-        mode: at("/Supervision/State/Mode")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
+        mode: text("/Supervision/State/Mode"),
+        mode_since: text("/Supervision/State/Timestamp"),
         maintenance: at("/Supervision/Maintenance")
             .filter(|value| !value.is_null())
             .cloned(),
