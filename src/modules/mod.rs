@@ -5,17 +5,20 @@
 //! them.
 
 pub mod files;
+pub mod packages;
 pub mod program;
 mod registry;
 pub mod waiting;
 pub mod spec;
 
 mod add_host;
+mod apt;
 mod assert;
 mod blockinfile;
 mod command;
 mod copy;
 mod debug;
+mod dnf;
 mod fail;
 mod fetch;
 mod file;
@@ -24,6 +27,7 @@ mod group_by;
 mod include_vars;
 mod lineinfile;
 mod meta;
+mod package;
 mod pause;
 mod ping;
 mod raw;

@@ -5,11 +5,13 @@ use super::Module;
 /// Every module, in the order of their names.
 pub static ALL: &[&dyn Module] = &[
     &super::add_host::AddHost,
+    &super::apt::Apt,
     &super::assert::Assert,
     &super::blockinfile::BlockInFile,
     &super::command::Command,
     &super::copy::Copy,
     &super::debug::Debug,
+    &super::dnf::Dnf,
     &super::fail::Fail,
     &super::fetch::Fetch,
     &super::file::File,
@@ -18,6 +20,7 @@ pub static ALL: &[&dyn Module] = &[
     &super::include_vars::IncludeVars,
     &super::lineinfile::LineInFile,
     &super::meta::Meta,
+    &super::package::Package,
     &super::pause::Pause,
     &super::ping::Ping,
     &super::raw::Raw,
