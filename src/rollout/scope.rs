@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::playbook::{Context, Keywords, Level, RoleUse};
-use crate::template::{LazyMap, Raw, Variables};
+use crate::template::{Raw, Scopes, Variables};
 use crate::yaml::{Node, Problem, duration_of, flag_of};
 
 use super::engine::Engine;
@@ -39,11 +39,11 @@ impl Variables for Overlay {
         }
     }
 
-    fn lazy(&self, name: &str) -> Option<Arc<dyn LazyMap>> {
+    fn scopes(&self, name: &str) -> Option<Arc<dyn Scopes>> {
         if self.top.contains_key(name) {
             None
         } else {
-            self.below.lazy(name)
+            self.below.scopes(name)
         }
     }
 
