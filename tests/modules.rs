@@ -47,7 +47,17 @@ fn run_all(shell: Shell) {
             .into_owned();
         for (index, document) in text.split("\n---\n").enumerate() {
             count += 1;
-            if let Err(problem) = run::case(&module, document, shell) {
+            let start = std::time::Instant::now();
+            let ran = run::case(&module, document, shell);
+            let took = start.elapsed().as_millis();
+            if took > 500 {
+                println!(
+                    "{module} {} took {took} ms under {}",
+                    index + 1,
+                    shell.name()
+                );
+            }
+            if let Err(problem) = ran {
                 let name = path.file_name().unwrap().to_string_lossy().into_owned();
                 failures.push(format!(
                     "{module}/{name} ({}, {}): {problem}",

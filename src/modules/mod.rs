@@ -4,21 +4,50 @@
 //! change. Check mode ends after `observe`. Modules never print, never retry, never know about batches; `rollout` calls
 //! them.
 
+pub mod files;
+pub mod packages;
+pub mod program;
+mod registry;
+pub mod spec;
+pub mod waiting;
+
+mod add_host;
+mod apt;
+mod arangodb_info;
+mod assert;
 mod blockinfile;
 mod command;
 mod command_file;
 mod copy;
-pub mod files;
+mod debug;
+mod dnf;
+mod fail;
+mod fetch;
+mod file;
+mod find;
+mod group_by;
+mod include_vars;
 mod lineinfile;
+mod meta;
+mod package;
+mod pause;
+mod ping;
 mod process;
-pub mod program;
 mod raw;
-mod registry;
+mod reboot;
 mod replace;
 mod script;
+mod service_facts;
+mod set_fact;
+mod set_stats;
 mod shell;
-pub mod spec;
+mod slurp;
+mod stat;
+mod systemd;
+mod tempfile;
 mod template;
+mod wait_for;
+mod wait_for_connection;
 
 pub use registry::{ALL, find};
 

@@ -1,24 +1,46 @@
 //! All modules by name.
 
 use super::Module;
-use super::{
-    blockinfile, command, command_file, copy, lineinfile, process, raw, replace, script, shell,
-    template,
-};
 
 /// Every module, in the order of their names.
 pub static ALL: &[&dyn Module] = &[
-    &blockinfile::BlockInFile,
-    &command::Command,
-    &command_file::CommandFile,
-    &copy::Copy,
-    &lineinfile::LineInFile,
-    &process::ProcessModule,
-    &raw::Raw,
-    &replace::Replace,
-    &script::Script,
-    &shell::Shell,
-    &template::Template,
+    &super::add_host::AddHost,
+    &super::apt::Apt,
+    &super::arangodb_info::ArangodbInfo,
+    &super::assert::Assert,
+    &super::blockinfile::BlockInFile,
+    &super::command::Command,
+    &super::command_file::CommandFile,
+    &super::copy::Copy,
+    &super::debug::Debug,
+    &super::dnf::Dnf,
+    &super::fail::Fail,
+    &super::fetch::Fetch,
+    &super::file::File,
+    &super::find::Find,
+    &super::group_by::GroupBy,
+    &super::include_vars::IncludeVars,
+    &super::lineinfile::LineInFile,
+    &super::meta::Meta,
+    &super::package::Package,
+    &super::pause::Pause,
+    &super::ping::Ping,
+    &super::process::ProcessModule,
+    &super::raw::Raw,
+    &super::reboot::Reboot,
+    &super::replace::Replace,
+    &super::script::Script,
+    &super::service_facts::ServiceFacts,
+    &super::set_fact::SetFact,
+    &super::set_stats::SetStats,
+    &super::shell::Shell,
+    &super::slurp::Slurp,
+    &super::stat::Stat,
+    &super::systemd::Systemd,
+    &super::tempfile::TempFile,
+    &super::template::Template,
+    &super::wait_for::WaitFor,
+    &super::wait_for_connection::WaitForConnection,
 ];
 
 /// The prefixes that Ansible allows before the name of a module that it ships.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::RoleUse;
+use super::{Files, RoleUse, join};
 use crate::yaml::Node;
 
 /// The inheritable keywords of a play, role, block, include or task, as written at that level.
@@ -147,6 +147,37 @@ impl Context {
     /// Returns the role in which this level is written.
     pub fn role(&self) -> Option<&Arc<RoleUse>> {
         self.roles().next()
+    }
+
+    /// Returns the directories in which a file of `kind` (`templates`, `files`, `vars`) that is named here is looked for,
+    /// the first first: the roles around, the file that names it, the playbook; in each the directory of that kind comes
+    /// before the directory itself. Roles that lie side by side share the directory of that kind beside theirs.
+    pub fn search(&self, kind: &str) -> Vec<String> {
+        let mut places: Vec<String> = Vec::new();
+        let mut shared = Vec::new();
+        for used in self.roles() {
+            places.push(used.role.path.clone());
+            shared.push(join(&used.role.path, "../.."));
+        }
+        places.push(self.directory.to_string());
+        places.push(self.playbook_directory.to_string());
+        let beside = |place: String| [join(&place, kind), place];
+        let mut found: Vec<String> = Vec::new();
+        let shared = shared.iter().map(|place| join(place, kind));
+        for directory in places.into_iter().flat_map(beside).chain(shared) {
+            if !found.contains(&directory) {
+                found.push(directory);
+            }
+        }
+        found
+    }
+
+    /// Finds a file of `kind` that is named here.
+    pub fn find_file(&self, kind: &str, name: &str, files: &dyn Files) -> Option<String> {
+        self.search(kind)
+            .into_iter()
+            .map(|directory| join(&directory, name))
+            .find(|path| files.kind(path).is_some())
     }
 
     /// Says whether this is inside a gate, bracket or guard, so that tags cannot take it away.

@@ -21,6 +21,12 @@ pub trait Files: Send + Sync + Debug {
 
     /// Lists the names in a directory, sorted; empty if it is none.
     fn list(&self, directory: &str) -> Vec<String>;
+
+    /// Says whether a file came with stagger, so that more is demanded of it.
+    fn is_shipped(&self, path: &str) -> bool {
+        let _ = path;
+        false
+    }
 }
 
 /// Joins a path to a directory, unless it is absolute, and takes out `.` and `..`.

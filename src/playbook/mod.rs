@@ -5,6 +5,7 @@
 //! known here. Called by `plan`, `rollout` and `cli`.
 
 mod argument_spec;
+mod check;
 mod context;
 mod files;
 mod id;
@@ -18,6 +19,7 @@ pub(crate) mod testing;
 mod tree;
 
 pub use argument_spec::{ArgumentSpec, RoleOption};
+pub use check::{Checked, Surroundings, TextKind, Texts, Used};
 pub use context::{Context, Keywords, Level};
 pub use files::{FileKind, Files, directory_of, join};
 pub use id::TaskId;

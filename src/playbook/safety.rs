@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Item, Task, TaskId};
+use super::{Context, Item, Task, TaskId};
 use crate::yaml::{Loc, Node};
 
 /// How often a bracket is entered and left.
@@ -32,6 +32,8 @@ pub struct Bracket {
     pub loc: Loc,
     /// Its name, never a template: the journal and the notes on the hosts know it by this name.
     pub name: String,
+    /// Its keywords, and through it those of everything around it: what its expressions see.
+    pub context: Arc<Context>,
     /// How often it is entered.
     pub per: Per,
     /// The value that `found` normally has; another one, without a note of an earlier run, is a question to the operator.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -45,10 +47,18 @@ pub fn case(module: &str, document: &str, shell: Shell) -> Result<(), String> {
     let temporary = tempfile::tempdir().unwrap();
     let root = fs::canonicalize(temporary.path()).unwrap();
     let dir = root.join("host");
-    let text = document.replace("{dir}", &dir.to_string_lossy());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let text = document
+        .replace("{dir}", &dir.to_string_lossy())
+        .replace("{port}", &port.to_string());
     let case: Case = serde_yaml::from_str(&text).map_err(|error| error.to_string())?;
     if case.except.contains_key(shell.name()) {
         return Ok(());
+    }
+    match case.listener.clone() {
+        Some(greeting) => greet(listener, greeting),
+        None => drop(listener),
     }
     let (host, controller) = prepare(&case, &root, &dir, shell);
     let mut world = World {
@@ -298,6 +308,16 @@ impl World<'_> {
     }
 }
 
+/// Says something to all who connect, in a thread that ends with the tests.
+fn greet(listener: TcpListener, greeting: String) {
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            drop(stream.write_all(greeting.as_bytes()));
+        }
+    });
+}
+
 fn cx_trips(cx: &mut HostCx<'_>) -> usize {
     // The host counts; its debug text is the only way through the trait object.
     let shown = format!("{:?}", cx.connection);
@@ -368,7 +388,7 @@ fn prepare(case: &Case, root: &Path, dir: &Path, shell: Shell) -> (LocalHost, Ca
     }
     for (name, text) in &case.programs {
         let path = root.join("programs").join(name);
-        let text = format!("#!/bin/sh\necho \"{name} $*\" >>\"$CALLS\"\n{text}\n");
+        let text = format!("#!/bin/sh\nprintf '%s\\n' \"{name} $*\" >>\"$CALLS\"\n{text}\n");
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -423,13 +443,13 @@ fn make(path: &Path, entry: &Entry) {
     } else {
         fs::write(path, bytes(&thing)).unwrap();
     }
-    let default = if thing.directory { "0755" } else { "0644" };
-    let mode = u32::from_str_radix(thing.mode.as_deref().unwrap_or(default), 8).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     if let Some(owner) = &thing.owner {
         let (uid, gid) = owner.split_once(':').unwrap();
         std::os::unix::fs::chown(path, uid.parse().ok(), gid.parse().ok()).unwrap();
     }
+    let default = if thing.directory { "0755" } else { "0644" };
+    let mode = u32::from_str_radix(thing.mode.as_deref().unwrap_or(default), 8).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     if let Some(modified) = thing.modified {
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(modified);
         fs::File::open(path).unwrap().set_modified(time).unwrap();

@@ -143,6 +143,56 @@ impl PathState {
         fields
     }
 
+    /// Returns the fields that Ansible's `stat` and `find` have.
+    pub fn stat_fields(&self) -> Map<String, Value> {
+        let mut fields = Map::new();
+        let mut set = |name: &str, value: Value| {
+            fields.insert(name.to_owned(), value);
+        };
+        set("mode", json!(self.mode()));
+        for (name, kind) in [
+            ("isdir", FileKind::Directory),
+            ("ischr", FileKind::Character),
+            ("isblk", FileKind::Block),
+            ("isreg", FileKind::File),
+            ("isfifo", FileKind::Pipe),
+            ("islnk", FileKind::Link),
+            ("issock", FileKind::Socket),
+        ] {
+            set(name, json!(self.kind == kind));
+        }
+        set("uid", json!(self.uid));
+        set("gid", json!(self.gid));
+        set("size", json!(self.size));
+        set("inode", json!(self.inode));
+        set("dev", json!(self.device));
+        set("nlink", json!(self.links));
+        for (name, time) in ["atime", "mtime", "ctime"].iter().zip(self.times) {
+            set(name, json!(time));
+        }
+        for (name, bit) in [
+            ("rusr", 0o400),
+            ("wusr", 0o200),
+            ("xusr", 0o100),
+            ("rgrp", 0o040),
+            ("wgrp", 0o020),
+            ("xgrp", 0o010),
+            ("roth", 0o004),
+            ("woth", 0o002),
+            ("xoth", 0o001),
+            ("isuid", 0o4000),
+            ("isgid", 0o2000),
+        ] {
+            set(name, json!(self.bits & bit != 0));
+        }
+        for (name, known) in [("pw_name", &self.user), ("gr_name", &self.group)] {
+            if let Some(known) = known {
+                set(name, json!(known));
+            }
+        }
+        fields
+    }
+
     /// Returns the word that Ansible's `file` has for it.
     pub fn state(&self) -> &'static str {
         match self.kind {

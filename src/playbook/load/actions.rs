@@ -93,8 +93,13 @@ impl Load<'_> {
     fn no_module(&mut self, fields: &Fields<'_>, object: &str) {
         let candidate = fields.left().find(|(key, _)| !words::is_keyword(&key.name));
         let Some((key, _)) = candidate else {
-            let problem = Problem::at(&fields.node().loc, format!("{object} needs a module"));
-            self.problem(problem);
+            let is_named = fields
+                .left()
+                .any(|(key, _)| words::instead(&key.name).is_some());
+            if !is_named {
+                let message = format!("{object} needs a module");
+                self.problem(Problem::at(&fields.node().loc, message));
+            }
             self.unknown_keywords(fields.left(), object, &words::of(object));
             return;
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::actions::Written;
 use super::place::Place;
 use super::tasks::Own;
-use super::{Load, Loader, once_each};
+use super::{Load, Loader, in_order};
 use crate::modules::spec::{builtin_name, is_template};
 use crate::playbook::{
     Action, Block, BlockKind, Include, Included, Item, Keywords, Level, RoleFiles, RoleUse, Task,
@@ -144,7 +144,7 @@ impl Loader {
                 loaded.sources = load.read;
                 Ok(loaded)
             }
-            Some(_) | None => Err(once_each(load.problems)),
+            Some(_) | None => Err(in_order(load.problems, &load.read)),
         }
     }
 }

@@ -52,20 +52,27 @@ impl Loader {
 
     /// Loads a playbook and everything that it names, or returns every mistake of every file.
     pub fn load(&self, entry: &str) -> Result<Playbook, Vec<Problem>> {
+        match self.load_tree(entry) {
+            (Some(playbook), problems) if problems.is_empty() => Ok(playbook),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// Loads as much of a playbook as can be read, with every mistake.
+    pub(super) fn load_tree(&self, entry: &str) -> (Option<Playbook>, Vec<Problem>) {
         let mut load = Load::new(self);
         let entries = load.playbook(entry);
         load.literal_includes();
+        let problems = in_order(load.problems, &load.read);
         let first = load.read.first().map(Arc::clone);
-        match first {
-            Some(source) if load.problems.is_empty() => Ok(Playbook {
-                source,
-                entries,
-                sources: load.read,
-                includes: load.includes,
-                notes: once_each(load.notes),
-            }),
-            Some(_) | None => Err(once_each(load.problems)),
-        }
+        let playbook = first.map(|source| Playbook {
+            source,
+            entries,
+            includes: load.includes,
+            notes: in_order(load.notes, &load.read),
+            sources: load.read,
+        });
+        (playbook, problems)
     }
 
     /// Returns where files come from.
@@ -139,13 +146,23 @@ impl<'a> Load<'a> {
     }
 }
 
-/// Leaves each mistake once: a file that is imported twice has its mistakes twice.
-fn once_each(problems: Vec<Problem>) -> Vec<Problem> {
+/// Leaves each mistake once, since a file that is imported twice has its mistakes twice, and puts them in the order of
+/// the files as they were read.
+pub(super) fn in_order(problems: Vec<Problem>, read: &[Arc<Source>]) -> Vec<Problem> {
     let mut kept: Vec<Problem> = Vec::new();
     for problem in problems {
-        if !kept.contains(&problem) {
+        let is_same =
+            |other: &Problem| other.loc == problem.loc && other.message == problem.message;
+        if !kept.iter().any(is_same) {
             kept.push(problem);
         }
     }
+    kept.sort_by_cached_key(|problem| {
+        let loc = problem.loc.as_ref()?;
+        let file = read
+            .iter()
+            .position(|source| source.name == loc.source.name);
+        Some((file.unwrap_or(usize::MAX), loc.line, loc.column))
+    });
     kept
 }

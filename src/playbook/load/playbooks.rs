@@ -69,11 +69,14 @@ impl Load<'_> {
     }
 
     fn playbook_entries(&mut self, node: &Node, over: &Over, place: &Place) -> Vec<Entry> {
-        let Some(list) = node.as_seq().filter(|list| !list.is_empty()) else {
+        let Some(list) = node.as_seq() else {
             let message = format!("a playbook must be a list of plays, not {}", node.kind());
             self.problem(Problem::at(&node.loc, message));
             return Vec::new();
         };
+        if list.is_empty() {
+            self.problem(Problem::at(&node.loc, "there are no plays here"));
+        }
         list.iter()
             .flat_map(|node| self.playbook_entry(node, over, place))
             .collect()

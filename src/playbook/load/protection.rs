@@ -206,7 +206,8 @@ impl Load<'_> {
         let fields = &mut fields;
         let name = self.own_name(fields, "a bracket");
         let keywords = self.keywords(fields);
-        let inner = place.within(&place.level(Level::Protection, keywords));
+        let context = place.level(Level::Protection, keywords);
+        let inner = place.within(&context);
         let per = self.per(fields.take("per"), around);
         let expect = fields.take("expect").map(|(_, node)| node.clone());
         let found = self.text(fields.take("found"));
@@ -237,6 +238,7 @@ impl Load<'_> {
             id: place.id.clone(),
             loc: node.loc.clone(),
             name: name?,
+            context,
             per: per?,
             expect,
             read,

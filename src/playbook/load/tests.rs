@@ -288,9 +288,9 @@ fn circles_end() {
             ("roles/y/meta/main.yml", "dependencies: [x]\n"),
         ]),
         [
+            "site.yml:5:20: `site.yml` imports itself",
             "roles/y/meta/main.yml:1:16: roles depend on each other in a circle: roles/x -> roles/y -> roles/x",
             "b.yml:1:17: `a.yml` imports itself",
-            "site.yml:5:20: `site.yml` imports itself",
         ]
     );
     // A file may include itself, until a condition says no.

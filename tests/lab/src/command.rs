@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::clock::{self, Look};
+use crate::clock;
 
 /// A program with its arguments, not yet started.
 #[derive(Debug, Clone)]
@@ -24,6 +24,7 @@ pub struct Command {
     directory: Option<PathBuf>,
     input: Vec<u8>,
     limit: Duration,
+    shows_errors: bool,
 }
 
 /// How a program ended.
@@ -111,6 +112,7 @@ impl Command {
             directory: None,
             input: Vec::new(),
             limit: USUAL_LIMIT,
+            shows_errors: false,
         }
     }
 
@@ -168,6 +170,12 @@ impl Command {
         self
     }
 
+    /// Lets its standard error go where the lab's own goes, for what takes long.
+    pub fn showing_errors(mut self) -> Self {
+        self.shows_errors = true;
+        self
+    }
+
     /// Runs it to its end and returns what it left, however it ended.
     pub fn output(&self) -> Result<Output, Error> {
         let begin = clock::now();
@@ -203,7 +211,11 @@ impl Command {
         command
             .stdin(self.input_file()?)
             .stdout(copy(&out)?)
-            .stderr(copy(&err)?)
+            .stderr(if self.shows_errors {
+                Stdio::inherit()
+            } else {
+                Stdio::from(copy(&err)?)
+            })
             // A group of its own, so that the whole of it can be ended at its limit.
             .process_group(0);
         let child = command.spawn().map_err(|source| self.not_started(source))?;
@@ -314,16 +326,37 @@ impl Running {
         let _gone = rustix::process::kill_process_group(pid, signal);
     }
 
+    /// Sleeps until the program ends or the time is over, or a little less.
+    #[cfg(target_os = "linux")]
+    fn sleep_until_it_ends(&self, time: Duration) {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        use rustix::process::{Pid, PidfdFlags, pidfd_open};
+        let Ok(end) = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()) else {
+            return clock::pause(time.min(Duration::from_millis(10)));
+        };
+        let time = Timespec::try_from(time).ok();
+        // However this ends: the caller looks, and comes back if it was too early.
+        let _woken = poll(&mut [PollFd::new(&end, PollFlags::IN)], time.as_ref());
+    }
+
+    /// Sleeps a little.
+    #[cfg(not(target_os = "linux"))]
+    fn sleep_until_it_ends(&self, time: Duration) {
+        clock::pause(time.min(Duration::from_millis(10)));
+    }
+
     /// Waits for its end; at the limit it is ended, with all that it started.
     pub fn wait(&mut self, limit: Duration) -> Result<Exit, Error> {
-        let waited = clock::wait(limit, || {
-            Ok::<_, Error>(match self.ended()? {
-                Some(exit) => Look::Done(exit),
-                None => Look::NotYet(String::new()),
-            })
-        })?;
-        if let Ok(exit) = waited {
-            return Ok(exit);
+        let end = clock::now() + limit;
+        loop {
+            if let Some(exit) = self.ended()? {
+                return Ok(exit);
+            }
+            let left = end.saturating_duration_since(clock::now());
+            if left.is_zero() {
+                break;
+            }
+            self.sleep_until_it_ends(left);
         }
         self.signal(rustix::process::Signal::KILL);
         let _killed = self.child.wait();

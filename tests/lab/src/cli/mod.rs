@@ -3,8 +3,10 @@
 //! One file a command. This is the only place that prints, and the only one that reads the
 //! environment. Data goes to standard output, all else to standard error.
 
+mod bench;
 mod down;
 mod interrupt;
+mod relay;
 mod ssh;
 mod status;
 mod terminal;
@@ -35,8 +37,12 @@ enum Command {
     Down(down::Arguments),
     /// Log in to a host, or run a command on it
     Ssh(ssh::Arguments),
+    /// Measure stagger beside what the same work costs by hand
+    Bench(bench::Arguments),
     /// Show what runs
     Status(status::Arguments),
+    #[command(hide = true)]
+    Relay(relay::Arguments),
 }
 
 /// Why a command of the lab did not do what it was asked for.
@@ -45,6 +51,15 @@ pub enum Error {
     /// A fleet could not be made, used or taken down.
     #[error(transparent)]
     Fleet(#[from] fleet::Error),
+    /// A cluster could not be set up.
+    #[error(transparent)]
+    Cluster(#[from] crate::cluster::Error),
+    /// The product could not be built.
+    #[error(transparent)]
+    Product(#[from] crate::product::Error),
+    /// A benchmark could not be carried out.
+    #[error(transparent)]
+    Bench(#[from] crate::bench::Error),
     /// A program failed.
     #[error(transparent)]
     Command(#[from] crate::command::Error),
@@ -83,7 +98,9 @@ fn carry_out(command: Command) -> Result<ExitCode, Error> {
         Command::Up(arguments) => up::run(&place, &arguments),
         Command::Down(arguments) => down::run(&place, &arguments),
         Command::Ssh(arguments) => ssh::run(&place, &arguments),
+        Command::Bench(arguments) => bench::run(&place, &arguments),
         Command::Status(arguments) => status::run(&place, &arguments),
+        Command::Relay(arguments) => relay::run(&arguments),
     }
 }
 

@@ -86,9 +86,21 @@ impl Bastion {
         Ok(())
     }
 
+    /// Puts a program where the operator finds it by its name.
+    pub fn provide(&self, program: &Path) -> Result<(), Error> {
+        let directory = self.home.join("bin");
+        files::make_directory(&directory)?;
+        Command::line("ln --symbolic --force --target-directory")
+            .args([&directory, program])
+            .run()?;
+        Ok(())
+    }
+
     /// Returns a command as the operator would start it: in the namespace, with his home.
     pub fn command(&self, command: Command) -> Command {
+        let own_programs_first = "PATH=$HOME/bin:$PATH; exec \"$@\"";
         command
+            .under(Command::line("sh -c").args([own_programs_first, "bastion"]))
             .under(self.network.on_bastion())
             .env("HOME", &self.home)
             .directory(&self.home)

@@ -33,6 +33,7 @@ pub struct Host {
     pub(super) groups: Groups,
     pub(super) directory: PathBuf,
     pub(super) bastion: Bastion,
+    pub(super) program: PathBuf,
 }
 
 impl Host {
@@ -257,6 +258,31 @@ impl Host {
                 said: output.err,
             }),
         }
+    }
+
+    /// Copies files of this machine into a directory of the host, under their own names.
+    pub fn copy(&self, paths: &[PathBuf], directory: &str) -> Result<(), Error> {
+        let target = self.root().join(directory.trim_start_matches('/'));
+        files::make_directory(&target)?;
+        Command::line("cp --target-directory")
+            .arg(target)
+            .arg("--")
+            .args(paths)
+            .run()?;
+        Ok(())
+    }
+
+    /// Copies Debian packages to the host and installs them as root.
+    pub fn install(&self, packages: &[PathBuf]) -> Result<(), Error> {
+        const PLACE: &str = "/root/packages";
+        self.copy(packages, PLACE)?;
+        let names = packages.iter().filter_map(|path| path.file_name());
+        let paths: Vec<_> = names
+            .map(|name| quoted(&format!("{PLACE}/{}", name.to_string_lossy())))
+            .collect();
+        let install = "DEBIAN_FRONTEND=noninteractive dpkg --force-confold --install";
+        self.must(&format!("{install} {}", paths.join(" ")))?;
+        Ok(())
     }
 
     /// Returns the name of the fleet that the host belongs to.

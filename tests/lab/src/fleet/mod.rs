@@ -16,6 +16,7 @@ mod needs;
 mod network;
 mod owner;
 mod rootfs;
+mod slow;
 mod state;
 mod teardown;
 
@@ -28,6 +29,7 @@ pub use host::{Host, quoted};
 pub use needs::{impossible, provide};
 pub use owner::{Owner, Process};
 pub use rootfs::once;
+pub use slow::Disturbance;
 pub use state::{MOST_HOSTS, Place, Record, fleets_of_this_machine};
 
 use crate::{command, files};
@@ -212,6 +214,7 @@ impl Fleet {
             groups: groups.inside(name),
             directory: directory.join("hosts").join(name),
             bastion: bastion.clone(),
+            program: place.program.clone(),
         });
         Self {
             hosts: hosts.collect(),

@@ -110,6 +110,30 @@ impl Network {
         )
     }
 
+    /// Leads a host's link through two interfaces that somebody hands frames between.
+    pub(super) fn lead_through(&self, port: Port<'_>, near: &str, far: &str) -> Result<(), Error> {
+        let (link, side) = (link(port.index), side_bridge(port.index));
+        ip_batch(
+            &self.namespace,
+            &format!(
+                "link add {side} type bridge\n\
+                 link set {side} up\n\
+                 link set {near} master {side}\n\
+                 link set {far} master {BRIDGE}\n\
+                 link set {link} master {side}\n"
+            ),
+        )
+    }
+
+    /// Leads a host's link straight to the bridge again.
+    pub(super) fn lead_straight(&self, port: Port<'_>) -> Result<(), Error> {
+        let (link, side) = (link(port.index), side_bridge(port.index));
+        ip_batch(
+            &self.namespace,
+            &format!("link set {link} master {BRIDGE}\nlink del {side}\n"),
+        )
+    }
+
     /// Parts two hosts from each other without a word: packets between them are lost.
     pub(super) fn part(
         &self,
@@ -176,6 +200,11 @@ impl Network {
 /// The bridge's end of a host's link; the kernel allows 15 letters, too few for names.
 fn link(index: u8) -> String {
     format!("host{index}")
+}
+
+/// A bridge of its own for a host whose link is disturbed.
+fn side_bridge(index: u8) -> String {
+    format!("side{index}")
 }
 
 /// A neighbour with a made-up hardware address swallows what is sent to it.

@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use lab::clock;
 use lab::command::Command;
-use lab::fleet::{Fleet, Host};
+use lab::fleet::{Disturbance, Fleet, Host};
 
 use crate::harness::{Case, Failure, Lab, Outcome, case, check, same};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         case("faults::links_are_cut_and_hosts_parted", links),
+        case(
+            "faults::a_disturbed_link_is_slow_or_lossy_until_it_is_calmed",
+            a_disturbed_link,
+        ),
         case(
             "faults::a_power_cut_leaves_the_disk",
             a_power_cut_leaves_the_disk,
@@ -83,6 +87,52 @@ fn links(lab: &Lab) -> Outcome {
     one.rejoin_bastion()?;
     same(talks(&fleet)?, whole, "the bastion is back")?;
     Ok(())
+}
+
+fn a_disturbed_link(lab: &Lab) -> Outcome {
+    let fleet = lab.hosts("disturbed link", 2)?;
+    let (one, two) = (fleet.host("node1")?, fleet.host("node2")?);
+    one.must("setsid python3 -m http.server 80 --directory /usr/lib >/dev/null 2>&1 &")?;
+    let time_to = |host: &Host, other: &str| -> Result<Duration, Failure> {
+        // The best of three: a busy machine must not look like a slow link.
+        let ask = format!(
+            "curl -s -o /dev/null -w '%{{time_connect}}\\n' --retry 5 \
+                           --retry-connrefused http://{other}/"
+        );
+        let said = host.must(&format!("{ask}; {ask}; {ask}"))?;
+        let times = said.lines().filter_map(|line| line.parse::<f64>().ok());
+        Ok(Duration::from_secs_f64(times.fold(f64::MAX, f64::min)))
+    };
+    let delay = Duration::from_millis(40);
+    let usual = time_to(two, "node1")?;
+    check(usual < delay, format!("a connect took {usual:?} at first"))?;
+    let slow = Disturbance {
+        delay,
+        jitter: Duration::ZERO,
+        loss_percent: 0,
+    };
+    one.disturb_link(slow)?;
+    let there_and_back = time_to(two, "node1")?;
+    let wanted = delay * 2..delay * 4;
+    check(
+        wanted.contains(&there_and_back),
+        format!("with delay {there_and_back:?}"),
+    )?;
+    // Bulk gets through whole, too.
+    let copy = "curl -s http://node1/x86_64-linux-gnu/libc.so.6 | sha256sum";
+    let whole = one.must("sha256sum </usr/lib/x86_64-linux-gnu/libc.so.6")?;
+    same(two.must(copy)?, whole, "what came over the slow link")?;
+    one.disturb_link(Disturbance {
+        loss_percent: 100,
+        ..slow
+    })?;
+    check(
+        !reaches(from_host(two)?, one)?,
+        "all is lost and something arrived",
+    )?;
+    one.calm_link()?;
+    let calm = time_to(two, "node1")?;
+    check(calm < delay, format!("a connect still takes {calm:?}"))
 }
 
 fn a_power_cut_leaves_the_disk(lab: &Lab) -> Outcome {

@@ -5,11 +5,13 @@
 //! `STAGGER_LAB=required` that is a failure. To add a case, write a function that takes the
 //! [`Lab`] and add it to its file's list; to add a file, add its list below.
 
+mod bench;
 mod boot;
 mod crash;
 mod faults;
 mod harness;
 mod machine;
+mod packages;
 mod units;
 
 use libtest_mimic::Arguments;
@@ -23,10 +25,12 @@ fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
     let cases = [
+        bench::cases(),
         boot::cases(),
         crash::cases(),
         faults::cases(),
         machine::cases(),
+        packages::cases(),
         units::cases(),
     ];
     let lab: &'static Lab = Box::leak(Box::new(Lab::new()));

@@ -1,0 +1,348 @@
+//! What a task sees on a host: the layers of variables around it, and the reading of its keywords.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::playbook::{Context, Keywords, Level, RoleUse};
+use crate::template::{LazyMap, Raw, Variables};
+use crate::yaml::{Node, Problem, duration_of, flag_of};
+
+use super::engine::Engine;
+use super::outside::{Language, Layer, LayerValues, Rank, ScopeWish};
+use super::place::Place;
+
+/// A host's variables as a task sees them, with what renders texts.
+#[derive(Debug, Clone)]
+pub(super) struct Scope {
+    variables: Arc<dyn Variables>,
+    language: Arc<dyn Language>,
+}
+
+/// Variables with others on top.
+#[derive(Debug)]
+struct Overlay {
+    top: Map<String, Value>,
+    below: Arc<dyn Variables>,
+}
+
+impl Variables for Overlay {
+    fn lookup(&self, name: &str) -> Option<Raw> {
+        match self.top.get(name) {
+            Some(value) => Some(Raw {
+                value: value.clone(),
+                templated: false,
+                origin: None,
+            }),
+            None => self.below.lookup(name),
+        }
+    }
+
+    fn lazy(&self, name: &str) -> Option<Arc<dyn LazyMap>> {
+        if self.top.contains_key(name) {
+            None
+        } else {
+            self.below.lazy(name)
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names = self.below.names();
+        names.extend(self.top.keys().cloned());
+        names
+    }
+}
+
+impl Scope {
+    /// Returns this scope with data on top.
+    pub(super) fn with(&self, top: Map<String, Value>) -> Self {
+        if top.is_empty() {
+            return self.clone();
+        }
+        let below = Arc::clone(&self.variables);
+        Self {
+            variables: Arc::new(Overlay { top, below }),
+            language: Arc::clone(&self.language),
+        }
+    }
+
+    /// Returns the variables.
+    pub(super) fn variables(&self) -> &Arc<dyn Variables> {
+        &self.variables
+    }
+
+    /// Renders a value.
+    pub(super) fn value(&self, node: &Node) -> Result<Value, Problem> {
+        self.language.value(node, &self.variables)
+    }
+
+    /// Renders a text.
+    pub(super) fn text(&self, node: &Node) -> Result<String, Problem> {
+        match self.value(node)? {
+            Value::String(text) => Ok(text),
+            Value::Number(number) => Ok(number.to_string()),
+            Value::Bool(true) => Ok("True".to_owned()),
+            Value::Bool(false) => Ok("False".to_owned()),
+            other @ (Value::Null | Value::Array(_) | Value::Object(_)) => Err(Problem::at(
+                &node.loc,
+                format!("this must be a text, not {}", kind(&other)),
+            )),
+        }
+    }
+
+    /// Asks a condition.
+    pub(super) fn condition(&self, node: &Node) -> Result<bool, Problem> {
+        self.language.condition(node, &self.variables)
+    }
+
+    /// Asks conditions in order; returns the first that does not hold.
+    pub(super) fn first_false<'n>(
+        &self,
+        nodes: impl IntoIterator<Item = &'n Node>,
+    ) -> Result<Option<&'n Node>, Problem> {
+        for node in nodes {
+            for part in node.as_seq().unwrap_or(std::slice::from_ref(node)) {
+                if !self.condition(part)? {
+                    return Ok(Some(part));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Evaluates an expression without braces.
+    pub(super) fn expression(&self, text: &str) -> Result<Value, Problem> {
+        self.language.expression(text, &self.variables)
+    }
+
+    /// Renders a template file's text.
+    pub(super) fn file(&self, path: &str, text: &str) -> Result<String, Problem> {
+        self.language.file(path, text, &self.variables)
+    }
+
+    /// Reads a flag; absent is `default`.
+    pub(super) fn flag(&self, node: Option<&Node>, default: bool) -> Result<bool, Problem> {
+        let Some(node) = node else {
+            return Ok(default);
+        };
+        let value = self.value(node)?;
+        flag_of(&value).map_err(|message| Problem::at(&node.loc, message))
+    }
+
+    /// Reads a time span.
+    pub(super) fn duration(&self, node: Option<&Node>) -> Result<Option<Duration>, Problem> {
+        let Some(node) = node else {
+            return Ok(None);
+        };
+        let value = self.value(node)?;
+        duration_of(&value)
+            .map(Some)
+            .map_err(|message| Problem::at(&node.loc, message))
+    }
+
+    /// Reads a number.
+    pub(super) fn number(&self, node: Option<&Node>) -> Result<Option<f64>, Problem> {
+        let Some(node) = node else {
+            return Ok(None);
+        };
+        let value = self.value(node)?;
+        let number = match &value {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => text.trim().parse().ok(),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        };
+        let wrong = || Problem::at(&node.loc, format!("this must be a number, not {value}"));
+        number.map(Some).ok_or_else(wrong)
+    }
+
+    /// Reads a whole number that is not negative.
+    pub(super) fn count(&self, node: Option<&Node>) -> Result<Option<u32>, Problem> {
+        let number = self.number(node)?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a float that is cast is cut to the range of the target"
+        )]
+        Ok(number.map(|number| number as u32))
+    }
+
+    /// Reads a list of texts: one text, or a list; templates of either.
+    pub(super) fn texts(&self, node: &Node) -> Result<Vec<String>, Problem> {
+        let texts = |value: Value| match value {
+            Value::Array(items) => items.into_iter().map(text_of).collect(),
+            Value::Null => Vec::new(),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+                vec![text_of(other)]
+            }
+        };
+        self.value(node).map(texts)
+    }
+
+    /// Reads the innermost text of a keyword.
+    pub(super) fn keyword<'c>(
+        &self,
+        context: &'c Context,
+        keyword: impl Fn(&'c Keywords) -> Option<&'c Node>,
+    ) -> Result<Option<String>, Problem> {
+        context
+            .nearest(keyword)
+            .map(|node| self.text(node))
+            .transpose()
+    }
+}
+
+/// Returns a value as text: a text as it is, all else as JSON.
+pub(super) fn text_of(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::Array(_)
+        | Value::Object(_)) => other.to_string(),
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}
+
+/// What a task's scopes have in common on all hosts.
+#[derive(Debug, Clone)]
+pub(super) struct Around {
+    layers: Arc<Vec<Layer>>,
+    magic: Arc<Map<String, Value>>,
+    top: Arc<Map<String, Value>>,
+}
+
+impl Engine {
+    /// Gathers the layers of variables around a level.
+    pub(super) fn around(&self, place: &Place, context: &Arc<Context>) -> Around {
+        Around {
+            layers: Arc::new(layers(place, context)),
+            magic: Arc::new(self.magic(place, context)),
+            top: Arc::clone(&place.top),
+        }
+    }
+
+    /// Returns what a host sees.
+    pub(super) fn scope(&self, host: &str, around: &Around) -> Scope {
+        let variables = self.outside.memory.scope(ScopeWish {
+            host,
+            layers: &around.layers,
+            magic: &around.magic,
+        });
+        let scope = Scope {
+            variables,
+            language: Arc::clone(&self.outside.language),
+        };
+        scope.with((*around.top).clone())
+    }
+
+    fn magic(&self, place: &Place, context: &Context) -> Map<String, Value> {
+        let names = |hosts: &[crate::inventory::HostName]| -> Value {
+            hosts.iter().map(|host| Value::from(host.as_str())).collect()
+        };
+        let all = place.play.hosts();
+        let active: Vec<_> = all.iter().filter(|host| !self.is_lost(host)).cloned().collect();
+        let batch: Vec<_> = place
+            .batch_hosts
+            .iter()
+            .filter(|host| !self.is_lost(host))
+            .cloned()
+            .collect();
+        let mut magic = Map::new();
+        let mut set = |name: &str, value: Value| magic.insert(name.to_owned(), value);
+        set("ansible_play_hosts_all", names(all));
+        set("ansible_play_hosts", names(&active));
+        set("play_hosts", names(&active));
+        set("ansible_play_batch", names(&batch));
+        set("ansible_play_name", json!(place.play.title()));
+        set("ansible_check_mode", json!(self.settings.check));
+        set("ansible_diff_mode", json!(self.settings.diff));
+        set("playbook_dir", json!(&*context.playbook_directory));
+        let left_out = self.down.left_out(self.outside.clock.elapsed());
+        set("members_down", json!(left_out));
+        let roles: Vec<&Arc<RoleUse>> = context.roles().collect();
+        if let Some(role) = roles.first() {
+            set("role_name", json!(role.role.name));
+            set("ansible_role_name", json!(role.role.name));
+            set("role_path", json!(role.role.path));
+            let parents: Vec<&str> = roles.iter().skip(1).map(|r| r.role.name.as_str()).collect();
+            set("ansible_parent_role_names", json!(parents));
+        }
+        let names: Vec<String> = place.play.roles().iter().map(|r| r.role.name.clone()).collect();
+        set("ansible_play_role_names", json!(names));
+        set("ansible_role_names", json!(names));
+        magic
+    }
+}
+
+/// Collects the layers, low to high where they have one rank.
+fn layers(place: &Place, context: &Arc<Context>) -> Vec<Layer> {
+    let mut levels: Vec<Arc<Context>> =
+        std::iter::successors(Some(Arc::clone(context)), |level| level.parent.clone()).collect();
+    levels.reverse();
+    let mut layers: Vec<Layer> = place.play.files().to_vec();
+    let answers = place.play.answers();
+    if !answers.is_empty() {
+        layers.push(Layer {
+            rank: Rank::Prompt,
+            values: LayerValues::Given(Arc::clone(answers)),
+        });
+    }
+    for role in place.play.roles() {
+        role_layers(&role, false, &mut layers);
+    }
+    for level in &levels {
+        if let Level::Role(role) = &level.level {
+            role_layers(role, true, &mut layers);
+        }
+    }
+    for level in levels.iter().filter(|level| level.keywords.vars.is_some()) {
+        let rank = match level.level {
+            Level::Playbook | Level::Play => Rank::Play,
+            Level::Role(_) | Level::Block | Level::Protection => Rank::Block,
+            Level::Include => Rank::IncludeParams,
+            Level::Task => Rank::Task,
+        };
+        layers.push(Layer {
+            rank,
+            values: LayerValues::Level(Arc::clone(level)),
+        });
+    }
+    layers
+}
+
+/// Adds what a role brings: its dependencies first; parameters only where its own tasks run.
+fn role_layers(role: &Arc<RoleUse>, inside: bool, layers: &mut Vec<Layer>) {
+    for dependency in &role.dependencies {
+        role_layers(dependency, false, layers);
+    }
+    for file in 0..role.role.defaults.len() {
+        layers.push(Layer {
+            rank: Rank::RoleDefaults,
+            values: LayerValues::Defaults(Arc::clone(role), file),
+        });
+    }
+    for file in 0..role.role.vars.len() {
+        layers.push(Layer {
+            rank: Rank::RoleVars,
+            values: LayerValues::Vars(Arc::clone(role), file),
+        });
+    }
+    if inside && !role.params.is_empty() {
+        layers.push(Layer {
+            rank: Rank::RoleParams,
+            values: LayerValues::Params(Arc::clone(role)),
+        });
+    }
+}
