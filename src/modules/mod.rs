@@ -40,6 +40,7 @@ mod script;
 mod service_facts;
 mod set_fact;
 mod set_stats;
+mod setup;
 mod shell;
 mod slurp;
 mod stat;

@@ -33,6 +33,7 @@ pub static ALL: &[&dyn Module] = &[
     &super::service_facts::ServiceFacts,
     &super::set_fact::SetFact,
     &super::set_stats::SetStats,
+    &super::setup::Setup,
     &super::shell::Shell,
     &super::slurp::Slurp,
     &super::stat::Stat,
