@@ -82,10 +82,6 @@ impl Machine {
     }
 
     /// Writes a file atomically: under another name, synced, renamed.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that renames: the directory is synced after it"
-    )]
     pub(super) fn write_file(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
         let directory = path
             .parent()
@@ -126,6 +122,10 @@ fn clean(path: &str) -> &str {
 }
 
 /// Says why a file could not be had, in words.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds of another library, of which only some matter here"
+)]
 pub(super) fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),

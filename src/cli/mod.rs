@@ -37,6 +37,10 @@ pub fn run() -> u8 {
 }
 
 /// Shows what the parser says: help and version are data, the rest is bad usage.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds of another library, of which only some matter here"
+)]
 fn usage(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

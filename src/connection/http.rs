@@ -229,6 +229,10 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, HttpError> {
 }
 
 /// Sorts an error by what it says about effects.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds of another library, of which only some matter here"
+)]
 fn failure(error: &Error, left: Duration) -> HttpError {
     match error {
         Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
@@ -357,6 +361,10 @@ impl Transport for Through {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds of another library, of which only some matter here"
+)]
 fn late(error: io::Error, timeout: NextTimeout) -> Error {
     match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Error::Timeout(timeout.reason),

@@ -16,10 +16,13 @@ mod jobs;
 mod local;
 mod shell;
 mod shells;
+mod ssh;
 mod streams;
+mod target;
 mod transport;
 #[cfg(test)]
 mod trials;
+mod tunnel;
 mod user;
 mod waiting;
 mod watching;
@@ -31,6 +34,11 @@ use crate::clock::{Clock, Deadline, Stop};
 
 pub use error::ConnError;
 pub use job::{Attached, End, Job, JobCommand, JobEnd, JobId, JobOutput, OnDeadline};
+pub use ssh::Handshakes;
+pub use target::{
+    Auth, HostKeyCheck, HostKeys, KeyFile, Kind, Surroundings, Target, Timeouts, open,
+};
+pub use tunnel::Door;
 pub use user::{Become, BecomeMethod};
 
 /// What bounds a call: a deadline on a clock, and the operator's stop flag.

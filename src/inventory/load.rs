@@ -253,12 +253,11 @@ impl Loading<'_> {
             Data::Str(text) => text.trim().parse().ok(),
             Data::Null | Data::Bool(_) | Data::Float(_) | Data::Seq(_) | Data::Map(_) => None,
         };
-        match number {
-            Some(number) => group.priority = number,
-            None => {
-                let message = "ansible_group_priority must be a whole number";
-                self.problems.push(Problem::at(&value.loc, message));
-            }
+        if let Some(number) = number {
+            group.priority = number;
+        } else {
+            let message = "ansible_group_priority must be a whole number";
+            self.problems.push(Problem::at(&value.loc, message));
         }
     }
 
@@ -457,7 +456,7 @@ mod tests {
                     "vars/group_vars/all.yml:1:11 values in a vault are not supported in this version",
                     "vars/group_vars/all.yml:2:10 unknown tag `!nope`",
                     "vars/host_vars/h1.yml:1:1 a file of variables must be a map of variables, not a list",
-                    "vars/host_vars/h2/x.yml:2:1 this is no YAML: did not find expected node content \
+                    "vars/host_vars/h2/x.yml:1:5 this is no YAML: did not find expected node content \
                      [while parsing a flow node]",
                 ],
             ),
@@ -494,7 +493,7 @@ mod tests {
         let files = files.output("./s --list", 0, "no json: [", "");
         let found = load(&["s"], &files).unwrap_err();
         assert!(
-            found[0].starts_with("s --list:2:1 this is no YAML"),
+            found[0].starts_with("s --list:1:11 this is no YAML"),
             "{found:?}"
         );
     }

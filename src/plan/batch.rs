@@ -110,7 +110,11 @@ mod tests {
             (99, 10_000, 9900),
             (100, 7, 7),
         ] {
-            assert_eq!(percent_of(percent, total), expected, "{percent} % of {total}");
+            assert_eq!(
+                percent_of(percent, total),
+                expected,
+                "{percent} % of {total}"
+            );
         }
     }
 

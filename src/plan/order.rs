@@ -40,7 +40,10 @@ mod tests {
     fn each_order_is_what_it_says() {
         let hosts = || ["b", "c", "a"].map(HostName::new).to_vec();
         assert_eq!(ordered(hosts(), Order::Inventory, 0), ["b", "c", "a"]);
-        assert_eq!(ordered(hosts(), Order::ReverseInventory, 0), ["a", "c", "b"]);
+        assert_eq!(
+            ordered(hosts(), Order::ReverseInventory, 0),
+            ["a", "c", "b"]
+        );
         assert_eq!(ordered(hosts(), Order::Sorted, 0), ["a", "b", "c"]);
         assert_eq!(ordered(hosts(), Order::ReverseSorted, 0), ["c", "b", "a"]);
     }

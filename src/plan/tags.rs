@@ -119,7 +119,13 @@ mod tests {
             let selection = TagSelection::new(list(only), list(skip));
             let found: String = tasks
                 .iter()
-                .map(|tags| if selection.takes(&words(tags)) { 'y' } else { 'n' })
+                .map(|tags| {
+                    if selection.takes(&words(tags)) {
+                        'y'
+                    } else {
+                        'n'
+                    }
+                })
                 .collect();
             assert_eq!(found, expected, "--tags {only} --skip-tags {skip}");
         }

@@ -24,7 +24,9 @@ impl Share {
     pub fn of(value: &Value) -> Option<Vec<Self>> {
         match value {
             Value::Number(number) => {
-                let hosts = number.as_u64().and_then(|number| usize::try_from(number).ok());
+                let hosts = number
+                    .as_u64()
+                    .and_then(|number| usize::try_from(number).ok());
                 hosts.map(|hosts| vec![Self::Hosts(hosts)])
             }
             Value::String(text) => Self::parse(text).map(|share| vec![share]),
@@ -48,7 +50,10 @@ mod tests {
             (json!(2), Some(vec![Share::Hosts(2)])),
             (json!("2"), Some(vec![Share::Hosts(2)])),
             (json!("30%"), Some(vec![Share::Percent(30)])),
-            (json!([1, "10 %"]), Some(vec![Share::Hosts(1), Share::Percent(10)])),
+            (
+                json!([1, "10 %"]),
+                Some(vec![Share::Hosts(1), Share::Percent(10)]),
+            ),
             (json!("-1"), None),
             (json!(-1), None),
             (json!("half"), None),

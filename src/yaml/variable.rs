@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(variable_template(&node), expected);
     }
 
-    /// The numbers were printed by PyYAML 6.0.
+    /// The numbers were printed by `PyYAML` 6.0.
     #[test]
     fn what_ansible_reads_differently_is_named() {
         let cases = [

@@ -182,8 +182,9 @@ enum Tried {
 fn judge(reply: Reply, question: &Question<'_>) -> Tried {
     let mut body = reply.json();
     let number = body.get("errorNum").and_then(Value::as_u64);
-    if matches!(number, Some(1489..=1491)) {
-        return Tried::Again(format!("not leader ({})", reply.status));
+    // A server that starts, and one that does not lead, say so with a 503.
+    if reply.status == 503 {
+        return Tried::Again(format!("not serving or not leading ({number:?})"));
     }
     // A shard that its server does not know yet, or no longer.
     if number == Some(1203) {
@@ -228,14 +229,13 @@ mod tests {
             query: String::new(),
         };
         for (status, number, again) in [
-            (406, 1490, true),
-            (421, 1491, true),
-            (406, 1489, true),
+            (503, 1490, true),
+            (503, 1491, true),
             (404, 1203, true),
             (404, 1202, false),
             (409, 1210, false),
             (500, 1498, false),
-            (503, 503, false),
+            (503, 503, true),
         ] {
             let tried = judge(reply(status, &json!({"errorNum": number})), &question);
             assert_eq!(matches!(tried, Tried::Again(_)), again, "{status} {number}");

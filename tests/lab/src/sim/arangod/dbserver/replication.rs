@@ -32,9 +32,9 @@ pub struct Write {
 /// Refuses what only a leader may do.
 pub fn not_leader(standing: &Standing) -> Response {
     match standing {
-        Standing::Resigned { .. } => Response::error(421, 1491, "shard leader resigned"),
+        Standing::Resigned { .. } => Response::error(503, 1491, "shard leader resigned"),
         Standing::Unknown | Standing::Leader { .. } | Standing::Follower { .. } => Response::error(
-            406,
+            503,
             1490,
             "a shard follower refuses to perform an operation",
         ),
