@@ -157,7 +157,7 @@ impl Engine {
     /// Watches one guard until its scope ends.
     fn watch_on(&self, watched: &Watched, end: &Stop) {
         loop {
-            self.look(watched, end);
+            self.look_at(watched, end);
             if self.clock().wait(watched.every, end) == Woken::Stopped {
                 return;
             }
@@ -173,7 +173,7 @@ impl Engine {
             let now = self.clock().elapsed();
             let is_due = watched.seen().due <= now;
             if is_due {
-                self.look(&watched, &Stop::new());
+                self.look_at(&watched, &Stop::new());
                 let mut seen = watched.seen();
                 seen.due = self.clock().elapsed().saturating_add(watched.every);
             }
@@ -181,7 +181,7 @@ impl Engine {
     }
 
     /// Reads a guard once, on the first of its hosts that answers.
-    fn look(&self, watched: &Watched, stop: &Stop) {
+    fn look_at(&self, watched: &Watched, stop: &Stop) {
         let (value, saw) = self.read(watched, stop);
         if stop.abandons() {
             return;
