@@ -59,3 +59,8 @@ pub use outside::{
 };
 pub use previously::{Known, KnownBracket, NothingBefore, Previously};
 pub use run::{Ended, Rollout};
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
