@@ -1,6 +1,6 @@
 //! The engine's centre: what it was handed, what the run has come to, and the pool that works on many hosts at once.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +16,7 @@ use crate::journal::{Record, Seal};
 use crate::modules::Module;
 use crate::playbook::{Loader, TaskId};
 use crate::secrets::Masker;
+use crate::template::Templater;
 use crate::vars::World;
 
 use super::brackets::OpenBrackets;
@@ -23,7 +24,7 @@ use super::down::MembersDown;
 use super::exit::Verdict;
 use super::guards::Guards;
 use super::ledger::{Entry, Ledger};
-use super::outside::{Asker, Connector, Desk, Language, Settings};
+use super::outside::{Asker, Connector, Desk, Settings, Templaters};
 use super::place::{Left, Place};
 use super::previously::Previously;
 use super::sessions::{Session, Sessions};
@@ -44,7 +45,7 @@ pub struct Outside {
     /// Inventory and variables.
     pub world: Arc<World>,
     /// Templates.
-    pub language: Arc<dyn Language>,
+    pub templaters: Arc<dyn Templaters>,
     /// What loads dynamic includes.
     pub loader: Arc<Loader>,
     /// The modules.
@@ -119,6 +120,7 @@ pub(super) struct Engine {
     pub(super) brackets: OpenBrackets,
     pub(super) pool: Option<ThreadPool>,
     pub(super) answers: Arc<Map<String, Value>>,
+    pub(super) templaters: Mutex<HashMap<Vec<String>, Templater>>,
     pub(super) turns: AtomicU32,
     pub(super) state: Mutex<State>,
 }

@@ -55,7 +55,7 @@ pub use engine::{Debt, Outside};
 pub use exit::Verdict;
 pub use login::BecomeDefaults;
 pub use outside::{
-    Asker, Connector, Desk, GuardMode, Language, NoSession, Settings, StepAnswer, Wish,
+    Asker, Connector, Desk, GuardMode, NoSession, Settings, StepAnswer, Templaters, Wish,
 };
 pub use previously::{Known, KnownBracket, NothingBefore, Previously};
 pub use run::{Ended, Rollout};

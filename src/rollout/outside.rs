@@ -5,13 +5,11 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::connection::{ConnError, Connection};
 use crate::inventory::{Inventory, Limit};
 use crate::plan::TagSelection;
-use crate::template::Variables;
-use crate::yaml::{Node, Problem};
+use crate::template::{Templater, Variables};
+use crate::yaml::Problem;
 
 use super::login::BecomeDefaults;
 
@@ -94,28 +92,10 @@ pub trait Desk: Send + Sync + Debug {
     fn inventory(&self) -> Result<Inventory, Vec<Problem>>;
 }
 
-/// Renders what a person wrote with the variables of a scope.
-pub trait Language: Send + Sync + Debug {
-    /// Renders a value; a text that is one expression keeps its type.
-    fn value(&self, node: &Node, scope: &Arc<dyn Variables>) -> Result<Value, Problem>;
-
-    /// Asks a condition.
-    fn condition(&self, node: &Node, scope: &Arc<dyn Variables>) -> Result<bool, Problem>;
-
-    /// Evaluates an expression without braces.
-    fn expression(
-        &self,
-        expression: &str,
-        scope: &Arc<dyn Variables>,
-    ) -> Result<Value, Problem>;
-
-    /// Renders a template file's text.
-    fn file(
-        &self,
-        path: &str,
-        text: &str,
-        scope: &Arc<dyn Variables>,
-    ) -> Result<String, Problem>;
+/// Makes what renders templates.
+pub trait Templaters: Send + Sync + Debug {
+    /// Makes a templater whose lookups search relative paths in these directories, first to last.
+    fn searching(&self, directories: &[String]) -> Templater;
 }
 
 /// What the run was asked to do, beside its plan.

@@ -159,6 +159,7 @@ impl Engine {
             run: header.run.clone(),
             turns: AtomicU32::new(previously.part().saturating_mul(TURNS)),
             answers: Arc::new(answers),
+            templaters: Mutex::default(),
             settings,
             ledger,
             sessions: super::sessions::Sessions::default(),

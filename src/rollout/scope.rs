@@ -1,17 +1,16 @@
 //! What a task sees on a host: the layers of variables around it, and the reading of its keywords.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::playbook::{Context, Keywords, Level, RoleUse};
-use crate::template::{LazyMap, Raw, Variables};
+use crate::template::{LazyMap, Origin, Raw, Scopes, Templater, Variables};
 use crate::vars::{Layer, Layers, Precedence, Values, Written};
-use crate::yaml::{Node, Problem, duration_of, flag_of};
+use crate::yaml::{Data, Node, Problem, Source, duration_of, flag_of};
 
 use super::engine::Engine;
-use super::outside::Language;
 use super::place::Place;
 use super::play_run::PlayRun;
 
@@ -19,7 +18,7 @@ use super::play_run::PlayRun;
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
     variables: Arc<dyn Variables>,
-    language: Arc<dyn Language>,
+    templater: Templater,
 }
 
 /// Variables with others on top.
@@ -38,6 +37,26 @@ impl Variables for Overlay {
                 origin: None,
             }),
             None => self.below.lookup(name),
+        }
+    }
+
+    fn shared(&self, name: &str) -> Option<Arc<Raw>> {
+        if self.top.contains_key(name) {
+            self.lookup(name).map(Arc::new)
+        } else {
+            self.below.shared(name)
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.top.contains_key(name) || self.below.has(name)
+    }
+
+    fn scopes(&self, name: &str) -> Option<Arc<dyn Scopes>> {
+        if self.top.contains_key(name) {
+            None
+        } else {
+            self.below.scopes(name)
         }
     }
 
@@ -65,7 +84,7 @@ impl Scope {
         let below = Arc::clone(&self.variables);
         Self {
             variables: Arc::new(Overlay { top, below }),
-            language: Arc::clone(&self.language),
+            templater: self.templater.clone(),
         }
     }
 
@@ -76,7 +95,8 @@ impl Scope {
 
     /// Renders a value.
     pub(super) fn value(&self, node: &Node) -> Result<Value, Problem> {
-        self.language.value(node, &self.variables)
+        let rendered = self.templater.node(node, &self.variables);
+        rendered.map_err(|error| error.to_problem())
     }
 
     /// Renders a text.
@@ -95,7 +115,16 @@ impl Scope {
 
     /// Asks a condition.
     pub(super) fn condition(&self, node: &Node) -> Result<bool, Problem> {
-        self.language.condition(node, &self.variables)
+        let text = match &node.data {
+            Data::Bool(flag) => return Ok(*flag),
+            Data::Str(text) => text,
+            Data::Null | Data::Int(_) | Data::Float(_) | Data::Seq(_) | Data::Map(_) => {
+                let message = format!("a condition must be a text, not {}", node.kind());
+                return Err(Problem::at(&node.loc, message));
+            }
+        };
+        let asked = self.templater.condition(text, Origin::Scalar(node), &self.variables);
+        asked.map_err(|error| error.to_problem())
     }
 
     /// Asks conditions in order; returns the first that does not hold.
@@ -115,12 +144,26 @@ impl Scope {
 
     /// Evaluates an expression without braces.
     pub(super) fn expression(&self, text: &str) -> Result<Value, Problem> {
-        self.language.expression(text, &self.variables)
+        let found = self.templater.expression(text, Origin::Nowhere, &self.variables);
+        found.map_err(|error| error.to_problem())
+    }
+
+    /// Calls a lookup, for `with_*`.
+    pub(super) fn lookup(
+        &self,
+        name: &str,
+        terms: &[Value],
+        written: &Node,
+    ) -> Result<Vec<Value>, Problem> {
+        let found = self.templater.lookup(name, terms, &written.loc, &self.variables);
+        found.map_err(|error| error.to_problem())
     }
 
     /// Renders a template file's text.
     pub(super) fn file(&self, path: &str, text: &str) -> Result<String, Problem> {
-        self.language.file(path, text, &self.variables)
+        let source = Source::new(path, text);
+        let rendered = self.templater.render(&source, &self.variables);
+        rendered.map_err(|error| error.to_problem())
     }
 
     /// Reads a flag; absent is `default`.
@@ -226,6 +269,7 @@ pub(super) struct Around {
     playbook: Arc<str>,
     play: Arc<PlayRun>,
     context: Arc<Context>,
+    templater: Templater,
 }
 
 impl Engine {
@@ -238,6 +282,7 @@ impl Engine {
             playbook: Arc::clone(&context.playbook_directory),
             play: Arc::clone(&place.play),
             context: Arc::clone(context),
+            templater: self.templater(context),
         }
     }
 
@@ -255,9 +300,22 @@ impl Engine {
         let variables = world.scope(host, &around.playbook, &layers, &around.magic);
         let scope = Scope {
             variables: Arc::new(variables),
-            language: Arc::clone(&self.outside.language),
+            templater: around.templater.clone(),
         };
         scope.with((*around.top).clone())
+    }
+
+    /// Returns the templater that searches files as a level does: its roles, its file's directory, the playbook's.
+    fn templater(&self, context: &Context) -> Templater {
+        let mut directories: Vec<String> = context.roles().map(|role| role.role.path.clone()).collect();
+        directories.push(context.directory.to_string());
+        directories.push(context.playbook_directory.to_string());
+        directories.dedup();
+        let mut known = self.templaters.lock().unwrap_or_else(PoisonError::into_inner);
+        let templater = known
+            .entry(directories)
+            .or_insert_with_key(|directories| self.outside.templaters.searching(directories));
+        templater.clone()
     }
 
     fn magic(&self, place: &Place, context: &Context) -> Map<String, Value> {

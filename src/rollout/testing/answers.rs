@@ -133,3 +133,38 @@ impl Desk for MemoryDesk {
         Ok(self.inventory_now())
     }
 }
+
+/// Templates that reach no files.
+#[derive(Debug)]
+pub(crate) struct PlainTemplaters(pub(crate) std::sync::Arc<crate::clock::SimulatedClock>);
+
+#[derive(Debug)]
+struct Nothing;
+
+impl crate::template::Outside for Nothing {
+    fn read(&self, _kind: &str, path: &str) -> Result<String, String> {
+        Err(format!("there is no {path}"))
+    }
+
+    fn find(&self, _kind: &str, _path: &str) -> Option<String> {
+        None
+    }
+
+    fn glob(&self, _kind: &str, _pattern: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn env(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    fn pipe(&self, command: &str) -> Result<String, String> {
+        Err(format!("{command} is not run here"))
+    }
+}
+
+impl crate::rollout::Templaters for PlainTemplaters {
+    fn searching(&self, _directories: &[String]) -> crate::template::Templater {
+        crate::template::Templater::new(std::sync::Arc::new(Nothing), self.0.clone())
+    }
+}

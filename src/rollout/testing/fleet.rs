@@ -127,7 +127,7 @@ impl Fleet {
         }
         let fault = state.faults.get_mut(&call).and_then(VecDeque::pop_front);
         let changes = matches!(verb, "do" | "job");
-        let mut done = |state: &mut State| {
+        let done = |state: &mut State| {
             if changes {
                 *state.effects.entry(call.clone()).or_default() += 1;
             }

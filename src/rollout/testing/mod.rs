@@ -5,7 +5,6 @@
 
 mod answers;
 mod fleet;
-mod language;
 mod modules;
 
 use std::collections::BTreeMap;
@@ -15,7 +14,6 @@ use serde_json::Map;
 
 use crate::clock::{Clock, SimulatedClock, Stop};
 use crate::events::{Event, EventKind, StepOutcome};
-use crate::inventory::Inventory;
 use crate::journal::{Durability, Header, Journal, MemoryJournal, Record, Sealer};
 use crate::modules::spec::Specs;
 use crate::playbook::Loader;
@@ -141,7 +139,7 @@ impl Kit {
                 asker: self.answers.clone(),
                 desk: files,
                 world: World::new(inventory, Vec::new(), RunMagic::default()),
-                language: Arc::new(language::Plain::default()),
+                templaters: Arc::new(answers::PlainTemplaters(self.clock.clone())),
                 loader,
                 modules: modules::find,
                 seal: Arc::new(Sealer::new(masker.clone())),
