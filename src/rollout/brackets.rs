@@ -12,7 +12,7 @@ use crate::clock::{StopLevel, Woken};
 use crate::events::{BracketRef, EventKind, StopCause};
 use crate::inventory::HostName;
 use crate::journal::{BracketChange, Record};
-use crate::playbook::{Bracket, Item, Per};
+use crate::playbook::{Bracket, Context, Item, Keywords, Level, Per};
 
 use super::engine::{Debt, Engine};
 use super::ended::told;
@@ -221,7 +221,7 @@ impl Engine {
         let found = match (failed, &open.bracket.found, open.hosts.first()) {
             (Some(left), ..) => Err(left),
             (None, Some(expression), Some(host)) => {
-                let around = self.around(&place, open.context());
+                let around = self.around(&place, &open.context());
                 let scope = self.scope(host.as_str(), &around);
                 let text = expression.as_str().unwrap_or_default();
                 scope.expression(text).map_err(|problem| {
@@ -260,7 +260,7 @@ impl Engine {
         if known.is_some_and(|known| known.open) {
             return true;
         }
-        let around = self.around(&open.place, open.context());
+        let around = self.around(&open.place, &open.context());
         let normal = match self.scope(host.as_str(), &around).value(expect) {
             Ok(normal) => normal,
             Err(problem) => {
@@ -353,7 +353,7 @@ impl Engine {
         let hold = open.bracket.hold_while.as_ref()?;
         let place = self.bracket_place(open, "bracket hold", true);
         let host = open.hosts.first()?;
-        let around = self.around(&place, open.context());
+        let around = self.around(&place, &open.context());
         let scope = self.scope(host.as_str(), &around);
         match self.holds(&place, hold, host, &scope) {
             Ok(false) => None,
@@ -465,12 +465,35 @@ impl Engine {
     }
 }
 
+/// The level of what is written nowhere.
+fn nothing_around() -> Arc<Context> {
+    Arc::new(Context {
+        level: Level::Playbook,
+        keywords: Keywords::default(),
+        parent: None,
+        directory: Arc::from("."),
+        playbook_directory: Arc::from("."),
+    })
+}
+
 impl Open {
     fn record(&self, change: BracketChange) -> Record {
         Record::Bracket {
             bracket: self.reference.clone(),
             change,
         }
+    }
+
+    /// Returns the level that the bracket is written in.
+    fn context(&self) -> Arc<Context> {
+        let items = self.bracket.leave.iter().chain(&self.bracket.enter);
+        let own = items.map(|item| match item {
+            Item::Task(task) => Arc::clone(&task.context),
+            Item::Block(block) => Arc::clone(&block.context),
+        });
+        let own = own.filter_map(|context| context.parent.clone()).next();
+        own.or_else(|| self.place.play.play().map(|play| Arc::clone(&play.context)))
+            .unwrap_or_else(nothing_around)
     }
 
     /// Returns what was found.

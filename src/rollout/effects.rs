@@ -6,12 +6,23 @@ use crate::clock::{StopLevel, Woken};
 use crate::inventory::HostName;
 use crate::journal::RecordedEffect;
 use crate::modules::Effect;
+use crate::yaml::Problem;
 
-use super::ended::{Ended, object};
+use super::ended::{Ended, object, told};
 use super::engine::Engine;
 use super::host_work::HostReport;
-use super::outside::Origin;
 use super::step::Step;
+
+/// The inventory says whether a group or host is new, and what is wrong with its variables.
+fn take_change(ended: &mut Ended, changed: Result<bool, Vec<Problem>>) {
+    match changed {
+        Ok(changed) => ended.set_changed(changed),
+        Err(problems) => {
+            let texts: Vec<String> = problems.iter().map(told).collect();
+            *ended = Ended::failed(texts.join("; "), ended.result.clone());
+        }
+    }
+}
 
 impl Engine {
     /// Does what a step asks of the engine.
@@ -32,26 +43,33 @@ impl Engine {
                     report.facts.push((facts, variables.clone()));
                     self.set(owner, facts, variables);
                 }
-                Effect::IncludeVars { variables, .. } => {
-                    let memory = &self.outside.memory;
-                    memory.set(owner.as_str(), Origin::IncludeVars, variables);
+                Effect::IncludeVars { variables, source } => {
+                    let world = &self.outside.world;
+                    world.include_vars(owner.as_str(), &source, variables);
                 }
                 Effect::AddHost {
                     name,
                     groups,
                     variables,
-                } => self.outside.memory.add_host(&name, &groups, &variables),
+                } => {
+                    let added = self.outside.world.add_host(&name, &groups, &variables);
+                    take_change(ended, added);
+                }
                 Effect::GroupBy { group, parents } => {
-                    let memory = &self.outside.memory;
-                    memory.group_by(step.host.as_str(), &group, &parents);
+                    let world = &self.outside.world;
+                    take_change(ended, world.group_by(step.host.as_str(), &group, &parents));
                 }
             }
         }
     }
 
     fn set(&self, host: &HostName, facts: bool, variables: Map<String, Value>) {
-        let origin = if facts { Origin::Facts } else { Origin::SetFact };
-        self.outside.memory.set(host.as_str(), origin, variables);
+        let world = &self.outside.world;
+        if facts {
+            world.set_facts(host.as_str(), variables);
+        } else {
+            world.set_variables(host.as_str(), variables);
+        }
     }
 
     /// Gives what a task that ran once found to all hosts that it ran for.

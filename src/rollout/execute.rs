@@ -27,10 +27,16 @@ use super::watch::StepWatch;
 const SLICE: Duration = Duration::from_secs(1);
 
 /// What one try is bounded by.
-struct Bounds {
-    stop: Stop,
-    deadline: Deadline,
-    attempt: u32,
+#[derive(Debug)]
+pub(super) struct Bounds {
+    /// What ends its waits.
+    pub(super) stop: Stop,
+    /// When it must be over.
+    pub(super) deadline: Deadline,
+    /// Which try it is: its job is named by it.
+    pub(super) attempt: u32,
+    /// Whether nothing is told of it.
+    pub(super) quiet: bool,
 }
 
 impl Engine {
@@ -67,6 +73,7 @@ impl Engine {
                 stop: self.stop_at(place),
                 deadline,
                 attempt,
+                quiet: false,
             };
             let (mut ended, said) = self.one_try(step, &bounds);
             ended.attempts = tried;
@@ -119,7 +126,7 @@ impl Engine {
     }
 
     /// Looks at what a try gave: `changed_when`, `failed_when`, then `until`. Returns the condition that keeps it waiting.
-    fn judge<'s>(
+    pub(super) fn judge<'s>(
         &self,
         step: &'s Step,
         ended: &mut Ended,
@@ -230,13 +237,17 @@ impl Engine {
     }
 
     /// Does one try, over as many sessions as it takes. Returns also what the module said it saw.
-    fn one_try(&self, step: &Step, bounds: &Bounds) -> (Ended, Option<String>) {
+    pub(super) fn one_try(&self, step: &Step, bounds: &Bounds) -> (Ended, Option<String>) {
         let job = super::step::job_name(&self.run, &step.id, bounds.attempt);
-        let watch = StepWatch::new(self, &step.id, job.as_str());
+        let watch = StepWatch::new(self, &step.id, job.as_str(), bounds.quiet);
         let mut waits = self.settings.reconnect.iter();
         let mut change: Option<Change> = None;
         loop {
             let (result, phase) = self.over_one_session(step, bounds, &job, &watch, &mut change);
+            if let (true, Some(session)) = (watch.take_started(), &step.session) {
+                let started = (session.clone(), step.user.clone(), job.clone());
+                self.state().jobs.push(started);
+            }
             let error = match result {
                 Ok(ended) => return (self.marked(ended, &watch), watch.last_seen()),
                 Err(ModuleError::Connection(error)) => error,

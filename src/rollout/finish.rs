@@ -76,6 +76,12 @@ impl Engine {
             let mut state = self.state();
             let counts = state.recap.entry(line.step.host.clone()).or_default();
             counts.add(&ended.outcome, ended.ignored);
+            if !ended.outcome.is_good() {
+                let number = state.messages.values().map(|(number, _)| number + 1).max();
+                let host = HostName::new(&line.step.host);
+                let message = format!("{}: {}", line.name, ended.message);
+                state.messages.insert(host, (number.unwrap_or(0), message));
+            }
         }
         let entry = Entry::record(record).with_event(event).synced(line.synced);
         // What cannot be written was told, and no further intent is accepted.

@@ -83,7 +83,7 @@ impl Engine {
             }
             Meta::ClearFacts => {
                 for host in hosts {
-                    self.outside.memory.clear_facts(host.as_str());
+                    self.outside.world.clear_facts(host.as_str());
                 }
             }
             Meta::ResetConnection => {
@@ -92,7 +92,8 @@ impl Engine {
                 }
             }
             Meta::RefreshInventory => {
-                if let Err(problems) = self.outside.memory.refresh() {
+                let read = self.outside.desk.inventory();
+                if let Err(problems) = read.and_then(|new| self.outside.world.refresh(new)) {
                     let problem = problems.into_iter().next();
                     let problem = problem.unwrap_or_else(|| {
                         Problem::at(&task.loc, "the inventory cannot be read again")

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::inventory::HostName;
 use crate::playbook::{Play, RoleUse, Task};
+use crate::vars::Layer;
 
-use super::outside::Layer;
 
 /// A play that runs; also the stretch of plays that a bracket wraps, which has no play of its own.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub(super) struct PlayRun {
     play: Option<Arc<Play>>,
     hosts: Vec<HostName>,
     files: Vec<Layer>,
+    host_files: RwLock<BTreeMap<HostName, Vec<Layer>>>,
     answers: Arc<Map<String, Value>>,
     handlers: RwLock<Vec<Arc<Task>>>,
     notified: Mutex<BTreeMap<HostName, BTreeSet<String>>>,
@@ -45,6 +46,7 @@ impl PlayRun {
             play,
             hosts,
             files,
+            host_files: RwLock::default(),
             answers,
             handlers: RwLock::new(handlers.unwrap_or_default()),
             notified: Mutex::default(),
@@ -77,6 +79,18 @@ impl PlayRun {
     /// Returns the variables of its files.
     pub(super) fn files(&self) -> &[Layer] {
         &self.files
+    }
+
+    /// Sets the variables of the files that a host has of its own, because their names are templates.
+    pub(super) fn set_host_files(&self, host: &HostName, layers: Vec<Layer>) {
+        let mut files = self.host_files.write().unwrap_or_else(PoisonError::into_inner);
+        files.insert(host.clone(), layers);
+    }
+
+    /// Returns the variables of the files that a host has of its own.
+    pub(super) fn host_files(&self, host: &str) -> Option<Vec<Layer>> {
+        let files = self.host_files.read().unwrap_or_else(PoisonError::into_inner);
+        files.get(host).cloned()
     }
 
     /// Returns the answers to its questions.

@@ -65,6 +65,10 @@ impl Engine {
         let reached = self.reach(&session, &wish, &stop, deadline);
         match reached {
             Ok(identity) => {
+                if step.runs_on == step.host && !identity.machine_id.is_empty() {
+                    let machine = identity.machine_id.clone();
+                    self.state().machines.insert(step.host.clone(), machine);
+                }
                 step.identity = identity;
                 step.session = Some(session);
                 Ok(())
@@ -237,7 +241,7 @@ impl Engine {
             step: step.id.clone(),
             job: job.as_str().to_owned(),
         });
-        let watch = StepWatch::new(self, &step.id, job.as_str());
+        let watch = StepWatch::new(self, &step.id, job.as_str(), false);
         let mut slot = session.lock();
         let Some(connection) = slot.as_mut() else {
             return Ok(Attached::NeverStarted);

@@ -53,6 +53,16 @@ impl Engine {
         if !self.is_selected(task) || self.is_left_out(place, task) {
             return Walked::default();
         }
+        self.run_whatever_tags(place, task, hosts)
+    }
+
+    /// Runs one task on hosts, whatever its tags are.
+    pub(super) fn run_whatever_tags(
+        &self,
+        place: &Place,
+        task: &Arc<Task>,
+        hosts: &[HostName],
+    ) -> Walked {
         match &task.action {
             Action::Module {
                 spec, arguments, ..
@@ -270,14 +280,19 @@ impl Engine {
     /// A worker panicked: nobody knows what its step did, and stagger has a bug.
     fn panicked(&self, run: &TaskRun<'_>, host: &HostName, panic: &str) -> HostReport {
         let ended = Ended::in_doubt(format!("stagger failed while the step ran: {panic}"));
-        self.state().verdicts.insert(Verdict::Bug);
         self.finish_unprepared(run, host, None, &ended);
-        let message = format!("stagger failed while a step ran on {host}: {panic}");
-        self.halt(StopCause::InDoubt, message, run.task.id.as_str());
+        self.broke(&format!("a step ran on {host}: {panic}"));
         let mut report = HostReport::new(host);
         report.result = ended.result;
         report.left = Some(Left::InDoubt);
         report
+    }
+
+    /// stagger has a bug: the run stops at the next rest point.
+    pub(super) fn broke(&self, panic: &str) {
+        self.state().verdicts.insert(Verdict::Bug);
+        let message = format!("stagger failed while {panic}");
+        self.halt(StopCause::InDoubt, message, "");
     }
 
     /// Lets a task fail on all hosts for a reason that is the same on all.
@@ -372,8 +387,7 @@ impl Engine {
         for host in owners {
             let mut variables = Map::new();
             variables.insert(name.clone(), value.clone());
-            let origin = super::outside::Origin::SetFact;
-            self.outside.memory.set(host.as_str(), origin, variables);
+            self.outside.world.set_variables(host.as_str(), variables);
         }
         Some(Record::Registered {
             hosts: owners.iter().map(|host| host.as_str().to_owned()).collect(),
@@ -400,7 +414,8 @@ impl Engine {
             "ansible_failed_result".to_owned(),
             Value::Object(result.clone()),
         );
-        let origin = super::outside::Origin::SetFact;
-        self.outside.memory.set(host.as_str(), origin, variables);
+        self.outside.world.set_variables(host.as_str(), variables);
+        let mut state = self.state();
+        state.failed_at.insert(host.clone(), task.id.clone());
     }
 }
