@@ -108,7 +108,7 @@ impl Controller for StepController {
 
     fn variable(&self, name: &str) -> Result<Option<Value>, Problem> {
         let variables = self.scope.variables();
-        if variables.lookup(name).is_none() && variables.lazy(name).is_none() {
+        if !variables.has(name) && variables.scopes(name).is_none() {
             return Ok(None);
         }
         self.scope.expression(name).map(Some)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::playbook::{Context, Keywords, Level, RoleUse};
-use crate::template::{LazyMap, Origin, Raw, Scopes, Templater, Variables};
+use crate::template::{Origin, Raw, Scopes, Templater, Variables};
 use crate::vars::{Layer, Layers, Precedence, Values, Written};
 use crate::yaml::{Data, Node, Problem, Source, duration_of, flag_of};
 
@@ -57,14 +57,6 @@ impl Variables for Overlay {
             None
         } else {
             self.below.scopes(name)
-        }
-    }
-
-    fn lazy(&self, name: &str) -> Option<Arc<dyn LazyMap>> {
-        if self.top.contains_key(name) {
-            None
-        } else {
-            self.below.lazy(name)
         }
     }
 

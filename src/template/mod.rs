@@ -84,33 +84,10 @@ pub struct Raw {
     pub origin: Option<Loc>,
 }
 
-/// A map whose entries are found when they are asked for: `hostvars`, `groups`. Too large to be made as a whole.
-pub trait LazyMap: Send + Sync + Debug {
-    /// Returns the keys, in order.
-    fn keys(&self) -> Vec<String>;
-
-    /// Returns an entry.
-    fn entry(&self, key: &str) -> Option<LazyEntry>;
-}
-
-/// What a [`LazyMap`] holds.
-#[derive(Debug, Clone)]
-pub enum LazyEntry {
-    /// A value as it was written.
-    Raw(Raw),
-    /// The variables of another scope, as a map; each is rendered in that scope (`hostvars['db1'].port`).
-    Scope(Arc<dyn Variables>),
-}
-
 /// The variables that a template sees, looked up on access.
 pub trait Variables: Send + Sync + Debug {
     /// Returns a variable as it was written.
     fn lookup(&self, name: &str) -> Option<Raw>;
-
-    /// Returns a variable that is a map found on access; asked before [`Variables::lookup`].
-    fn lazy(&self, _name: &str) -> Option<Arc<dyn LazyMap>> {
-        None
-    }
 
     /// Returns all names, for "did you mean" and for the lookups that list variables.
     fn names(&self) -> Vec<String>;

@@ -124,13 +124,14 @@ mod tests {
     #[test]
     fn each_form_is_read_and_the_later_win() {
         let arguments = [
-            "a=1 b='x y' c=yes",
+            "a=1 b='x y' c=yes g=yes",
             "{\"d\": [1, true], \"e\": \"yes\"}",
             "@vars.yml",
             "{f: yes}",
             "c=2",
         ];
-        let expected = json!({"a": 1, "b": true, "c": "2", "d": [1, true], "e": "yes", "f": true});
+        let expected =
+            json!({"a": 1, "b": true, "c": "2", "d": [1, true], "e": "yes", "f": true, "g": "yes"});
         assert_eq!(read(&arguments).unwrap(), expected);
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Layer, Layers, Precedence, RunMagic, Scope, World};
 use crate::inventory::Inventory;
 use crate::inventory::testing::MemoryFiles;
-use crate::template::{LazyEntry, Variables};
+use crate::template::Variables;
 use crate::yaml::{Source, parse};
 
 const FILES: [(&str, &str); 9] = [
@@ -250,7 +250,7 @@ fn magic_variables_are_there_and_cannot_be_set() {
         vec![written(Precedence::Loop, "groups: [a]\n")],
     );
     assert_eq!(value(&scope, "groups"), json!(["a"]));
-    assert!(scope.lazy("groups").is_none());
+    assert!(scope.scopes("groups").is_none());
 }
 
 #[test]
@@ -262,34 +262,20 @@ fn hostvars_show_any_host_without_the_play() {
         "h1.eu",
         vec![written(Precedence::Play, "x: play\n")],
     );
-    let hostvars = scope.lazy("hostvars").unwrap();
-    assert_eq!(hostvars.keys(), ["h1.eu", "h2"]);
-    let Some(LazyEntry::Scope(other)) = hostvars.entry("h2") else {
-        panic!("h2 has no scope");
-    };
+    let hostvars = scope.scopes("hostvars").unwrap();
+    assert_eq!(hostvars.names(), ["h1.eu", "h2"]);
+    let other = hostvars.scope("h2").unwrap();
     let of_other = |name: &str| other.lookup(name).map(|raw| raw.value);
     assert_eq!(of_other("x"), Some(json!("playbook group_vars web")));
     assert_eq!(of_other("r"), Some(json!(7)));
     assert_eq!(of_other("inventory_hostname"), Some(json!("h2")));
-    assert!(hostvars.entry("h3").is_none());
+    assert!(hostvars.scope("h3").is_none());
     // `localhost` is there although nobody names it.
-    let Some(LazyEntry::Scope(local)) = hostvars.entry("localhost") else {
-        panic!("localhost has no scope");
-    };
+    let local = hostvars.scope("localhost").unwrap();
     let local = |name: &str| local.lookup(name).map(|raw| raw.value);
     assert_eq!(local("ansible_connection"), Some(json!("local")));
     assert_eq!(local("g_all"), Some(json!(3)));
-    let groups = scope.lazy("groups").unwrap();
-    let Some(LazyEntry::Raw(web)) = groups.entry("web") else {
-        panic!("web has no hosts");
-    };
-    assert_eq!(web.value, json!(["h1.eu", "h2"]));
-    let vars = scope.lazy("vars").unwrap();
-    let Some(LazyEntry::Raw(x)) = vars.entry("x") else {
-        panic!("x is not there");
-    };
-    assert_eq!(x.value, json!("play"));
-    assert!(!vars.keys().contains(&"vars".to_owned()));
+    assert_eq!(value(&scope, "groups")["web"], json!(["h1.eu", "h2"]));
 }
 
 #[test]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::layer::plain;
-use super::maps::{GroupsMap, HostVarsMap, VarsMap};
+use super::maps::{HostVars, groups};
 use super::{HostState, Layer, Layers, Precedence, World};
 use crate::inventory::{HostName, Inventory, directory_of};
-use crate::template::{LazyMap, Raw, Variables};
+use crate::template::{Raw, Scopes, Variables};
 
 /// The variables of one host, as they were when the scope was made; looked up from the strongest layer down.
 #[derive(Debug, Clone)]
@@ -96,10 +96,7 @@ impl Scope {
                 let names = self.inventory.groups_of(self.host.as_str());
                 Some(names.into_iter().map(Value::from).collect())
             }
-            "groups" => {
-                let groups = GroupsMap::new(&self.inventory);
-                Some(Value::Object(groups.whole()))
-            }
+            "groups" => Some(Value::Object(groups(&self.inventory))),
             // A list of hosts on the command line is no file.
             "inventory_file" => Some(path(source()).into()),
             "inventory_dir" => {
@@ -149,7 +146,7 @@ impl Found<'_> {
 }
 
 /// The magic variables that every scope has, beside those of run, play and task.
-pub(super) const MAGIC: [&str; 10] = [
+pub(super) const MAGIC: [&str; 9] = [
     "ansible_facts",
     "group_names",
     "groups",
@@ -159,7 +156,6 @@ pub(super) const MAGIC: [&str; 10] = [
     "inventory_hostname",
     "inventory_hostname_short",
     "playbook_dir",
-    "vars",
 ];
 
 impl Variables for Scope {
@@ -175,22 +171,13 @@ impl Variables for Scope {
         self.down().find_map(|place| place.find(name))
     }
 
-    fn lazy(&self, name: &str) -> Option<Arc<dyn LazyMap>> {
-        let shadowed = || {
-            let mut in_loop = self.layers.down(Precedence::Loop, Precedence::Loop);
-            in_loop.any(|layer| layer.find(name).is_some())
-        };
-        match name {
-            "hostvars" | "groups" | "vars" if shadowed() => None,
-            "hostvars" => Some(Arc::new(HostVarsMap::new(
-                &self.world,
-                &self.inventory,
-                &self.playbook,
-            ))),
-            "groups" => Some(Arc::new(GroupsMap::new(&self.inventory))),
-            "vars" => Some(Arc::new(VarsMap::new(self.clone()))),
-            _ => None,
+    fn scopes(&self, name: &str) -> Option<Arc<dyn Scopes>> {
+        let mut in_loop = self.layers.down(Precedence::Loop, Precedence::Loop);
+        if name != "hostvars" || in_loop.any(|layer| layer.find(name).is_some()) {
+            return None;
         }
+        let hosts = HostVars::new(&self.world, &self.inventory, &self.playbook);
+        Some(Arc::new(hosts))
     }
 
     fn names(&self) -> Vec<String> {

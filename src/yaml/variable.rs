@@ -142,9 +142,10 @@ mod tests {
 
     #[test]
     fn bare_words_are_flags_and_quoted_ones_are_not() {
-        let node = read("[yes, No, ON, off, 'yes', y, true, !unsafe yes, \"{{ a }}\", {on: off}]");
+        let node =
+            read("[yes, No, ON, off, no, 'yes', y, true, !unsafe yes, \"{{ a }}\", {on: off}]");
         let expected = json!([
-            true, false, true, false, "yes", "y", true, "yes", "{{ a }}", {"on": false}
+            true, false, true, false, false, "yes", "y", true, "yes", "{{ a }}", {"on": false}
         ]);
         assert_eq!(variable_value(&node), expected);
     }

@@ -388,7 +388,7 @@ fn prepare(case: &Case, root: &Path, dir: &Path, shell: Shell) -> (LocalHost, Ca
     }
     for (name, text) in &case.programs {
         let path = root.join("programs").join(name);
-        let text = format!("#!/bin/sh\necho \"{name} $*\" >>\"$CALLS\"\n{text}\n");
+        let text = format!("#!/bin/sh\nprintf '%s\\n' \"{name} $*\" >>\"$CALLS\"\n{text}\n");
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }

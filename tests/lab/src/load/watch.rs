@@ -158,7 +158,7 @@ impl Watch {
     pub async fn tree(&self) -> Option<Value> {
         let mut best: Option<(u64, Value)> = None;
         let agents: Vec<Target> = if self.members.is_empty() {
-            self.options.agents.clone()
+            self.agents().await
         } else {
             let all = self.members.values();
             all.filter(|member| member.part == Part::Agent)
