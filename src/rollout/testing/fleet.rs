@@ -203,12 +203,6 @@ impl Connector for Arc<Fleet> {
     }
 }
 
-impl Connector for Fleet {
-    fn connect(&self, _wish: &Wish<'_>) -> Result<Box<dyn Connection>, NoSession> {
-        unreachable!("the kit hands in an Arc")
-    }
-}
-
 #[derive(Debug)]
 struct FleetSession {
     host: String,

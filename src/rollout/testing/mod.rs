@@ -135,7 +135,7 @@ impl Kit {
             outside: Outside {
                 clock: self.clock.clone(),
                 stop: self.stop.clone(),
-                connector: self.fleet.clone(),
+                connector: Arc::new(self.fleet.clone()),
                 asker: self.answers.clone(),
                 desk: files,
                 world: World::new(inventory, Vec::new(), RunMagic::default()),
@@ -189,7 +189,7 @@ impl Ran {
                     StepOutcome::Ok => "ok",
                     StepOutcome::Changed => "changed",
                     StepOutcome::Skipped { .. } => "skipped",
-                    StepOutcome::Failed if *ignored => "ignored",
+                    StepOutcome::Failed | StepOutcome::Unreachable if *ignored => "ignored",
                     StepOutcome::Failed => "failed",
                     StepOutcome::Unreachable => "unreachable",
                     StepOutcome::InDoubt => "in doubt",
