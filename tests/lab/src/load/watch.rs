@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Options;
 use super::invariants::{Moment, Part, Record, Span, judge};
-use crate::sim::arangod::cluster::{CATALOG_PATHS, Catalog, bare};
+use crate::sim::arangod::cluster::{Catalog, bare};
 use crate::sim::http::{Call, Target, call};
 use crate::sim::time;
 
@@ -355,6 +355,3 @@ fn note_tree(seen: &mut Seen, tree: &Value, now: u64, passed: u64) {
         seen.shards.insert(path.shard, servers);
     }
 }
-
-/// The paths that the oracle reads; the whole tree holds them.
-pub const PATHS: [&str; 5] = CATALOG_PATHS;

@@ -176,6 +176,7 @@ fn prepare(
         effects,
         data,
         serving: AtomicBool::new(false),
+        read_only: AtomicBool::new(false),
         stop: Notify::new(),
     })
 }

@@ -40,6 +40,13 @@ pub async fn answer(coordinator: &Coordinator, request: &Request) -> Response {
         }
         _ => return Response::wrong_method(),
     };
+    // The replication's own notes are written also while nothing else may be.
+    if !matches!(method, "GET" | "HEAD")
+        && coordinator.catalog().read_only
+        && !collection.starts_with('_')
+    {
+        return Response::error(403, 1004, "read-only");
+    }
     let overwrite = request.query("overwrite") == Some("true");
     let question = Question {
         method: if method == "HEAD" { "GET" } else { method },
