@@ -186,7 +186,7 @@ impl<R: RoleService> Service for Front<R> {
             let read_only = server.read_only.load(Ordering::SeqCst);
             return availability(server, serving && !read_only);
         }
-        if !serving && !server.is_stopping() {
+        if !serving && !STOPPING.load(Ordering::SeqCst) {
             return Response::error(
                 503,
                 503,
@@ -205,12 +205,6 @@ impl<R: RoleService> Service for Front<R> {
             Some(response) => response,
             None => self.role.handle(&request).await,
         }
-    }
-}
-
-impl Server {
-    fn is_stopping(&self) -> bool {
-        STOPPING.load(Ordering::SeqCst)
     }
 }
 

@@ -75,7 +75,7 @@ pub async fn configure(options: &Options) -> u8 {
         return 1;
     }
     let body = json!({"source": sources});
-    let asked = ask(options, "PUT", "/_api/sync", &body, Duration::from_secs(60)).await;
+    let asked = ask(options, "PUT", "/_api/sync", &body, Duration::from_mins(1)).await;
     done(asked, "Synchronization activated.")
 }
 
@@ -83,14 +83,14 @@ pub async fn configure(options: &Options) -> u8 {
 pub async fn stop(options: &Options) -> u8 {
     let ensure = options.text("ensure-in-sync") != Some("false");
     let body = json!({"ensureInSync": ensure});
-    let limit = Duration::from_secs(180);
+    let limit = Duration::from_mins(3);
     let asked = ask(options, "POST", "/_api/sync/stop", &body, limit).await;
     done(asked, "Synchronization deactivated.")
 }
 
 /// Ends the replication on the master's side alone.
 pub async fn abort(options: &Options) -> u8 {
-    let limit = Duration::from_secs(60);
+    let limit = Duration::from_mins(1);
     let asked = ask(options, "POST", "/_api/sync/abort", &Value::Null, limit).await;
     done(asked, "Synchronization aborted.")
 }
