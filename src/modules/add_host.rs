@@ -11,10 +11,15 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Adds a host, or adds groups and variables to one, for the rest of the run",
     notes: &["Any further argument is a variable of the host."],
     arguments: &[
-        Argument::new("name", Kind::Str, "The host; `name:port` sets its port too.")
-            .aliases(&["host", "hostname"])
-            .required(),
-        Argument::new("groups", Kind::List, "Its groups; new ones are made.").aliases(&["group", "groupname"]),
+        Argument::new(
+            "name",
+            Kind::Str,
+            "The host; `name:port` sets its port too.",
+        )
+        .aliases(&["host", "hostname"])
+        .required(),
+        Argument::new("groups", Kind::List, "Its groups; new ones are made.")
+            .aliases(&["group", "groupname"]),
     ],
     open: true,
     safety: Safety::Engine,
@@ -39,7 +44,9 @@ impl Module for AddHost {
             variables.shift_remove(name);
         }
         let mut name = arguments.str("name").unwrap_or_default().to_owned();
-        let split = name.rsplit_once(':').map(|(host, port)| (host.to_owned(), port.parse::<u16>()));
+        let split = name
+            .rsplit_once(':')
+            .map(|(host, port)| (host.to_owned(), port.parse::<u16>()));
         if let Some((host, Ok(port))) = split
             && !host.contains(':')
         {
@@ -48,7 +55,11 @@ impl Module for AddHost {
         }
         Ok(Box::new(Adding {
             name,
-            groups: arguments.list("groups").iter().map(|group| group.trim().to_owned()).collect(),
+            groups: arguments
+                .list("groups")
+                .iter()
+                .map(|group| group.trim().to_owned())
+                .collect(),
             variables,
         }))
     }

@@ -11,7 +11,8 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Fails unless all conditions hold",
     arguments: &[
         Argument::new("that", Kind::Conditions, "The conditions, without braces.").required(),
-        Argument::new("fail_msg", Kind::Any, "What is said if one does not hold.").aliases(&["msg"]),
+        Argument::new("fail_msg", Kind::Any, "What is said if one does not hold.")
+            .aliases(&["msg"]),
         Argument::new("success_msg", Kind::Any, "What is said if all hold."),
         Argument::new("quiet", Kind::Flag, "Whether little is shown.").default("false"),
     ],
@@ -49,7 +50,10 @@ fn message(value: Option<&Value>) -> Option<String> {
     match value? {
         Value::Null => None,
         Value::Array(lines) => {
-            let lines: Vec<String> = lines.iter().filter_map(|line| message(Some(line))).collect();
+            let lines: Vec<String> = lines
+                .iter()
+                .filter_map(|line| message(Some(line)))
+                .collect();
             Some(lines.join("\n"))
         }
         Value::String(text) => Some(text.clone()),
@@ -71,10 +75,17 @@ impl Action for Asserting {
 
     fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
         for condition in &self.that {
-            if cx.controller.condition(condition).map_err(ModuleError::Argument)? {
+            if cx
+                .controller
+                .condition(condition)
+                .map_err(ModuleError::Argument)?
+            {
                 continue;
             }
-            let message = self.fail.clone().unwrap_or_else(|| "Assertion failed".to_owned());
+            let message = self
+                .fail
+                .clone()
+                .unwrap_or_else(|| "Assertion failed".to_owned());
             return Err(ModuleError::Failed {
                 result: fields([
                     ("assertion", json!(condition)),

@@ -20,16 +20,52 @@ static SPEC: ModuleSpec = ModuleSpec {
         Argument::new("state", Kind::Str, "Whether the block shall be there.")
             .choices(&["present", "absent"])
             .default("present"),
-        Argument::new("marker", Kind::Str, "The marker lines; `{mark}` is replaced in each.")
-            .default("# {mark} ANSIBLE MANAGED BLOCK"),
-        Argument::new("marker_begin", Kind::Str, "What `{mark}` is in the line above.").default("BEGIN"),
-        Argument::new("marker_end", Kind::Str, "What `{mark}` is in the line below.").default("END"),
-        Argument::new("insertafter", Kind::Str, "Where a new block goes: after the last line that matches this pattern, or `EOF`."),
-        Argument::new("insertbefore", Kind::Str, "Where a new block goes: before the last line that matches this pattern, or `BOF`."),
-        Argument::new("append_newline", Kind::Flag, "Keep an empty line after the block.").default("false"),
-        Argument::new("prepend_newline", Kind::Flag, "Keep an empty line before the block.").default("false"),
-        Argument::new("create", Kind::Flag, "Make the file, and the directories above it, if it is missing.")
-            .default("false"),
+        Argument::new(
+            "marker",
+            Kind::Str,
+            "The marker lines; `{mark}` is replaced in each.",
+        )
+        .default("# {mark} ANSIBLE MANAGED BLOCK"),
+        Argument::new(
+            "marker_begin",
+            Kind::Str,
+            "What `{mark}` is in the line above.",
+        )
+        .default("BEGIN"),
+        Argument::new(
+            "marker_end",
+            Kind::Str,
+            "What `{mark}` is in the line below.",
+        )
+        .default("END"),
+        Argument::new(
+            "insertafter",
+            Kind::Str,
+            "Where a new block goes: after the last line that matches this pattern, or `EOF`.",
+        ),
+        Argument::new(
+            "insertbefore",
+            Kind::Str,
+            "Where a new block goes: before the last line that matches this pattern, or `BOF`.",
+        ),
+        Argument::new(
+            "append_newline",
+            Kind::Flag,
+            "Keep an empty line after the block.",
+        )
+        .default("false"),
+        Argument::new(
+            "prepend_newline",
+            Kind::Flag,
+            "Keep an empty line before the block.",
+        )
+        .default("false"),
+        Argument::new(
+            "create",
+            Kind::Flag,
+            "Make the file, and the directories above it, if it is missing.",
+        )
+        .default("false"),
         BACKUP,
         VALIDATE,
         MODE,
@@ -40,7 +76,10 @@ static SPEC: ModuleSpec = ModuleSpec {
     exclusive: &[&["insertbefore", "insertafter"]],
     example: "- name: the cluster's names\n  blockinfile:\n    path: /etc/hosts\n    block: |\n      10.0.0.1 db1\n      10.0.0.2 db2\n",
     returns: &[
-        ("msg", "what was done: Block inserted, Block removed, File created"),
+        (
+            "msg",
+            "what was done: Block inserted, Block removed, File created",
+        ),
         ("backup_file", "the path of the backup"),
     ],
     ..ModuleSpec::EMPTY
@@ -119,7 +158,8 @@ impl Action for Block {
     }
 
     fn apply(&self, cx: &mut HostCx<'_>, change: &Change) -> Result<Outcome, ModuleError> {
-        self.edit.apply(cx, change, &|content| self.how.edit(content))
+        self.edit
+            .apply(cx, change, &|content| self.how.edit(content))
     }
 }
 
@@ -212,16 +252,29 @@ impl How {
         let after = self.after.as_deref().filter(|place| *place != "EOF");
         let before = self.before.as_deref().filter(|place| *place != "BOF");
         let Some(source) = after.or(before) else {
-            return Ok(if self.before.is_some() { 0 } else { lines.len() });
+            return Ok(if self.before.is_some() {
+                0
+            } else {
+                lines.len()
+            });
         };
         let pattern = Pattern::new(source, text, Flags::default())?;
         let shift = usize::from(self.after.is_some());
         // A pattern with the flag for lines is searched in the whole text: it may span lines.
-        if source.starts_with("(?") && source.split(')').next().is_some_and(|head| head.contains('m')) {
+        if source.starts_with("(?")
+            && source
+                .split(')')
+                .next()
+                .is_some_and(|head| head.contains('m'))
+        {
             let whole = lines.concat();
             let found = pattern.captures(&whole, 0)?;
             let place = found.and_then(|groups| groups.get(0)).map(|hit| {
-                let end = if self.after.is_some() { hit.end() } else { hit.start() };
+                let end = if self.after.is_some() {
+                    hit.end()
+                } else {
+                    hit.start()
+                };
                 whole.get(..end).unwrap_or_default().matches('\n').count()
             });
             return Ok(place.map_or(lines.len(), |place| (place + shift).min(lines.len())));
@@ -282,18 +335,62 @@ mod tests {
             ..how("x")
         };
         for (how, content, result, message) in [
-            (how("x\ny"), "a", "a\n# BEGIN\nx\ny\n# END\n", "Block inserted"),
-            (how("x"), "# BEGIN\nold\n# END\nz\n", "# BEGIN\nx\n# END\nz\n", "Block inserted"),
+            (
+                how("x\ny"),
+                "a",
+                "a\n# BEGIN\nx\ny\n# END\n",
+                "Block inserted",
+            ),
+            (
+                how("x"),
+                "# BEGIN\nold\n# END\nz\n",
+                "# BEGIN\nx\n# END\nz\n",
+                "Block inserted",
+            ),
             (how("x"), "# BEGIN\nx\n# END\n", "# BEGIN\nx\n# END\n", ""),
-            (how(""), "a\n# BEGIN\nx\n# END\nb\n", "a\nb\n", "Block removed"),
-            (before("BOF"), "a\n", "# BEGIN\nx\n# END\na\n", "Block inserted"),
-            (before("^b"), "a\nb\n", "a\n# BEGIN\nx\n# END\nb\n", "Block inserted"),
-            (after("^a"), "a\nb\n", "a\n# BEGIN\nx\n# END\nb\n", "Block inserted"),
-            (after("^z"), "a\n", "a\n# BEGIN\nx\n# END\n", "Block inserted"),
-            (after(r"(?m)^a\nb$"), "a\nb\nc\n", "a\nb\n# BEGIN\nx\n# END\nc\n", "Block inserted"),
+            (
+                how(""),
+                "a\n# BEGIN\nx\n# END\nb\n",
+                "a\nb\n",
+                "Block removed",
+            ),
+            (
+                before("BOF"),
+                "a\n",
+                "# BEGIN\nx\n# END\na\n",
+                "Block inserted",
+            ),
+            (
+                before("^b"),
+                "a\nb\n",
+                "a\n# BEGIN\nx\n# END\nb\n",
+                "Block inserted",
+            ),
+            (
+                after("^a"),
+                "a\nb\n",
+                "a\n# BEGIN\nx\n# END\nb\n",
+                "Block inserted",
+            ),
+            (
+                after("^z"),
+                "a\n",
+                "a\n# BEGIN\nx\n# END\n",
+                "Block inserted",
+            ),
+            (
+                after(r"(?m)^a\nb$"),
+                "a\nb\nc\n",
+                "a\nb\n# BEGIN\nx\n# END\nc\n",
+                "Block inserted",
+            ),
         ] {
             let (got, said) = edit(&how, content);
-            assert_eq!((got.as_str(), said.as_str()), (result, message), "{how:?} on {content:?}");
+            assert_eq!(
+                (got.as_str(), said.as_str()),
+                (result, message),
+                "{how:?} on {content:?}"
+            );
         }
     }
 

@@ -21,17 +21,29 @@ static SPEC: ModuleSpec = ModuleSpec {
         "`$NAME` and a leading `~` are expanded on the host; nothing else is. For pipes and the like use `shell`.",
     ],
     arguments: &[
-        Argument::new("cmd", Kind::Str, "The program and its arguments in one line, split as a shell splits words.")
-            .aliases(&["_raw_params"]),
-        Argument::new("argv", Kind::Values, "The program and its arguments, one a list item."),
+        Argument::new(
+            "cmd",
+            Kind::Str,
+            "The program and its arguments in one line, split as a shell splits words.",
+        )
+        .aliases(&["_raw_params"]),
+        Argument::new(
+            "argv",
+            Kind::Values,
+            "The program and its arguments, one a list item.",
+        ),
         CHDIR,
         CREATES,
         REMOVES,
         STDIN,
         STDIN_ADD_NEWLINE,
         STRIP_EMPTY_ENDS,
-        Argument::new("expand_argument_vars", Kind::Flag, "Whether `$NAME` and `~` in the arguments are expanded.")
-            .default("true"),
+        Argument::new(
+            "expand_argument_vars",
+            Kind::Flag,
+            "Whether `$NAME` and `~` in the arguments are expanded.",
+        )
+        .default("true"),
     ],
     absent: &[("executable", "`command` uses no shell; use `shell`")],
     free_form: Some("cmd"),
@@ -82,7 +94,9 @@ fn words(arguments: &Arguments) -> Result<Vec<String>, ModuleError> {
 }
 
 fn text(value: &serde_json::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[derive(Debug)]

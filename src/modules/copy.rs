@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 use super::files::{
-    Append as _, Attributes, BACKUP, FILE_ARGUMENTS, GROUP, Mode, OWNER, Place, RemoteCopy, Tree, TreeFile,
-    VALIDATE,
+    Append as _, Attributes, BACKUP, FILE_ARGUMENTS, GROUP, Mode, OWNER, Place, RemoteCopy, Tree,
+    TreeFile, VALIDATE,
 };
 use super::spec::{Argument, Arguments, Kind, ModuleSpec};
 use super::template::PLACE_RETURNS;
@@ -74,7 +74,10 @@ fn action(arguments: &Arguments) -> Result<Box<dyn Action>, ModuleError> {
         validate: text("validate"),
         attributes: Attributes::of(arguments)?,
     };
-    let directory_mode = arguments.get("directory_mode").map(Mode::parse).transpose()?;
+    let directory_mode = arguments
+        .get("directory_mode")
+        .map(Mode::parse)
+        .transpose()?;
     let preserve = arguments.str("mode") == Some("preserve");
     if arguments.flag("remote_src") {
         let src = text("src").ok_or_else(|| ModuleError::failed("remote_src needs src"))?;
@@ -89,7 +92,9 @@ fn action(arguments: &Arguments) -> Result<Box<dyn Action>, ModuleError> {
     let source = match (text("src"), arguments.get("content")) {
         (Some(src), _) => Source::Path(src),
         (None, Some(_)) if place.dest.ends_with('/') => {
-            return Err(ModuleError::failed("can not use content with a dir as dest"));
+            return Err(ModuleError::failed(
+                "can not use content with a dir as dest",
+            ));
         }
         (None, Some(Value::String(content))) => Source::Text(content.clone()),
         (None, Some(other)) => Source::Text(python_json(other)),
@@ -115,7 +120,9 @@ fn python_json(value: &Value) -> String {
         Value::Object(entries) => {
             let entries: Vec<String> = entries
                 .iter()
-                .map(|(name, value)| format!("{}: {}", ascii_json(&json!(name)), python_json(value)))
+                .map(|(name, value)| {
+                    format!("{}: {}", ascii_json(&json!(name)), python_json(value))
+                })
                 .collect();
             format!("{{{}}}", entries.join(", "))
         }
@@ -178,7 +185,10 @@ impl Copying {
     }
 
     fn file(&self, cx: &HostCx<'_>, src: &str) -> Result<Read, ModuleError> {
-        let content = cx.controller.read("files", src).map_err(ModuleError::Argument)?;
+        let content = cx
+            .controller
+            .read("files", src)
+            .map_err(ModuleError::Argument)?;
         let mut place = self.place.clone();
         place.name = src.rsplit('/').next().map(str::to_owned);
         if self.preserve {
@@ -210,13 +220,20 @@ impl Copying {
         let mut files = Vec::new();
         for path in paths {
             let whole = format!("{base}/{path}");
-            let content = cx.controller.read("files", &whole).map_err(ModuleError::Argument)?;
+            let content = cx
+                .controller
+                .read("files", &whole)
+                .map_err(ModuleError::Argument)?;
             let mode = if self.preserve {
                 cx.controller.mode("files", &whole)
             } else {
                 None
             };
-            files.push(TreeFile { path, content, mode });
+            files.push(TreeFile {
+                path,
+                content,
+                mode,
+            });
         }
         Ok(Tree {
             dest,
@@ -242,7 +259,11 @@ impl Action for Copying {
     fn by_hand(&self) -> Option<String> {
         match &self.source {
             Source::Text(_) => None,
-            Source::Path(src) => Some(format!("scp -r {} HOST:{}", shell_quote(src), shell_quote(&self.place.dest))),
+            Source::Path(src) => Some(format!(
+                "scp -r {} HOST:{}",
+                shell_quote(src),
+                shell_quote(&self.place.dest)
+            )),
         }
     }
 
@@ -252,7 +273,9 @@ impl Action for Copying {
             Read::Directory(tree) => {
                 let mut observed = tree.observe(cx)?;
                 if let Observed::Same(outcome) = &mut observed {
-                    outcome.result.insert("dest".into(), json!(self.tree_dest()));
+                    outcome
+                        .result
+                        .insert("dest".into(), json!(self.tree_dest()));
                 }
                 Ok(observed)
             }
@@ -264,7 +287,9 @@ impl Action for Copying {
             Read::File(content, place) => place.apply(cx, content, change)?,
             Read::Directory(tree) => {
                 let mut outcome = tree.apply(cx)?;
-                outcome.result.insert("dest".into(), json!(self.tree_dest()));
+                outcome
+                    .result
+                    .insert("dest".into(), json!(self.tree_dest()));
                 outcome
             }
         };

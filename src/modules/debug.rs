@@ -33,7 +33,10 @@ impl Module for Debug {
 
     fn action(&self, arguments: &Arguments) -> Result<Box<dyn Action>, Vec<Problem>> {
         Ok(Box::new(Showing {
-            message: arguments.get("msg").cloned().unwrap_or(json!("Hello world!")),
+            message: arguments
+                .get("msg")
+                .cloned()
+                .unwrap_or(json!("Hello world!")),
             expression: arguments.str("var").map(str::to_owned),
             verbosity: arguments.int("verbosity").unwrap_or(0),
         }))
@@ -87,8 +90,14 @@ impl Action for Showing {
 fn value(cx: &HostCx<'_>, expression: &str) -> Result<Value, String> {
     let word = |c: char| c == '_' || c.is_ascii_alphanumeric();
     if !expression.chars().all(word) {
-        return cx.controller.evaluate(expression).map_err(|problem| problem.message);
+        return cx
+            .controller
+            .evaluate(expression)
+            .map_err(|problem| problem.message);
     }
-    let known = cx.controller.variable(expression).map_err(|problem| problem.message)?;
+    let known = cx
+        .controller
+        .variable(expression)
+        .map_err(|problem| problem.message)?;
     Ok(known.unwrap_or_else(|| json!("VARIABLE IS NOT DEFINED!")))
 }

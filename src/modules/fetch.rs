@@ -77,7 +77,11 @@ impl Fetching {
                 self.dest.clone()
             }
         } else {
-            format!("{}/{host}/{}", self.dest.trim_end_matches('/'), path.trim_start_matches('/'))
+            format!(
+                "{}/{host}/{}",
+                self.dest.trim_end_matches('/'),
+                path.trim_start_matches('/')
+            )
         };
         if path.split('/').any(|part| part == "..") || host.contains('/') {
             return Err(ModuleError::failed(format!(
@@ -94,7 +98,10 @@ impl Fetching {
         }
         Ok(Observed::Same(Outcome {
             result: fields([
-                ("msg", json!(format!("{message}, not transferring, ignored"))),
+                (
+                    "msg",
+                    json!(format!("{message}, not transferring, ignored")),
+                ),
                 ("file", json!(self.src)),
             ]),
             ..Outcome::default()
@@ -150,7 +157,13 @@ impl Action for Fetching {
     }
 
     fn apply(&self, cx: &mut HostCx<'_>, change: &Change) -> Result<Outcome, ModuleError> {
-        let text = |name: &str| change.data.get(name).and_then(Value::as_str).unwrap_or_default();
+        let text = |name: &str| {
+            change
+                .data
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         let (path, place) = (text("path"), text("place"));
         let content = cx.get(path, MOST)?;
         let mut result: Map<String, Value> = fields(digests(&content));
@@ -167,7 +180,9 @@ impl Action for Fetching {
                 result,
             });
         }
-        cx.controller.write(place, &content).map_err(ModuleError::Argument)?;
+        cx.controller
+            .write(place, &content)
+            .map_err(ModuleError::Argument)?;
         Ok(Outcome {
             changed: true,
             result,

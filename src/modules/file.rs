@@ -85,7 +85,10 @@ enum Time {
     Preserve,
     Now,
     /// As `touch -t` and `date -d` take it.
-    At { touch: String, date: String },
+    At {
+        touch: String,
+        date: String,
+    },
 }
 
 #[derive(Debug)]
@@ -113,7 +116,9 @@ impl Wanted {
         };
         let recurse = arguments.flag("recurse");
         if recurse && state.is_some_and(|state| state != State::Directory) {
-            return Err(ModuleError::failed("recurse option requires state to be 'directory'"));
+            return Err(ModuleError::failed(
+                "recurse option requires state to be 'directory'",
+            ));
         }
         Ok(Self {
             path: arguments.str("path").unwrap_or_default().to_owned(),
@@ -122,7 +127,10 @@ impl Wanted {
             recurse,
             force: arguments.flag("force"),
             follow: arguments.get("follow") != Some(&json!(false)),
-            times: [time(arguments, "access_time")?, time(arguments, "modification_time")?],
+            times: [
+                time(arguments, "access_time")?,
+                time(arguments, "modification_time")?,
+            ],
             attributes: Attributes::of(arguments)?,
         })
     }
@@ -157,7 +165,9 @@ fn time(arguments: &Arguments, name: &str) -> Result<Option<Time>, ModuleError> 
         "now" => Time::Now,
         other => {
             let parsed = jiff::civil::DateTime::strptime(format, other).map_err(|error| {
-                ModuleError::failed(format!("{name} `{other}` is not written as {format}: {error}"))
+                ModuleError::failed(format!(
+                    "{name} `{other}` is not written as {format}: {error}"
+                ))
             })?;
             Time::At {
                 touch: parsed.strftime("%Y%m%d%H%M.%S").to_string(),
@@ -200,7 +210,9 @@ impl Action for Wanted {
         let differences = self.judge(&seen)?;
         let described = match self.state(&seen) {
             State::Link => seen.itself.as_ref(),
-            State::Absent | State::Directory | State::File | State::Hard | State::Touch => seen.standing(),
+            State::Absent | State::Directory | State::File | State::Hard | State::Touch => {
+                seen.standing()
+            }
         };
         let result = self.result(&seen, described);
         if differences.is_empty() {

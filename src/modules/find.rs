@@ -109,7 +109,11 @@ impl Search {
                 .list(name)
                 .iter()
                 .map(|pattern| {
-                    let source = if regex { pattern.clone() } else { from_glob(pattern) };
+                    let source = if regex {
+                        pattern.clone()
+                    } else {
+                        from_glob(pattern)
+                    };
                     Pattern::new(&source, Text::Utf8, Flags::default())
                 })
                 .collect()
@@ -147,21 +151,29 @@ impl Search {
                 Some("ctime") => 2,
                 _ => 1,
             },
-            size: arguments.str("size").map(|text| scaled(text, "size", SIZES)).transpose()?,
+            size: arguments
+                .str("size")
+                .map(|text| scaled(text, "size", SIZES))
+                .transpose()?,
             mode: arguments.get("mode").map(Mode::parse).transpose()?,
             exact_mode: arguments.get("exact_mode") != Some(&json!(false)),
             contains: arguments.str("contains").map(str::to_owned),
             whole: arguments.flag("read_whole_file"),
-            algorithm: arguments
-                .flag("get_checksum")
-                .then(|| arguments.str("checksum_algorithm").unwrap_or("sha1").to_owned()),
+            algorithm: arguments.flag("get_checksum").then(|| {
+                arguments
+                    .str("checksum_algorithm")
+                    .unwrap_or("sha1")
+                    .to_owned()
+            }),
             limit: limit.and_then(|limit| usize::try_from(limit).ok()),
         })
     }
 
     fn script(&self) -> String {
         let follow = if self.follow { "-L" } else { "" };
-        let depth = self.depth.map_or_else(String::new, |depth| format!("-maxdepth {depth}"));
+        let depth = self
+            .depth
+            .map_or_else(String::new, |depth| format!("-maxdepth {depth}"));
         let mut text = format!(
             "{PRELUDE}printf 'now=%s\\0' \"$(date +%s)\"\n\
              f() {{ i=$1; p=$2; while case $p in ?*/) ;; *) false ;; esac; do p=${{p%/}}; done\n\
@@ -225,7 +237,11 @@ impl Search {
         Ok(false)
     }
 
-    fn checksums(&self, cx: &mut HostCx<'_>, files: &mut [Map<String, Value>]) -> Result<(), ModuleError> {
+    fn checksums(
+        &self,
+        cx: &mut HostCx<'_>,
+        files: &mut [Map<String, Value>],
+    ) -> Result<(), ModuleError> {
         let Some(algorithm) = &self.algorithm else {
             return Ok(());
         };
@@ -263,8 +279,20 @@ impl Names {
     }
 }
 
-const AGES: &[(char, i64)] = &[('s', 1), ('m', 60), ('h', 3600), ('d', 86400), ('w', 604_800)];
-const SIZES: &[(char, i64)] = &[('b', 1), ('k', 1 << 10), ('m', 1 << 20), ('g', 1 << 30), ('t', 1 << 40)];
+const AGES: &[(char, i64)] = &[
+    ('s', 1),
+    ('m', 60),
+    ('h', 3600),
+    ('d', 86400),
+    ('w', 604_800),
+];
+const SIZES: &[(char, i64)] = &[
+    ('b', 1),
+    ('k', 1 << 10),
+    ('m', 1 << 20),
+    ('g', 1 << 30),
+    ('t', 1 << 40),
+];
 
 /// Reads a number with a unit.
 fn scaled(text: &str, what: &str, units: &[(char, i64)]) -> Result<i64, ModuleError> {
@@ -279,7 +307,10 @@ fn scaled(text: &str, what: &str, units: &[(char, i64)]) -> Result<i64, ModuleEr
         .ok_or_else(|| ModuleError::failed(format!("failed to process {what} `{text}`")))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "ages are far below what a float holds exactly")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "ages are far below what a float holds exactly"
+)]
 fn whole_seconds(seconds: i64) -> f64 {
     seconds as f64
 }
@@ -324,7 +355,10 @@ impl Action for Search {
 
     fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
         let reply = Reply::of(&cx.script(self.script())?, "cannot search")?;
-        let now: f64 = reply.line("now").and_then(|text| text.parse().ok()).unwrap_or_default();
+        let now: f64 = reply
+            .line("now")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_default();
         let (mut files, mut skipped, mut examined) = (Vec::new(), Map::new(), 0);
         let mut warnings = Vec::new();
         for (index, path) in self.paths.iter().enumerate() {
@@ -386,8 +420,9 @@ fn listed(reply: &Reply, index: usize) -> Result<Vec<(String, PathState)>, Modul
     let mut listed = Vec::new();
     let mut order = HashMap::new();
     for (name, state) in names.iter().zip(states) {
-        let state = PathState::parse(state)
-            .ok_or_else(|| ModuleError::failed(format!("cannot read what `stat` said of {name}")))?;
+        let state = PathState::parse(state).ok_or_else(|| {
+            ModuleError::failed(format!("cannot read what `stat` said of {name}"))
+        })?;
         let name = name.replacen("//", "/", 1);
         let depth = name.matches('/').count();
         order.insert(name.clone(), (depth, listed.len()));
@@ -412,8 +447,13 @@ mod tests {
             ("a.b", "axb", false),
             ("x[", "x[", true),
         ] {
-            let pattern_of = Pattern::new(&from_glob(pattern), Text::Utf8, Flags::default()).unwrap();
-            assert_eq!(pattern_of.matches_start(name).unwrap(), fits, "{pattern} {name}");
+            let pattern_of =
+                Pattern::new(&from_glob(pattern), Text::Utf8, Flags::default()).unwrap();
+            assert_eq!(
+                pattern_of.matches_start(name).unwrap(),
+                fits,
+                "{pattern} {name}"
+            );
         }
     }
 

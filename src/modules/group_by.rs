@@ -10,8 +10,18 @@ static SPEC: ModuleSpec = ModuleSpec {
     name: "group_by",
     summary: "Puts the host into a group for the rest of the run",
     arguments: &[
-        Argument::new("key", Kind::Str, "The group, mostly made of the host's variables; blanks become `-`.").required(),
-        Argument::new("parents", Kind::List, "The groups that this group is put into.").default("all"),
+        Argument::new(
+            "key",
+            Kind::Str,
+            "The group, mostly made of the host's variables; blanks become `-`.",
+        )
+        .required(),
+        Argument::new(
+            "parents",
+            Kind::List,
+            "The groups that this group is put into.",
+        )
+        .default("all"),
     ],
     safety: Safety::Engine,
     needs_host: false,
@@ -34,7 +44,11 @@ impl Module for GroupBy {
 
     fn action(&self, arguments: &Arguments) -> Result<Box<dyn Action>, Vec<Problem>> {
         let clean = |name: &str| name.replace(' ', "-");
-        let mut parents: Vec<String> = arguments.list("parents").iter().map(|name| clean(name)).collect();
+        let mut parents: Vec<String> = arguments
+            .list("parents")
+            .iter()
+            .map(|name| clean(name))
+            .collect();
         if parents.is_empty() {
             parents.push("all".to_owned());
         }

@@ -10,17 +10,51 @@ use crate::yaml::Problem;
 static SPEC: ModuleSpec = ModuleSpec {
     name: "include_vars",
     summary: "Loads variables from files of the controller",
-    notes: &["Files are YAML or JSON, also vaulted; their texts are templates, rendered where they are used."],
+    notes: &[
+        "Files are YAML or JSON, also vaulted; their texts are templates, rendered where they are used.",
+    ],
     arguments: &[
         Argument::new("file", Kind::Str, "The file, looked for in `vars`.").aliases(&["free_form"]),
-        Argument::new("dir", Kind::Str, "A directory, all files of which are loaded in the order of their names."),
-        Argument::new("name", Kind::Str, "A variable that gets all of them as one map."),
-        Argument::new("depth", Kind::Int, "How many levels down in `dir`; 0 for all.").default("0"),
-        Argument::new("files_matching", Kind::Str, "A pattern that names in `dir` must match."),
-        Argument::new("ignore_files", Kind::List, "Names in `dir` that are left out."),
-        Argument::new("extensions", Kind::List, "How names in `dir` must end.").default("json,yaml,yml"),
-        Argument::new("ignore_unknown_extensions", Kind::Flag, "Whether other names in `dir` are left out instead of being a failure.").default("false"),
-        Argument::new("hash_behaviour", Kind::Str, "Whether maps of several files are merged.").choices(&["replace", "merge"]),
+        Argument::new(
+            "dir",
+            Kind::Str,
+            "A directory, all files of which are loaded in the order of their names.",
+        ),
+        Argument::new(
+            "name",
+            Kind::Str,
+            "A variable that gets all of them as one map.",
+        ),
+        Argument::new(
+            "depth",
+            Kind::Int,
+            "How many levels down in `dir`; 0 for all.",
+        )
+        .default("0"),
+        Argument::new(
+            "files_matching",
+            Kind::Str,
+            "A pattern that names in `dir` must match.",
+        ),
+        Argument::new(
+            "ignore_files",
+            Kind::List,
+            "Names in `dir` that are left out.",
+        ),
+        Argument::new("extensions", Kind::List, "How names in `dir` must end.")
+            .default("json,yaml,yml"),
+        Argument::new(
+            "ignore_unknown_extensions",
+            Kind::Flag,
+            "Whether other names in `dir` are left out instead of being a failure.",
+        )
+        .default("false"),
+        Argument::new(
+            "hash_behaviour",
+            Kind::Str,
+            "Whether maps of several files are merged.",
+        )
+        .choices(&["replace", "merge"]),
     ],
     free_form: Some("file"),
     exclusive: &[&["file", "dir"]],
@@ -58,7 +92,10 @@ impl Module for IncludeVars {
             file: text("file"),
             dir: text("dir"),
             name: text("name"),
-            depth: arguments.int("depth").and_then(|depth| usize::try_from(depth).ok()).unwrap_or(0),
+            depth: arguments
+                .int("depth")
+                .and_then(|depth| usize::try_from(depth).ok())
+                .unwrap_or(0),
             matching,
             ignored: arguments.list("ignore_files"),
             extensions,
@@ -86,7 +123,10 @@ impl Including {
         let Some(dir) = &self.dir else {
             return Ok(self.file.clone().into_iter().collect());
         };
-        let mut files = cx.controller.list("vars", dir).map_err(ModuleError::Argument)?;
+        let mut files = cx
+            .controller
+            .list("vars", dir)
+            .map_err(ModuleError::Argument)?;
         files.sort();
         let mut chosen = Vec::new();
         for file in files {
@@ -100,7 +140,11 @@ impl Including {
                 continue;
             }
             let end = name.rsplit_once('.').map_or("", |(_, end)| end);
-            if self.extensions.iter().any(|known| known.trim_start_matches('.') == end) {
+            if self
+                .extensions
+                .iter()
+                .any(|known| known.trim_start_matches('.') == end)
+            {
                 chosen.push(format!("{}/{file}", dir.trim_end_matches('/')));
             } else if !self.lenient {
                 return Err(ModuleError::failed(format!(
@@ -135,7 +179,10 @@ impl Action for Including {
         let files = self.files(cx)?;
         let mut variables = Map::new();
         for file in &files {
-            let read = cx.controller.variables(file).map_err(ModuleError::Argument)?;
+            let read = cx
+                .controller
+                .variables(file)
+                .map_err(ModuleError::Argument)?;
             merge(&mut variables, read, self.merges);
         }
         if let Some(name) = &self.name {

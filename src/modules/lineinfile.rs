@@ -128,7 +128,11 @@ impl Action for Line {
             (Some(line), false) => format!("no line `{line}` in {}", self.how.path),
             (None, _) => format!(
                 "no line like `{}` in {}",
-                self.how.regexp.as_ref().or(self.how.search.as_ref()).map_or("", String::as_str),
+                self.how
+                    .regexp
+                    .as_ref()
+                    .or(self.how.search.as_ref())
+                    .map_or("", String::as_str),
                 self.how.path
             ),
         }
@@ -139,7 +143,8 @@ impl Action for Line {
     }
 
     fn apply(&self, cx: &mut HostCx<'_>, change: &Change) -> Result<Outcome, ModuleError> {
-        self.edit.apply(cx, change, &|content| self.how.edit(content))
+        self.edit
+            .apply(cx, change, &|content| self.how.edit(content))
     }
 }
 
@@ -153,7 +158,10 @@ impl How {
             });
         }
         if content.is_none() && !self.create {
-            return Err(missing(257, format!("Destination {} does not exist !", self.path)));
+            return Err(missing(
+                257,
+                format!("Destination {} does not exist !", self.path),
+            ));
         }
         let bytes = content.unwrap_or_default();
         let text = Text::of(bytes);
@@ -181,7 +189,10 @@ impl How {
 
     fn remove(&self, lines: Vec<String>, text: Text) -> Result<Vec<String>, ModuleError> {
         let pattern = compiled(self.regexp.as_deref(), text)?;
-        let search = self.search.as_ref().map(|word| text.decode(word.as_bytes()));
+        let search = self
+            .search
+            .as_ref()
+            .map(|word| text.decode(word.as_bytes()));
         let exact = self.line.as_ref().map(|line| text.decode(line.as_bytes()));
         let mut kept = Vec::new();
         for line in lines {
@@ -198,7 +209,11 @@ impl How {
     }
 
     /// Finds the line to replace: its index and the new text with its groups filled in.
-    fn matching(&self, lines: &[String], text: Text) -> Result<Option<(usize, String)>, ModuleError> {
+    fn matching(
+        &self,
+        lines: &[String],
+        text: Text,
+    ) -> Result<Option<(usize, String)>, ModuleError> {
         let wanted = text.decode(self.line.as_deref().unwrap_or_default().as_bytes());
         let mut found = None;
         if let Some(pattern) = compiled(self.regexp.as_deref(), text)? {
@@ -218,17 +233,31 @@ impl How {
             }
         } else if let Some(search) = &self.search {
             let search = text.decode(search.as_bytes());
-            let mut hits = lines.iter().enumerate().filter(|(_, line)| line.contains(&search));
-            let hit = if self.first { hits.next() } else { hits.next_back() };
+            let mut hits = lines
+                .iter()
+                .enumerate()
+                .filter(|(_, line)| line.contains(&search));
+            let hit = if self.first {
+                hits.next()
+            } else {
+                hits.next_back()
+            };
             found = hit.map(|(index, _)| (index, wanted));
         }
         Ok(found)
     }
 
     /// Finds where a new line goes, and whether the very line is there already.
-    fn places(&self, lines: &[String], text: Text) -> Result<(Option<usize>, Option<usize>), ModuleError> {
+    fn places(
+        &self,
+        lines: &[String],
+        text: Text,
+    ) -> Result<(Option<usize>, Option<usize>), ModuleError> {
         let wanted = text.decode(self.line.as_deref().unwrap_or_default().as_bytes());
-        let after = self.after.as_deref().filter(|place| !matches!(*place, "BOF" | "EOF"));
+        let after = self
+            .after
+            .as_deref()
+            .filter(|place| !matches!(*place, "BOF" | "EOF"));
         let before = self.before.as_deref().filter(|place| *place != "BOF");
         let pattern = compiled(after.or(before), text)?;
         let (mut exact, mut place) = (None, None);
@@ -238,7 +267,11 @@ impl How {
             } else if let Some(pattern) = &pattern
                 && pattern.is_match(line)?
             {
-                place = Some(if self.after.is_some() { index + 1 } else { index });
+                place = Some(if self.after.is_some() {
+                    index + 1
+                } else {
+                    index
+                });
                 if self.first {
                     break;
                 }
@@ -264,7 +297,8 @@ impl How {
             return Ok((lines, ""));
         }
         let new = format!("{wanted}\n");
-        let at_start = self.before.as_deref() == Some("BOF") || self.after.as_deref() == Some("BOF");
+        let at_start =
+            self.before.as_deref() == Some("BOF") || self.after.as_deref() == Some("BOF");
         let there = |index: usize| lines.get(index).is_some_and(|line| bare(line) == wanted);
         // With `firstmatch` the search ends before it sees that the line stands there already.
         if self.after.is_some() && place.is_some_and(there) {
@@ -357,18 +391,67 @@ mod tests {
             (present("c", None), "", "c\n", "line added"),
             (present("a", None), "a\nb\n", "a\nb\n", ""),
             (present("a", None), "b\na", "b\na\n", "line replaced"),
-            (present("k=2", Some("^k=")), "k=0\nk=1\n", "k=0\nk=2\n", "line replaced"),
-            (present("k=2", Some("^k=.$")), "k=2\r\n", "k=2\n", "line replaced"),
-            (after(present("x", None), "^a"), "a\nb\na\nc\n", "a\nb\na\nx\nc\n", "line added"),
-            (after(present("x", None), "^z"), "a\n", "a\nx\n", "line added"),
-            (after(present("x", None), "^b"), "a\nb", "a\nb\nx\n", "line added"),
-            (after(present("x", None), "BOF"), "a\n", "x\na\n", "line added"),
-            (before(present("x", None), "^a"), "b\na\n", "b\nx\na\n", "line added"),
-            (before(present("x", None), "BOF"), "a\n", "x\na\n", "line added"),
-            (before(present("x", None), "^z"), "a\n", "a\nx\n", "line added"),
+            (
+                present("k=2", Some("^k=")),
+                "k=0\nk=1\n",
+                "k=0\nk=2\n",
+                "line replaced",
+            ),
+            (
+                present("k=2", Some("^k=.$")),
+                "k=2\r\n",
+                "k=2\n",
+                "line replaced",
+            ),
+            (
+                after(present("x", None), "^a"),
+                "a\nb\na\nc\n",
+                "a\nb\na\nx\nc\n",
+                "line added",
+            ),
+            (
+                after(present("x", None), "^z"),
+                "a\n",
+                "a\nx\n",
+                "line added",
+            ),
+            (
+                after(present("x", None), "^b"),
+                "a\nb",
+                "a\nb\nx\n",
+                "line added",
+            ),
+            (
+                after(present("x", None), "BOF"),
+                "a\n",
+                "x\na\n",
+                "line added",
+            ),
+            (
+                before(present("x", None), "^a"),
+                "b\na\n",
+                "b\nx\na\n",
+                "line added",
+            ),
+            (
+                before(present("x", None), "BOF"),
+                "a\n",
+                "x\na\n",
+                "line added",
+            ),
+            (
+                before(present("x", None), "^z"),
+                "a\n",
+                "a\nx\n",
+                "line added",
+            ),
         ] {
             let shown = format!("{how:?} on {content:?}");
-            assert_eq!(edit(how, content), (result.into(), message.into()), "{shown}");
+            assert_eq!(
+                edit(how, content),
+                (result.into(), message.into()),
+                "{shown}"
+            );
         }
     }
 
@@ -378,8 +461,14 @@ mod tests {
             backrefs: true,
             ..present(r"\1 = \g<v>0", Some(r"^(\w+)=(?P<v>\d+)$"))
         };
-        assert_eq!(edit(how(), "a=1\n"), ("a = 10\n".into(), "line replaced".into()));
-        assert_eq!(edit(how(), "nothing\n"), ("nothing\n".into(), String::new()));
+        assert_eq!(
+            edit(how(), "a=1\n"),
+            ("a = 10\n".into(), "line replaced".into())
+        );
+        assert_eq!(
+            edit(how(), "nothing\n"),
+            ("nothing\n".into(), String::new())
+        );
     }
 
     #[test]
@@ -401,7 +490,9 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_stay_as_they_are() {
-        let edited = present("k=2", Some("^k=")).edit(Some(b"\xff\xfe\nk=1\n")).unwrap();
+        let edited = present("k=2", Some("^k="))
+            .edit(Some(b"\xff\xfe\nk=1\n"))
+            .unwrap();
         assert_eq!(edited.content, b"\xff\xfe\nk=2\n");
     }
 }

@@ -10,22 +10,20 @@ static SPEC: ModuleSpec = ModuleSpec {
     notes: &[
         "flush_handlers runs the handlers that were notified; end_host, end_batch and end_play stop there; end_role leaves the role; clear_host_errors lets failed hosts go on; clear_facts forgets gathered facts; reset_connection opens a new session; refresh_inventory reads the inventory again.",
     ],
-    arguments: &[
-        Argument::new("free_form", Kind::Str, "What is to be done.")
-            .choices(&[
-                "clear_facts",
-                "clear_host_errors",
-                "end_batch",
-                "end_host",
-                "end_play",
-                "end_role",
-                "flush_handlers",
-                "noop",
-                "refresh_inventory",
-                "reset_connection",
-            ])
-            .required(),
-    ],
+    arguments: &[Argument::new("free_form", Kind::Str, "What is to be done.")
+        .choices(&[
+            "clear_facts",
+            "clear_host_errors",
+            "end_batch",
+            "end_host",
+            "end_play",
+            "end_role",
+            "flush_handlers",
+            "noop",
+            "refresh_inventory",
+            "reset_connection",
+        ])
+        .required()],
     free_form: Some("free_form"),
     safety: Safety::Engine,
     needs_host: false,
@@ -43,6 +41,9 @@ impl Module for Meta {
     }
 
     fn action(&self, arguments: &Arguments) -> Result<Box<dyn Action>, Vec<Problem>> {
-        Err(ModuleError::failed("`meta` works only as a task of its own, not with loops or as a handler's module").in_task(arguments))
+        Err(ModuleError::failed(
+            "`meta` works only as a task of its own, not with loops or as a handler's module",
+        )
+        .in_task(arguments))
     }
 }

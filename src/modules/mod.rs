@@ -8,8 +8,8 @@ pub mod files;
 pub mod packages;
 pub mod program;
 mod registry;
-pub mod waiting;
 pub mod spec;
+pub mod waiting;
 
 mod add_host;
 mod apt;
@@ -355,9 +355,7 @@ impl HostCx<'_> {
             stop: self.stop,
             deadline: self.deadline,
         };
-        Ok(self
-            .connection
-            .script(self.user, &Script(body), limit)?)
+        Ok(self.connection.script(self.user, &Script(body), limit)?)
     }
 
     /// Puts a file on the host as the task's user, atomically.
@@ -399,7 +397,10 @@ fn exports(environment: &[(String, String)]) -> Result<String, ModuleError> {
     let mut lines = String::new();
     for (name, value) in environment {
         let letter = |c: char| c == '_' || c.is_ascii_alphanumeric();
-        if !name.chars().all(letter) || name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() {
+        if !name.chars().all(letter)
+            || name.starts_with(|c: char| c.is_ascii_digit())
+            || name.is_empty()
+        {
             return Err(ModuleError::failed(format!(
                 "`{name}` cannot be the name of an environment variable"
             )));

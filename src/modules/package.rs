@@ -11,13 +11,35 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Installs, upgrades and removes packages with what the host has: apt-get, dnf or yum",
     notes: &["What only one of them knows is an argument of `apt` or `dnf`."],
     arguments: &[
-        Argument::new("name", Kind::List, "Packages, or paths of package files on the host.").aliases(&["pkg"]).required(),
+        Argument::new(
+            "name",
+            Kind::List,
+            "Packages, or paths of package files on the host.",
+        )
+        .aliases(&["pkg"])
+        .required(),
         Argument::new("state", Kind::Str, "What they shall be.")
             .choices(&["absent", "installed", "latest", "present", "removed"])
             .required(),
-        Argument::new("use", Kind::Str, "The program, if not the one that is there.").choices(&["apt", "auto", "dnf", "dnf5", "yum"]).default("auto"),
-        Argument::new("update_cache", Kind::Flag, "Fetches the lists of packages first.").default("false"),
-        Argument::new("lock_timeout", Kind::Duration, "How long is waited while another program holds the lock.").default("60"),
+        Argument::new(
+            "use",
+            Kind::Str,
+            "The program, if not the one that is there.",
+        )
+        .choices(&["apt", "auto", "dnf", "dnf5", "yum"])
+        .default("auto"),
+        Argument::new(
+            "update_cache",
+            Kind::Flag,
+            "Fetches the lists of packages first.",
+        )
+        .default("false"),
+        Argument::new(
+            "lock_timeout",
+            Kind::Duration,
+            "How long is waited while another program holds the lock.",
+        )
+        .default("60"),
     ],
     example: "- package:\n    name: [curl, rsync]\n    state: present\n",
     returns: PACKAGE_RETURNS,

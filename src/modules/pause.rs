@@ -47,7 +47,10 @@ impl Module for Pause {
         };
         let given = arguments.get("minutes").is_some() || arguments.get("seconds").is_some();
         if given && duration.is_none() {
-            return Err(ModuleError::failed("the time to wait must be a number that is not negative").in_task(arguments));
+            return Err(ModuleError::failed(
+                "the time to wait must be a number that is not negative",
+            )
+            .in_task(arguments));
         }
         Ok(Box::new(Pausing {
             duration,

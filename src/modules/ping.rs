@@ -9,7 +9,9 @@ use crate::yaml::Problem;
 static SPEC: ModuleSpec = ModuleSpec {
     name: "ping",
     summary: "Logs in, runs an empty script, and answers",
-    arguments: &[Argument::new("data", Kind::Str, "The answer; `crash` makes it fail.").default("pong")],
+    arguments: &[
+        Argument::new("data", Kind::Str, "The answer; `crash` makes it fail.").default("pong"),
+    ],
     safety: Safety::ReadOnly,
     example: "- ping:\n",
     returns: &[("ping", "the answer")],

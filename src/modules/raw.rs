@@ -9,7 +9,9 @@ use crate::yaml::Problem;
 static SPEC: ModuleSpec = ModuleSpec {
     name: "raw",
     summary: "Runs a text with a shell, as `shell` does without its further arguments",
-    notes: &["No module needs more than a shell here, so `raw` is only for playbooks that have it."],
+    notes: &[
+        "No module needs more than a shell here, so `raw` is only for playbooks that have it.",
+    ],
     arguments: &[
         Argument::new("cmd", Kind::Str, "The text, as the shell gets it.")
             .aliases(&["_raw_params"])

@@ -18,13 +18,43 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Restarts the machine and waits until it answers again",
     notes: &["That it was restarted is told by its boot id, not by its clock."],
     arguments: &[
-        Argument::new("reboot_timeout", Kind::Duration, "How long is waited for it to come back.").default("600"),
-        Argument::new("pre_reboot_delay", Kind::Duration, "How long it is announced before; whole minutes.").default("0"),
-        Argument::new("post_reboot_delay", Kind::Duration, "How long is waited after it is back.").default("0"),
-        Argument::new("connect_timeout", Kind::Duration, "How long one attempt to log in may take.").default("5"),
-        Argument::new("test_command", Kind::Str, "What must succeed before it counts as back.").default("whoami"),
-        Argument::new("msg", Kind::Str, "What users are told.").default("Reboot initiated by stagger"),
-        Argument::new("reboot_command", Kind::Str, "What restarts it, instead of `shutdown -r`."),
+        Argument::new(
+            "reboot_timeout",
+            Kind::Duration,
+            "How long is waited for it to come back.",
+        )
+        .default("600"),
+        Argument::new(
+            "pre_reboot_delay",
+            Kind::Duration,
+            "How long it is announced before; whole minutes.",
+        )
+        .default("0"),
+        Argument::new(
+            "post_reboot_delay",
+            Kind::Duration,
+            "How long is waited after it is back.",
+        )
+        .default("0"),
+        Argument::new(
+            "connect_timeout",
+            Kind::Duration,
+            "How long one attempt to log in may take.",
+        )
+        .default("5"),
+        Argument::new(
+            "test_command",
+            Kind::Str,
+            "What must succeed before it counts as back.",
+        )
+        .default("whoami"),
+        Argument::new("msg", Kind::Str, "What users are told.")
+            .default("Reboot initiated by stagger"),
+        Argument::new(
+            "reboot_command",
+            Kind::Str,
+            "What restarts it, instead of `shutdown -r`.",
+        ),
     ],
     absent: &[
         ("boot_time_command", "the boot id is read instead"),
@@ -50,7 +80,9 @@ impl Module for Reboot {
 
     fn action(&self, arguments: &Arguments) -> Result<Box<dyn Action>, Vec<Problem>> {
         let span = |name: &str, default| {
-            arguments.duration(name).unwrap_or(Duration::from_secs(default))
+            arguments
+                .duration(name)
+                .unwrap_or(Duration::from_secs(default))
         };
         let text = |name: &str, default: &str| arguments.str(name).unwrap_or(default).to_owned();
         Ok(Box::new(Rebooting {
@@ -100,7 +132,9 @@ impl Rebooting {
                 "Reboot command failed: {}",
                 String::from_utf8_lossy(&reply.err).trim()
             ))),
-            Err(ModuleError::Connection(ConnError::Lost { .. } | ConnError::TimedOut { .. })) => Ok(()),
+            Err(ModuleError::Connection(ConnError::Lost { .. } | ConnError::TimedOut { .. })) => {
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
@@ -115,7 +149,10 @@ impl Rebooting {
         }
         match cx.script(format!("{PRELUDE}{}\n", self.test)) {
             Ok(reply) if reply.code == 0 => Ok(Look::Done(())),
-            Ok(reply) => Ok(Look::NotYet(format!("`{}` ends with {}", self.test, reply.code))),
+            Ok(reply) => Ok(Look::NotYet(format!(
+                "`{}` ends with {}",
+                self.test, reply.code
+            ))),
             Err(error @ ModuleError::Connection(ConnError::Stopped)) => Err(error),
             Err(error) => Ok(Look::NotYet(error.to_string())),
         }
@@ -141,7 +178,9 @@ impl Action for Rebooting {
             Look::NotYet(seen) => return Err(ModuleError::failed(seen)),
         };
         if before.is_empty() {
-            return Err(ModuleError::failed("the host shows no boot id, so that a restart could not be told"));
+            return Err(ModuleError::failed(
+                "the host shows no boot id, so that a restart could not be told",
+            ));
         }
         self.order(cx)?;
         let wait = Wait {

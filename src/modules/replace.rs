@@ -1,8 +1,7 @@
 //! `replace`: every match of a pattern in a file.
 
 use super::files::{
-    BACKUP, Edit, Edited, Flags, GROUP, MODE, OWNER, PATH, Pattern, Text, VALIDATE,
-    missing,
+    BACKUP, Edit, Edited, Flags, GROUP, MODE, OWNER, PATH, Pattern, Text, VALIDATE, missing,
 };
 use super::spec::{Argument, Arguments, Kind, ModuleSpec};
 use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome};
@@ -18,9 +17,22 @@ static SPEC: ModuleSpec = ModuleSpec {
     arguments: &[
         PATH,
         Argument::new("regexp", Kind::Str, "The pattern.").required(),
-        Argument::new("replace", Kind::Str, "What goes in its place; `\\1` and `\\g<name>` are its groups.").default(""),
-        Argument::new("after", Kind::Str, "Only replace after the first match of this pattern."),
-        Argument::new("before", Kind::Str, "Only replace before the first match of this pattern."),
+        Argument::new(
+            "replace",
+            Kind::Str,
+            "What goes in its place; `\\1` and `\\g<name>` are its groups.",
+        )
+        .default(""),
+        Argument::new(
+            "after",
+            Kind::Str,
+            "Only replace after the first match of this pattern.",
+        ),
+        Argument::new(
+            "before",
+            Kind::Str,
+            "Only replace before the first match of this pattern.",
+        ),
         BACKUP,
         VALIDATE,
         MODE,
@@ -31,10 +43,22 @@ static SPEC: ModuleSpec = ModuleSpec {
         ("encoding", "files are UTF-8, or edited byte by byte"),
         ("attributes", "run `chattr` with `command`"),
         ("unsafe_writes", "files are only ever replaced as a whole"),
-        ("seuser", "the context of a file that is replaced is kept; set another one with `command: chcon`"),
-        ("serole", "the context of a file that is replaced is kept; set another one with `command: chcon`"),
-        ("setype", "the context of a file that is replaced is kept; set another one with `command: chcon`"),
-        ("selevel", "the context of a file that is replaced is kept; set another one with `command: chcon`"),
+        (
+            "seuser",
+            "the context of a file that is replaced is kept; set another one with `command: chcon`",
+        ),
+        (
+            "serole",
+            "the context of a file that is replaced is kept; set another one with `command: chcon`",
+        ),
+        (
+            "setype",
+            "the context of a file that is replaced is kept; set another one with `command: chcon`",
+        ),
+        (
+            "selevel",
+            "the context of a file that is replaced is kept; set another one with `command: chcon`",
+        ),
     ],
     example: "- name: the new port\n  replace:\n    path: /etc/demo.conf\n    regexp: '^port = \\d+$'\n    replace: port = 8530\n",
     returns: &[
@@ -97,7 +121,8 @@ impl Action for Replacing {
     }
 
     fn apply(&self, cx: &mut HostCx<'_>, change: &Change) -> Result<Outcome, ModuleError> {
-        self.edit.apply(cx, change, &|content| self.how.edit(content))
+        self.edit
+            .apply(cx, change, &|content| self.how.edit(content))
     }
 }
 
@@ -178,12 +203,31 @@ mod tests {
         let content = "a=1\n[x]\nb=2\n[y]\nc=3\n";
         for (after, before, result, message) in [
             ("", "", "a=9\n[x]\nb=9\n[y]\nc=9\n", "3 replacements made"),
-            (r"\[x\]\n", r"\[y\]", "a=1\n[x]\nb=9\n[y]\nc=3\n", "1 replacements made"),
-            (r"\[y\]\n", "", "a=1\n[x]\nb=2\n[y]\nc=9\n", "1 replacements made"),
-            ("", r"\[y\]", "a=9\n[x]\nb=9\n[y]\nc=3\n", "2 replacements made"),
+            (
+                r"\[x\]\n",
+                r"\[y\]",
+                "a=1\n[x]\nb=9\n[y]\nc=3\n",
+                "1 replacements made",
+            ),
+            (
+                r"\[y\]\n",
+                "",
+                "a=1\n[x]\nb=2\n[y]\nc=9\n",
+                "1 replacements made",
+            ),
+            (
+                "",
+                r"\[y\]",
+                "a=9\n[x]\nb=9\n[y]\nc=3\n",
+                "2 replacements made",
+            ),
         ] {
             let edited = how(after, before).edit(Some(content.as_bytes())).unwrap();
-            assert_eq!(String::from_utf8(edited.content).unwrap(), result, "{after} {before}");
+            assert_eq!(
+                String::from_utf8(edited.content).unwrap(),
+                result,
+                "{after} {before}"
+            );
             assert_eq!(edited.message, message);
         }
         let edited = how("nowhere", "").edit(Some(content.as_bytes())).unwrap();

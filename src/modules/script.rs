@@ -19,15 +19,26 @@ static SPEC: ModuleSpec = ModuleSpec {
         "Templates in the script are not rendered.",
     ],
     arguments: &[
-        Argument::new("cmd", Kind::Str, "The script's path on the controller, and its arguments.")
-            .aliases(&["_raw_params"])
-            .required(),
-        Argument::new("executable", Kind::Str, "The interpreter, instead of that of the script's first line."),
+        Argument::new(
+            "cmd",
+            Kind::Str,
+            "The script's path on the controller, and its arguments.",
+        )
+        .aliases(&["_raw_params"])
+        .required(),
+        Argument::new(
+            "executable",
+            Kind::Str,
+            "The interpreter, instead of that of the script's first line.",
+        ),
         CHDIR,
         CREATES,
         REMOVES,
     ],
-    absent: &[("decrypt", "files of the controller are decrypted if they are vaulted")],
+    absent: &[(
+        "decrypt",
+        "files of the controller are decrypted if they are vaulted",
+    )],
     free_form: Some("cmd"),
     safety: Safety::Once,
     example: "- script: check-disks.sh --warn 80\n  register: disks\n  changed_when: false\n",
@@ -89,7 +100,10 @@ impl Running {
         if let Some(text) = self.text.get() {
             return Ok(text);
         }
-        let read = cx.controller.read("files", &self.path).map_err(ModuleError::Argument)?;
+        let read = cx
+            .controller
+            .read("files", &self.path)
+            .map_err(ModuleError::Argument)?;
         Ok(self.text.get_or_init(|| read))
     }
 }

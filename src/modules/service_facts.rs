@@ -13,7 +13,10 @@ static SPEC: ModuleSpec = ModuleSpec {
     notes: &["Only hosts with systemd are supported."],
     safety: Safety::ReadOnly,
     example: "- service_facts:\n- debug:\n    var: ansible_facts.services['arangodb.service'].state\n",
-    returns: &[("ansible_facts", "services: for each its name, state (running, stopped), status (enabled, disabled, static, failed, masked, not-found ...) and source")],
+    returns: &[(
+        "ansible_facts",
+        "services: for each its name, state (running, stopped), status (enabled, disabled, static, failed, masked, not-found ...) and source",
+    )],
     ..ModuleSpec::EMPTY
 };
 
@@ -76,13 +79,23 @@ const BAD: [&str; 3] = ["not-found", "masked", "failed"];
 fn services(units: &str, files: &str) -> Map<String, Value> {
     let mut services = Map::new();
     for line in units.lines() {
-        let words: Vec<&str> = line.trim_start_matches(['●', '*', '×', '○', ' ']).split_whitespace().collect();
+        let words: Vec<&str> = line
+            .trim_start_matches(['●', '*', '×', '○', ' '])
+            .split_whitespace()
+            .collect();
         let &[name, load, active, sub, ..] = words.as_slice() else {
             continue;
         };
-        let state = if sub == "running" { "running" } else { "stopped" };
+        let state = if sub == "running" {
+            "running"
+        } else {
+            "stopped"
+        };
         let words = [load, active, sub];
-        let status = BAD.into_iter().find(|bad| words.contains(bad)).unwrap_or(active);
+        let status = BAD
+            .into_iter()
+            .find(|bad| words.contains(bad))
+            .unwrap_or(active);
         services.insert(
             name.to_owned(),
             json!({"name": name, "state": state, "status": status, "source": "systemd"}),
@@ -93,10 +106,13 @@ fn services(units: &str, files: &str) -> Map<String, Value> {
         let (Some(name), Some(status)) = (words.next(), words.next()) else {
             continue;
         };
-        let entry = services
-            .entry(name.to_owned())
-            .or_insert_with(|| json!({"name": name, "state": "inactive", "status": status, "source": "systemd"}));
-        let bad = entry.get("status").and_then(Value::as_str).is_some_and(|known| BAD.contains(&known));
+        let entry = services.entry(name.to_owned()).or_insert_with(
+            || json!({"name": name, "state": "inactive", "status": status, "source": "systemd"}),
+        );
+        let bad = entry
+            .get("status")
+            .and_then(Value::as_str)
+            .is_some_and(|known| BAD.contains(&known));
         if let Some(entry) = entry.as_object_mut().filter(|_| !bad) {
             entry.insert("status".into(), json!(status));
         }
@@ -115,7 +131,10 @@ mod tests {
             "ssh.service enabled enabled\ngetty@.service enabled enabled\nbad.service disabled\n",
         );
         let of = |name: &str| found.get(name).cloned().unwrap();
-        assert_eq!(of("ssh.service"), json!({"name": "ssh.service", "state": "running", "status": "enabled", "source": "systemd"}));
+        assert_eq!(
+            of("ssh.service"),
+            json!({"name": "ssh.service", "state": "running", "status": "enabled", "source": "systemd"})
+        );
         assert_eq!(of("bad.service")["status"], json!("failed"));
         assert_eq!(of("bad.service")["state"], json!("stopped"));
         assert_eq!(of("gone.service")["status"], json!("not-found"));

@@ -10,9 +10,12 @@ static SPEC: ModuleSpec = ModuleSpec {
     name: "set_fact",
     summary: "Sets variables of the host for the rest of the run",
     notes: &["Any argument is a variable; its value keeps its type."],
-    arguments: &[
-        Argument::new("cacheable", Kind::Flag, "Whether they are facts as well (`ansible_facts`).").default("false"),
-    ],
+    arguments: &[Argument::new(
+        "cacheable",
+        Kind::Flag,
+        "Whether they are facts as well (`ansible_facts`).",
+    )
+    .default("false")],
     open: true,
     safety: Safety::Engine,
     needs_host: false,
@@ -37,8 +40,11 @@ impl Module for SetFact {
             .keys()
             .filter(|name| !is_name(name))
             .map(|name| {
-                Problem::at(&arguments.loc, format!("`{name}` cannot be the name of a variable"))
-                    .hint("letters, digits and _, not starting with a digit")
+                Problem::at(
+                    &arguments.loc,
+                    format!("`{name}` cannot be the name of a variable"),
+                )
+                .hint("letters, digits and _, not starting with a digit")
             })
             .collect();
         if !problems.is_empty() {

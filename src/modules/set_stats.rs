@@ -11,8 +11,18 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Keeps figures of the run for its report",
     arguments: &[
         Argument::new("data", Kind::Map, "The figures.").required(),
-        Argument::new("per_host", Kind::Flag, "Whether they are of this host; else of the run.").default("false"),
-        Argument::new("aggregate", Kind::Flag, "Whether a figure that is there already is added to instead of replaced.").default("true"),
+        Argument::new(
+            "per_host",
+            Kind::Flag,
+            "Whether they are of this host; else of the run.",
+        )
+        .default("false"),
+        Argument::new(
+            "aggregate",
+            Kind::Flag,
+            "Whether a figure that is there already is added to instead of replaced.",
+        )
+        .default("true"),
     ],
     safety: Safety::Engine,
     needs_host: false,
@@ -31,9 +41,16 @@ impl Module for SetStats {
     }
 
     fn action(&self, arguments: &Arguments) -> Result<Box<dyn Action>, Vec<Problem>> {
-        let data = arguments.get("data").and_then(Value::as_object).cloned().unwrap_or_default();
+        let data = arguments
+            .get("data")
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default();
         if let Some(name) = data.keys().find(|name| !super::set_fact::is_name(name)) {
-            return Err(ModuleError::failed(format!("`{name}` cannot be the name of a figure")).in_task(arguments));
+            return Err(
+                ModuleError::failed(format!("`{name}` cannot be the name of a figure"))
+                    .in_task(arguments),
+            );
         }
         Ok(Box::new(Setting {
             data,

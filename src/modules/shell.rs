@@ -19,7 +19,8 @@ static SPEC: ModuleSpec = ModuleSpec {
         "What a variable puts into the text is run too: pass it through the filter `quote`.",
     ],
     arguments: &[
-        Argument::new("cmd", Kind::Str, "The text, as the shell gets it.").aliases(&["_raw_params"]),
+        Argument::new("cmd", Kind::Str, "The text, as the shell gets it.")
+            .aliases(&["_raw_params"]),
         Argument::new("executable", Kind::Path, "The shell's path.").default("/bin/sh"),
         CHDIR,
         CREATES,
@@ -61,7 +62,9 @@ impl Running {
     /// Reads the arguments.
     pub(super) fn of(arguments: &Arguments) -> Self {
         let text = arguments.str("cmd").unwrap_or_default().to_owned();
-        let shell = arguments.str("executable").filter(|shell| *shell != "/bin/sh");
+        let shell = arguments
+            .str("executable")
+            .filter(|shell| *shell != "/bin/sh");
         let command = JobCommand::Shell {
             text: text.clone(),
             shell: shell.map(str::to_owned),

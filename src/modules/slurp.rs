@@ -13,7 +13,9 @@ static SPEC: ModuleSpec = ModuleSpec {
     name: "slurp",
     summary: "Reads a file of the host into a variable",
     notes: &["Files of up to 32 MiB; for larger ones use `fetch`."],
-    arguments: &[Argument::new("src", Kind::Path, "The file.").aliases(&["path"]).required()],
+    arguments: &[Argument::new("src", Kind::Path, "The file.")
+        .aliases(&["path"])
+        .required()],
     safety: Safety::ReadOnly,
     example: "- slurp:\n    src: /etc/machine-id\n  register: id\n- debug:\n    msg: \"{{ id.content | b64decode }}\"\n",
     returns: &[

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::files::{Append as _, FileKind, PRELUDE, PathState, Reply, STATE, path_word, read_state};
+use super::files::{
+    Append as _, FileKind, PRELUDE, PathState, Reply, STATE, path_word, read_state,
+};
 use super::spec::{Argument, Arguments, Kind, ModuleSpec, Safety};
 use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome, fields};
 use crate::yaml::Problem;
@@ -14,19 +16,34 @@ static SPEC: ModuleSpec = ModuleSpec {
     name: "stat",
     summary: "Tells what is at a path",
     arguments: &[
-        Argument::new("path", Kind::Path, "The path.").aliases(&["dest", "name"]).required(),
+        Argument::new("path", Kind::Path, "The path.")
+            .aliases(&["dest", "name"])
+            .required(),
         Argument::new("follow", Kind::Flag, "Whether a link is followed.").default("false"),
-        Argument::new("get_checksum", Kind::Flag, "Whether the digest of a regular file is computed.").default("true"),
+        Argument::new(
+            "get_checksum",
+            Kind::Flag,
+            "Whether the digest of a regular file is computed.",
+        )
+        .default("true"),
         Argument::new("checksum_algorithm", Kind::Str, "Which digest.")
             .choices(ALGORITHMS)
             .aliases(&["checksum", "checksum_algo"])
             .default("sha1"),
-        Argument::new("get_mime", Kind::Flag, "Whether the program `file` is asked, if it is there.")
-            .aliases(&["mime", "mime_type", "mime-type"])
-            .default("true"),
-        Argument::new("get_attributes", Kind::Flag, "Whether `lsattr` is asked, if it is there.")
-            .aliases(&["attr", "attributes"])
-            .default("true"),
+        Argument::new(
+            "get_mime",
+            Kind::Flag,
+            "Whether the program `file` is asked, if it is there.",
+        )
+        .aliases(&["mime", "mime_type", "mime-type"])
+        .default("true"),
+        Argument::new(
+            "get_attributes",
+            Kind::Flag,
+            "Whether `lsattr` is asked, if it is there.",
+        )
+        .aliases(&["attr", "attributes"])
+        .default("true"),
     ],
     absent: &[("get_selinux_context", "run `ls -Z` with `command`")],
     safety: Safety::ReadOnly,
@@ -79,7 +96,11 @@ impl Look {
              if [ -L \"$p\" ]; then printf 'source=%s\\0' \"$(readlink -f -- \"$p\")\"; printf 'target=%s\\0' \"$(readlink -- \"$p\")\"; fi\n",
             path_word(&self.path)
         );
-        let regular = if self.follow { "[ -f \"$p\" ]" } else { "[ -f \"$p\" ] && [ ! -L \"$p\" ]" };
+        let regular = if self.follow {
+            "[ -f \"$p\" ]"
+        } else {
+            "[ -f \"$p\" ] && [ ! -L \"$p\" ]"
+        };
         if let Some(algorithm) = &self.algorithm {
             text.append(format!(
                 "if {regular} && [ -r \"$p\" ]; then h=$({algorithm}sum <\"$p\") || exit 1; printf 'checksum=%s\\0' \"${{h%% *}}\"; fi\n"
@@ -121,12 +142,18 @@ impl Look {
         }
         if self.mime {
             let mime = reply.line("mime").unwrap_or_default();
-            let (kind, charset) = mime.split_once("; charset=").unwrap_or(("unknown", "unknown"));
+            let (kind, charset) = mime
+                .split_once("; charset=")
+                .unwrap_or(("unknown", "unknown"));
             stat.insert("mimetype".into(), json!(kind));
             stat.insert("charset".into(), json!(charset));
         }
         if self.attributes {
-            let words: Vec<&str> = reply.line("lsattr").unwrap_or_default().split_whitespace().collect();
+            let words: Vec<&str> = reply
+                .line("lsattr")
+                .unwrap_or_default()
+                .split_whitespace()
+                .collect();
             let (version, flags) = match words.as_slice() {
                 [version, flags, ..] => (json!(version), flags.replace('-', "")),
                 _ => (Value::Null, String::new()),
@@ -173,7 +200,10 @@ impl Action for Look {
     }
 
     fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
-        let reply = Reply::of(&cx.script(self.script())?, &format!("cannot read {}", self.path))?;
+        let reply = Reply::of(
+            &cx.script(self.script())?,
+            &format!("cannot read {}", self.path),
+        )?;
         let stat = match read_state(&reply, "state")? {
             Some(state) => self.told(&reply, &state),
             None => fields([("exists", json!(false))]),

@@ -21,20 +21,48 @@ static SPEC: ModuleSpec = ModuleSpec {
         "Starting and stopping runs as a job that outlives a lost session.",
     ],
     arguments: &[
-        Argument::new("name", Kind::Str, "The unit; without an ending it is a service.").aliases(&["service", "unit"]),
-        Argument::new("state", Kind::Str, "started and stopped change nothing if it is so; restarted and reloaded always do.")
-            .choices(&["reloaded", "restarted", "started", "stopped"]),
+        Argument::new(
+            "name",
+            Kind::Str,
+            "The unit; without an ending it is a service.",
+        )
+        .aliases(&["service", "unit"]),
+        Argument::new(
+            "state",
+            Kind::Str,
+            "started and stopped change nothing if it is so; restarted and reloaded always do.",
+        )
+        .choices(&["reloaded", "restarted", "started", "stopped"]),
         Argument::new("enabled", Kind::Flag, "Whether it starts at boot."),
         Argument::new("masked", Kind::Flag, "Whether it cannot be started at all."),
-        Argument::new("daemon_reload", Kind::Flag, "Has systemd read its unit files again, first.")
-            .aliases(&["daemon-reload"])
-            .default("false"),
-        Argument::new("daemon_reexec", Kind::Flag, "Has systemd start itself again, first.")
-            .aliases(&["daemon-reexec"])
-            .default("false"),
-        Argument::new("scope", Kind::Str, "Whose units.").choices(&["system", "user", "global"]).default("system"),
-        Argument::new("no_block", Kind::Flag, "Does not wait until the unit's job is done.").default("false"),
-        Argument::new("force", Kind::Flag, "Replaces links that are in the way of enabling."),
+        Argument::new(
+            "daemon_reload",
+            Kind::Flag,
+            "Has systemd read its unit files again, first.",
+        )
+        .aliases(&["daemon-reload"])
+        .default("false"),
+        Argument::new(
+            "daemon_reexec",
+            Kind::Flag,
+            "Has systemd start itself again, first.",
+        )
+        .aliases(&["daemon-reexec"])
+        .default("false"),
+        Argument::new("scope", Kind::Str, "Whose units.")
+            .choices(&["system", "user", "global"])
+            .default("system"),
+        Argument::new(
+            "no_block",
+            Kind::Flag,
+            "Does not wait until the unit's job is done.",
+        )
+        .default("false"),
+        Argument::new(
+            "force",
+            Kind::Flag,
+            "Replaces links that are in the way of enabling.",
+        ),
     ],
     absent: &[
         ("arguments", "write them into the unit or a drop-in"),
@@ -44,13 +72,22 @@ static SPEC: ModuleSpec = ModuleSpec {
         ("sleep", "stop it, `wait_for`, and start it"),
         ("use", "only systemd is supported"),
     ],
-    one_of: &[&["state", "enabled", "masked", "daemon_reload", "daemon_reexec"]],
+    one_of: &[&[
+        "state",
+        "enabled",
+        "masked",
+        "daemon_reload",
+        "daemon_reexec",
+    ]],
     example: "- systemd:\n    name: demo\n    state: restarted\n    daemon_reload: true\n",
     returns: &[
         ("name", "the unit"),
         ("state", "its state after that"),
         ("enabled", "whether it starts at boot"),
-        ("status", "what `systemctl show` said before: ActiveState, SubState, MainPID, Result, FragmentPath, ..."),
+        (
+            "status",
+            "what `systemctl show` said before: ActiveState, SubState, MainPID, Result, FragmentPath, ...",
+        ),
     ],
     ..ModuleSpec::EMPTY
 };
@@ -97,7 +134,9 @@ impl Wanted {
         let flag = |name: &str| arguments.get(name).and_then(Value::as_bool);
         let name = arguments.str("name").map(str::to_owned);
         if let Some(name) = name.as_ref().filter(|name| name.contains(['*', '?', '['])) {
-            return Err(ModuleError::failed(format!("`{name}` is a pattern: name one unit")));
+            return Err(ModuleError::failed(format!(
+                "`{name}` is a pattern: name one unit"
+            )));
         }
         let wanted = Self {
             state: match arguments.str("state") {
@@ -123,9 +162,12 @@ impl Wanted {
                 .collect(),
             name,
         };
-        let about_unit = wanted.state.is_some() || wanted.enabled.is_some() || wanted.masked.is_some();
+        let about_unit =
+            wanted.state.is_some() || wanted.enabled.is_some() || wanted.masked.is_some();
         if about_unit && wanted.name.is_none() {
-            return Err(ModuleError::failed("name is required with state, enabled and masked"));
+            return Err(ModuleError::failed(
+                "name is required with state, enabled and masked",
+            ));
         }
         if !about_unit && !wanted.reload && !wanted.reexec {
             return Err(ModuleError::failed(
@@ -194,10 +236,7 @@ impl Wanted {
     }
 
     fn result(&self, seen: &Seen, steps: &Steps) -> Map<String, Value> {
-        let mut result = fields([
-            ("name", json!(self.name)),
-            ("status", json!(seen.status)),
-        ]);
+        let mut result = fields([("name", json!(self.name)), ("status", json!(seen.status))]);
         if let Some(enabled) = self.enabled {
             result.insert("enabled".into(), json!(enabled));
         }
@@ -262,15 +301,27 @@ impl Action for Wanted {
         if self.reexec {
             words.push("daemon-reexec");
         }
-        words.extend(self.masked.map(|masked| if masked { "mask" } else { "unmask" }));
-        words.extend(self.enabled.map(|enabled| if enabled { "enable" } else { "disable" }));
+        words.extend(
+            self.masked
+                .map(|masked| if masked { "mask" } else { "unmask" }),
+        );
+        words.extend(
+            self.enabled
+                .map(|enabled| if enabled { "enable" } else { "disable" }),
+        );
         words.extend(self.state.map(|state| match state {
             State::Started => "start",
             State::Stopped => "stop",
             State::Restarted => "restart",
             State::Reloaded => "reload",
         }));
-        format!("{} {}", words.join(", "), self.name.as_deref().unwrap_or_default()).trim().to_owned()
+        format!(
+            "{} {}",
+            words.join(", "),
+            self.name.as_deref().unwrap_or_default()
+        )
+        .trim()
+        .to_owned()
     }
 
     fn by_hand(&self) -> Option<String> {
@@ -297,7 +348,9 @@ impl Action for Wanted {
         let reloads = self.reload || self.reexec;
         if reloads && !cx.check {
             // What the unit is can only be told after systemd has read its files.
-            return Ok(Observed::Differs(self.change(&Seen::default(), &Steps::default())));
+            return Ok(Observed::Differs(
+                self.change(&Seen::default(), &Steps::default()),
+            ));
         }
         let seen = self.read(cx, false)?;
         let steps = self.judge(&seen)?;

@@ -13,8 +13,14 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Makes a temporary file or directory that only its owner can read",
     notes: &["Nothing removes it: do so with `file: state=absent`."],
     arguments: &[
-        Argument::new("state", Kind::Str, "What is made.").choices(&["directory", "file"]).default("file"),
-        Argument::new("path", Kind::Path, "Where; without it where the host keeps such files."),
+        Argument::new("state", Kind::Str, "What is made.")
+            .choices(&["directory", "file"])
+            .default("file"),
+        Argument::new(
+            "path",
+            Kind::Path,
+            "Where; without it where the host keeps such files.",
+        ),
         Argument::new("prefix", Kind::Str, "How its name starts.").default("ansible."),
         Argument::new("suffix", Kind::Str, "How its name ends.").default(""),
     ],
@@ -42,7 +48,10 @@ impl Module for TempFile {
             suffix: text("suffix"),
         };
         if making.prefix.contains('/') || making.suffix.contains('/') {
-            return Err(ModuleError::failed("prefix and suffix are parts of a name: no slash").in_task(arguments));
+            return Err(
+                ModuleError::failed("prefix and suffix are parts of a name: no slash")
+                    .in_task(arguments),
+            );
         }
         Ok(Box::new(making))
     }
@@ -58,7 +67,10 @@ struct Making {
 
 impl Action for Making {
     fn describe(&self) -> String {
-        format!("a new temporary {}", if self.directory { "directory" } else { "file" })
+        format!(
+            "a new temporary {}",
+            if self.directory { "directory" } else { "file" }
+        )
     }
 
     fn observe(&self, _cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
@@ -66,7 +78,10 @@ impl Action for Making {
     }
 
     fn apply(&self, cx: &mut HostCx<'_>, _change: &Change) -> Result<Outcome, ModuleError> {
-        let place = self.path.as_deref().map_or("${TMPDIR:-/tmp}".to_owned(), path_word);
+        let place = self
+            .path
+            .as_deref()
+            .map_or("${TMPDIR:-/tmp}".to_owned(), path_word);
         let option = if self.directory { "-d" } else { "" };
         // Not every `mktemp` takes a suffix, so the name is made in two steps; `ln` and `mkdir` never replace anything.
         let finish = if self.directory {

@@ -18,13 +18,33 @@ static SPEC: ModuleSpec = ModuleSpec {
         "A line `#jinja2: trim_blocks:False` at the template's start changes how it is read.",
     ],
     arguments: &[
-        Argument::new("src", Kind::Str, "The template's path on the controller, looked for in `templates`.").required(),
-        Argument::new("dest", Kind::Path, "The path on the host; a directory gets a file with the template's name.").required(),
+        Argument::new(
+            "src",
+            Kind::Str,
+            "The template's path on the controller, looked for in `templates`.",
+        )
+        .required(),
+        Argument::new(
+            "dest",
+            Kind::Path,
+            "The path on the host; a directory gets a file with the template's name.",
+        )
+        .required(),
         Argument::new("newline_sequence", Kind::Str, "How lines end in the file.")
             .choices(&["\\n", "\\r", "\\r\\n", "\n", "\r", "\r\n"])
             .default("\\n"),
-        Argument::new("force", Kind::Flag, "Whether a file that is there already is replaced.").default("true"),
-        Argument::new("follow", Kind::Flag, "Whether a link at the path is followed; else it is replaced by the file.").default("false"),
+        Argument::new(
+            "force",
+            Kind::Flag,
+            "Whether a file that is there already is replaced.",
+        )
+        .default("true"),
+        Argument::new(
+            "follow",
+            Kind::Flag,
+            "Whether a link at the path is followed; else it is replaced by the file.",
+        )
+        .default("false"),
         BACKUP,
         VALIDATE,
         MODE,
@@ -135,7 +155,13 @@ impl Rendering {
         ] {
             further.insert(name.to_owned(), json!(value));
         }
-        if cx.controller.variable("ansible_managed").ok().flatten().is_none() {
+        if cx
+            .controller
+            .variable("ansible_managed")
+            .ok()
+            .flatten()
+            .is_none()
+        {
             further.insert("ansible_managed".to_owned(), json!("Ansible managed"));
         }
         let text = cx

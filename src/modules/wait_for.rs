@@ -1,13 +1,15 @@
 //! `wait_for`: waits until a port or a path of the host is as asked.
 
-use std::io::Read as _;
 use core::net::IpAddr;
+use std::io::Read as _;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::files::{Append as _, Flags, PRELUDE, PathState, Pattern, Reply, STATE, Text, path_word};
+use super::files::{
+    Append as _, Flags, PRELUDE, PathState, Pattern, Reply, STATE, Text, path_word,
+};
 use super::spec::{Argument, Arguments, Kind, ModuleSpec, Safety};
 use super::waiting::{Look, SocketState, Wait, Waited, sockets, sockets_script};
 use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome, fields};
@@ -101,7 +103,9 @@ struct Waiting {
 impl Waiting {
     fn of(arguments: &Arguments) -> Result<Self, ModuleError> {
         let span = |name: &str, default| {
-            arguments.duration(name).unwrap_or(Duration::from_secs(default))
+            arguments
+                .duration(name)
+                .unwrap_or(Duration::from_secs(default))
         };
         let word = arguments.str("state").unwrap_or("started");
         let port = arguments.int("port").map(u16::try_from).transpose();
@@ -113,10 +117,14 @@ impl Waiting {
             _ => State::There,
         };
         if state == State::Drained && (path.is_some() || port.is_none()) {
-            return Err(ModuleError::failed("state=drained should only be used for checking a port in host"));
+            return Err(ModuleError::failed(
+                "state=drained should only be used for checking a port in host",
+            ));
         }
         if !arguments.list("exclude_hosts").is_empty() && state != State::Drained {
-            return Err(ModuleError::failed("exclude_hosts should only be with state=drained"));
+            return Err(ModuleError::failed(
+                "exclude_hosts should only be with state=drained",
+            ));
         }
         let regex = |source: &str| -> Result<(String, Pattern), ModuleError> {
             let flags = Flags {
@@ -148,19 +156,29 @@ impl Waiting {
     fn look(&self, cx: &mut HostCx<'_>) -> Result<Look<Map<String, Value>>, ModuleError> {
         match (&self.path, self.port) {
             (Some(path), _) => self.look_at_path(cx, path),
-            (None, Some(port)) if self.state == State::Drained => self.look_at_connections(cx, port),
+            (None, Some(port)) if self.state == State::Drained => {
+                self.look_at_connections(cx, port)
+            }
             (None, Some(port)) => self.look_at_port(cx, port),
             (None, None) => Ok(Look::NotYet("the time is not up".to_owned())),
         }
     }
 
-    fn look_at_path(&self, cx: &mut HostCx<'_>, path: &str) -> Result<Look<Map<String, Value>>, ModuleError> {
+    fn look_at_path(
+        &self,
+        cx: &mut HostCx<'_>,
+        path: &str,
+    ) -> Result<Look<Map<String, Value>>, ModuleError> {
         let mut text = format!(
             "{PRELUDE}{STATE}p={}\n[ -e \"$p\" ] || exit 0\nprintf 'there=yes\\0'\nst state \"$p\" -L\n",
             path_word(path)
         );
         if self.regex.is_some() && self.state == State::There {
-            let last = self.seen.lock().ok().and_then(|seen| seen.as_ref().map(|seen| seen.0.clone()));
+            let last = self
+                .seen
+                .lock()
+                .ok()
+                .and_then(|seen| seen.as_ref().map(|seen| seen.0.clone()));
             text.append(format!(
                 "n=$(stat -L -c '%s %Y %i' -- \"$p\"); printf 'now=%s\\0' \"$n\"\n\
                  [ \"$n\" != {} ] || exit 0\nprintf 'content=yes\\0raw\\0'; head -c {MOST} <\"$p\"\n",
@@ -170,13 +188,22 @@ impl Waiting {
         let reply = Reply::of(&cx.script(text + ":\n")?, &format!("cannot look at {path}"))?;
         let there = reply.yes("there");
         let mut known = match reply.line("state") {
-            Some(line) => PathState::parse(line).map(|state| state.fields()).unwrap_or_default(),
+            Some(line) => PathState::parse(line)
+                .map(|state| state.fields())
+                .unwrap_or_default(),
             None => Map::new(),
         };
         // As with Ansible, a pattern says nothing about a path that shall be gone.
-        let pattern = self.regex.as_ref().filter(|_| there && self.state == State::There);
+        let pattern = self
+            .regex
+            .as_ref()
+            .filter(|_| there && self.state == State::There);
         let Some((source, pattern)) = pattern else {
-            let wanted = if self.state == State::There { there } else { !there };
+            let wanted = if self.state == State::There {
+                there
+            } else {
+                !there
+            };
             return Ok(if wanted {
                 Look::Done(known)
             } else if there {
@@ -186,7 +213,12 @@ impl Waiting {
             });
         };
         let mut groups = Map::new();
-        let mut found = self.seen.lock().ok().and_then(|seen| seen.as_ref().map(|seen| seen.1)).unwrap_or(false);
+        let mut found = self
+            .seen
+            .lock()
+            .ok()
+            .and_then(|seen| seen.as_ref().map(|seen| seen.1))
+            .unwrap_or(false);
         if reply.yes("content") {
             let content = String::from_utf8_lossy(&reply.raw).into_owned();
             let matched = matched(pattern, &content)?;
@@ -205,7 +237,11 @@ impl Waiting {
     }
 
     /// Looks whether the port is open: in the table of sockets if it is on the host itself, else by connecting.
-    fn look_at_port(&self, cx: &mut HostCx<'_>, port: u16) -> Result<Look<Map<String, Value>>, ModuleError> {
+    fn look_at_port(
+        &self,
+        cx: &mut HostCx<'_>,
+        port: u16,
+    ) -> Result<Look<Map<String, Value>>, ModuleError> {
         let place = format!("{}:{port}", self.host);
         let by_table = if self.regex.is_none() && is_loopback(&self.host) {
             self.listens(cx, port)?
@@ -235,15 +271,20 @@ impl Waiting {
         }
         let wanted: Option<IpAddr> = self.host.parse().ok();
         let fits = |address: IpAddr| {
-            address.is_unspecified() || wanted.is_none_or(|wanted| wanted == address) && address.is_loopback()
+            address.is_unspecified()
+                || wanted.is_none_or(|wanted| wanted == address) && address.is_loopback()
         };
-        let listening = sockets(&reply.text())
-            .iter()
-            .any(|socket| socket.port == port && socket.state == SocketState::Listen && fits(socket.local));
+        let listening = sockets(&reply.text()).iter().any(|socket| {
+            socket.port == port && socket.state == SocketState::Listen && fits(socket.local)
+        });
         Ok(Some(listening))
     }
 
-    fn connect(&self, cx: &mut HostCx<'_>, port: u16) -> Result<(bool, Map<String, Value>, String), ModuleError> {
+    fn connect(
+        &self,
+        cx: &mut HostCx<'_>,
+        port: u16,
+    ) -> Result<(bool, Map<String, Value>, String), ModuleError> {
         let to = Endpoint {
             host: self.host.clone(),
             port,
@@ -274,17 +315,31 @@ impl Waiting {
         Ok((false, Map::new(), format!("it does not say `{source}`")))
     }
 
-    fn look_at_connections(&self, cx: &mut HostCx<'_>, port: u16) -> Result<Look<Map<String, Value>>, ModuleError> {
+    fn look_at_connections(
+        &self,
+        cx: &mut HostCx<'_>,
+        port: u16,
+    ) -> Result<Look<Map<String, Value>>, ModuleError> {
         let reply = cx.script(sockets_script(port))?;
         if reply.code != 0 {
-            return Err(ModuleError::failed("the host does not show its table of sockets: /proc/net/tcp"));
+            return Err(ModuleError::failed(
+                "the host does not show its table of sockets: /proc/net/tcp",
+            ));
         }
-        let own: Option<IpAddr> = self.host.parse().ok().filter(|address: &IpAddr| !address.is_unspecified());
+        let own: Option<IpAddr> = self
+            .host
+            .parse()
+            .ok()
+            .filter(|address: &IpAddr| !address.is_unspecified());
         let counts = |state: SocketState| match state {
             SocketState::Named(name) => self.counted.iter().any(|counted| counted == name),
             SocketState::Listen => false,
         };
-        let excluded = |address: IpAddr| self.excluded.iter().any(|excluded| *excluded == address.to_string());
+        let excluded = |address: IpAddr| {
+            self.excluded
+                .iter()
+                .any(|excluded| *excluded == address.to_string())
+        };
         let table = sockets(&reply.text());
         let connected = table.iter().filter(|socket| {
             socket.port == port
@@ -304,7 +359,10 @@ impl Waiting {
             ("state", json!(self.word)),
             ("port", json!(self.port)),
             ("path", json!(self.path)),
-            ("search_regex", json!(self.regex.as_ref().map(|regex| &regex.0))),
+            (
+                "search_regex",
+                json!(self.regex.as_ref().map(|regex| &regex.0)),
+            ),
             ("match_groups", json!([])),
             ("match_groupdict", json!({})),
         ]);
@@ -337,7 +395,12 @@ fn matched(pattern: &Pattern, text: &str) -> Result<Option<Map<String, Value>>, 
         .collect();
     let named: Map<String, Value> = pattern
         .names()
-        .map(|name| (name.to_owned(), json!(groups.name(name).map(|group| group.as_str()))))
+        .map(|name| {
+            (
+                name.to_owned(),
+                json!(groups.name(name).map(|group| group.as_str())),
+            )
+        })
         .collect();
     Ok(Some(fields([
         ("match_groups", json!(all)),
@@ -346,7 +409,10 @@ fn matched(pattern: &Pattern, text: &str) -> Result<Option<Map<String, Value>>, 
 }
 
 fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 impl Action for Waiting {
@@ -372,7 +438,11 @@ impl Action for Waiting {
             Waited::Done(groups, elapsed) => (groups, elapsed),
             Waited::TimedOut(_, elapsed) if only_time => (Map::new(), elapsed),
             Waited::TimedOut(seen, elapsed) => {
-                let said = format!("Timeout when waiting for {} to be {}: {seen}", self.place(), self.word);
+                let said = format!(
+                    "Timeout when waiting for {} to be {}: {seen}",
+                    self.place(),
+                    self.word
+                );
                 return Err(ModuleError::Failed {
                     message: self.message.clone().unwrap_or(said),
                     result: fields([("elapsed", json!(elapsed.as_secs()))]),

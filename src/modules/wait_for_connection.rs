@@ -15,9 +15,24 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Waits until a new session to the host can be opened",
     arguments: &[
         Argument::new("timeout", Kind::Duration, "How long is waited.").default("600"),
-        Argument::new("delay", Kind::Duration, "How long before the first attempt.").default("0"),
-        Argument::new("sleep", Kind::Duration, "How long between two attempts at most.").default("1"),
-        Argument::new("connect_timeout", Kind::Duration, "How long one attempt may take.").default("5"),
+        Argument::new(
+            "delay",
+            Kind::Duration,
+            "How long before the first attempt.",
+        )
+        .default("0"),
+        Argument::new(
+            "sleep",
+            Kind::Duration,
+            "How long between two attempts at most.",
+        )
+        .default("1"),
+        Argument::new(
+            "connect_timeout",
+            Kind::Duration,
+            "How long one attempt may take.",
+        )
+        .default("5"),
     ],
     safety: Safety::ReadOnly,
     example: "- wait_for_connection:\n    delay: 10\n    timeout: 300\n",
@@ -36,7 +51,9 @@ impl Module for WaitForConnection {
 
     fn action(&self, arguments: &Arguments) -> Result<Box<dyn Action>, Vec<Problem>> {
         let span = |name: &str, default| {
-            arguments.duration(name).unwrap_or(Duration::from_secs(default))
+            arguments
+                .duration(name)
+                .unwrap_or(Duration::from_secs(default))
         };
         Ok(Box::new(Waiting {
             wait: Wait {

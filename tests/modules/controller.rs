@@ -32,7 +32,10 @@ impl CaseController {
     }
 
     fn below(&self, directory: &Path, inner: &str, found: &mut Vec<String>) {
-        let mut names: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap()).collect();
+        let mut names: Vec<_> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .collect();
         names.sort_by_key(fs::DirEntry::file_name);
         for entry in names {
             let name = format!("{inner}{}", entry.file_name().to_string_lossy());
@@ -65,7 +68,9 @@ impl Controller for CaseController {
         let text = String::from_utf8(self.read("templates", path)?).unwrap();
         let mut rendered = text;
         for (name, value) in self.variables.iter().chain(further) {
-            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let shown = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
             rendered = rendered.replace(&format!("{{{{ {name} }}}}"), &shown);
         }
         Ok(rendered)
@@ -76,7 +81,8 @@ impl Controller for CaseController {
     }
 
     fn condition(&self, expression: &str) -> Result<bool, Problem> {
-        self.evaluate(expression).map(|value| value == Value::Bool(true))
+        self.evaluate(expression)
+            .map(|value| value == Value::Bool(true))
     }
 
     fn variable(&self, name: &str) -> Result<Option<Value>, Problem> {

@@ -14,15 +14,57 @@ use crate::run::{self, Ran};
 
 /// Modules whose cases need nothing that only the tests have.
 const MODULES: &[&str] = &[
-    "blockinfile", "command", "copy", "file", "find", "lineinfile", "replace", "shell", "slurp", "stat", "template",
-    "tempfile", "assemble", "unarchive", "assert", "debug", "fail", "set_fact", "getent", "wait_for", "known_hosts",
+    "blockinfile",
+    "command",
+    "copy",
+    "file",
+    "find",
+    "lineinfile",
+    "replace",
+    "shell",
+    "slurp",
+    "stat",
+    "template",
+    "tempfile",
+    "assemble",
+    "unarchive",
+    "assert",
+    "debug",
+    "fail",
+    "set_fact",
+    "getent",
+    "wait_for",
+    "known_hosts",
 ];
 
 /// Fields of results that differ by their nature.
 const VOLATILE: &[&str] = &[
-    "start", "end", "delta", "atime", "mtime", "ctime", "inode", "backup", "backup_file", "src", "elapsed", "diff",
-    "version", "path", "match_groups", "invocation", "warnings", "exception", "deprecations", "msg", "failed", "_ansible_no_log", "stdout",
-    "skipped_reason", "cmd", "examined",
+    "start",
+    "end",
+    "delta",
+    "atime",
+    "mtime",
+    "ctime",
+    "inode",
+    "backup",
+    "backup_file",
+    "src",
+    "elapsed",
+    "diff",
+    "version",
+    "path",
+    "match_groups",
+    "invocation",
+    "warnings",
+    "exception",
+    "deprecations",
+    "msg",
+    "failed",
+    "_ansible_no_log",
+    "stdout",
+    "skipped_reason",
+    "cmd",
+    "examined",
 ];
 
 /// Compares all cases; returns what differed.
@@ -98,7 +140,10 @@ fn ansible(playbook: &str, root: &Path) -> String {
     let output = Command::new(playbook)
         .args(["-i", "localhost,", "-c", "local", "main.yml"])
         .current_dir(root)
-        .env("ANSIBLE_PYTHON_INTERPRETER", Path::new(playbook).with_file_name("python3"))
+        .env(
+            "ANSIBLE_PYTHON_INTERPRETER",
+            Path::new(playbook).with_file_name("python3"),
+        )
         .env("ANSIBLE_LOCALHOST_WARNING", "false")
         .env("ANSIBLE_HOME", root.join("ansible-home"))
         .output()
@@ -110,14 +155,24 @@ fn ansible(playbook: &str, root: &Path) -> String {
 fn one(theirs: &Value, ours: &Ran, their_dir: &Path, check: bool) -> Option<String> {
     let flag = |name: &str| theirs[name].as_bool().unwrap_or(false);
     if flag("failed") != ours.failed {
-        return Some(format!("failed: {} there, {} here\n  there: {theirs}\n  here: {ours:?}", flag("failed"), ours.failed));
+        return Some(format!(
+            "failed: {} there, {} here\n  there: {theirs}\n  here: {ours:?}",
+            flag("failed"),
+            ours.failed
+        ));
     }
     if !flag("failed") && flag("changed") != ours.changed {
-        return Some(format!("changed: {} there, {} here\n  there: {theirs}\n  here: {ours:?}", flag("changed"), ours.changed));
+        return Some(format!(
+            "changed: {} there, {} here\n  there: {theirs}\n  here: {ours:?}",
+            flag("changed"),
+            ours.changed
+        ));
     }
     let (their_tree, our_tree) = (tree(their_dir), tree(&ours.dir));
     if their_tree != our_tree {
-        return Some(format!("the end state\n  there: {their_tree:?}\n  here: {our_tree:?}"));
+        return Some(format!(
+            "the end state\n  there: {their_tree:?}\n  here: {our_tree:?}"
+        ));
     }
     if flag("failed") || check {
         return None;
@@ -128,7 +183,10 @@ fn one(theirs: &Value, ours: &Ran, their_dir: &Path, check: bool) -> Option<Stri
     };
     let mut wrong = Vec::new();
     for (name, value) in &ours.result {
-        let Some(there) = theirs.get(name).filter(|_| !VOLATILE.contains(&name.as_str())) else {
+        let Some(there) = theirs
+            .get(name)
+            .filter(|_| !VOLATILE.contains(&name.as_str()))
+        else {
             continue;
         };
         // A link is as long as what it leads to.
@@ -137,7 +195,11 @@ fn one(theirs: &Value, ours: &Ran, their_dir: &Path, check: bool) -> Option<Stri
         }
         let (a, b) = (strip(there), strip(value));
         if plain(&a, their_dir) != plain(&b, &ours.dir) {
-            wrong.push(format!("{name}: {} there, {} here", plain(&a, their_dir), plain(&b, &ours.dir)));
+            wrong.push(format!(
+                "{name}: {} there, {} here",
+                plain(&a, their_dir),
+                plain(&b, &ours.dir)
+            ));
         }
     }
     let missing: Vec<&String> = theirs
@@ -145,7 +207,12 @@ fn one(theirs: &Value, ours: &Ran, their_dir: &Path, check: bool) -> Option<Stri
         .into_iter()
         .flatten()
         .map(|(name, _)| name)
-        .filter(|name| !ours.result.contains_key(*name) && !VOLATILE.contains(&name.as_str()) && !name.starts_with("_ansible") && !["changed", "action", "skipped", "secontext"].contains(&name.as_str()))
+        .filter(|name| {
+            !ours.result.contains_key(*name)
+                && !VOLATILE.contains(&name.as_str())
+                && !name.starts_with("_ansible")
+                && !["changed", "action", "skipped", "secontext"].contains(&name.as_str())
+        })
         .collect();
     if !missing.is_empty() {
         wrong.push(format!("only there: {missing:?}"));
@@ -162,7 +229,12 @@ fn strip(value: &Value) -> Value {
                 .filter(|(name, _)| *name == "path" || !VOLATILE.contains(&name.as_str()))
                 .collect();
             sorted.sort_by_key(|(name, _)| *name);
-            Value::Object(sorted.into_iter().map(|(name, value)| (name.clone(), strip(value))).collect())
+            Value::Object(
+                sorted
+                    .into_iter()
+                    .map(|(name, value)| (name.clone(), strip(value)))
+                    .collect(),
+            )
         }
         Value::Array(items) => Value::Array(items.iter().map(strip).collect()),
         other => other.clone(),
@@ -175,21 +247,48 @@ fn tree(dir: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut left = vec![dir.to_path_buf()];
     while let Some(path) = left.pop() {
-        let Ok(state) = fs::symlink_metadata(&path) else { continue };
+        let Ok(state) = fs::symlink_metadata(&path) else {
+            continue;
+        };
         let inner = path.strip_prefix(dir).unwrap().to_path_buf();
         let mut shown = format!("{:o} {}:{}", state.mode(), state.uid(), state.gid());
         if state.is_dir() {
-            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            left.extend(
+                fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
         } else if state.is_symlink() {
             let target = fs::read_link(&path).unwrap().to_string_lossy().into_owned();
-            write!(shown, " -> {}", target.replace(&*dir.to_string_lossy(), "DIR")).unwrap();
+            write!(
+                shown,
+                " -> {}",
+                target.replace(&*dir.to_string_lossy(), "DIR")
+            )
+            .unwrap();
         } else if state.is_file() {
             let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
-            write!(shown, " {}", text.replace(&*dir.parent().unwrap().to_string_lossy(), "DIR")).unwrap();
+            write!(
+                shown,
+                " {}",
+                text.replace(&*dir.parent().unwrap().to_string_lossy(), "DIR")
+            )
+            .unwrap();
         }
         let name = inner.to_string_lossy();
-        let key = if name.ends_with('~') { PathBuf::from(name.split(".2").next().unwrap().trim_end_matches(|c: char| c.is_ascii_digit())) } else { inner };
-        if key.to_string_lossy().contains("ansible.") || key.to_string_lossy().starts_with("a b") && state.size() == 0 {
+        let key = if name.ends_with('~') {
+            PathBuf::from(
+                name.split(".2")
+                    .next()
+                    .unwrap()
+                    .trim_end_matches(|c: char| c.is_ascii_digit()),
+            )
+        } else {
+            inner
+        };
+        if key.to_string_lossy().contains("ansible.")
+            || key.to_string_lossy().starts_with("a b") && state.size() == 0
+        {
             continue;
         }
         found.insert(key, shown);

@@ -92,7 +92,10 @@ impl LocalHost {
     fn prepared(&self, mut command: Command) -> Command {
         command
             .env_clear()
-            .env("PATH", format!("{}:{}", self.programs.display(), self.shell.path()))
+            .env(
+                "PATH",
+                format!("{}:{}", self.programs.display(), self.shell.path()),
+            )
             .env("HOME", &self.home)
             .env("CALLS", &self.calls)
             .current_dir(&self.home)
@@ -158,7 +161,10 @@ impl Connection for LocalHost {
                 command
             }
             JobCommand::Argv(words) => {
-                let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
+                let words: Vec<_> = words
+                    .iter()
+                    .map(|word| String::from_utf8_lossy(word))
+                    .collect();
                 // Found in the search path that the command gets, not in that of the tests.
                 let mut command = Command::new("/usr/bin/env");
                 command.args(words.iter().map(AsRef::as_ref));

@@ -49,7 +49,9 @@ pub fn case(module: &str, document: &str, shell: Shell) -> Result<(), String> {
     let dir = root.join("host");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let text = document.replace("{dir}", &dir.to_string_lossy()).replace("{port}", &port.to_string());
+    let text = document
+        .replace("{dir}", &dir.to_string_lossy())
+        .replace("{port}", &port.to_string());
     let case: Case = serde_yaml::from_str(&text).map_err(|error| error.to_string())?;
     if case.except.contains_key(shell.name()) {
         return Ok(());
@@ -109,7 +111,8 @@ pub fn ran(module: &str, document: &str, shell: Shell) -> Ran {
     let temporary = tempfile::tempdir().unwrap();
     let root = fs::canonicalize(temporary.path()).unwrap();
     let dir = root.join("host");
-    let case: Case = serde_yaml::from_str(&document.replace("{dir}", &dir.to_string_lossy())).unwrap();
+    let case: Case =
+        serde_yaml::from_str(&document.replace("{dir}", &dir.to_string_lossy())).unwrap();
     let (host, controller) = prepare(&case, &root, &dir, shell);
     let mut world = World {
         host,
@@ -147,7 +150,17 @@ pub fn ran(module: &str, document: &str, shell: Shell) -> Ran {
 
 /// Fields of file modules that each table need not name.
 const COMMON: [&str; 12] = [
-    "uid", "gid", "owner", "group", "mode", "state", "size", "msg", "dest", "path", "backup",
+    "uid",
+    "gid",
+    "owner",
+    "group",
+    "mode",
+    "state",
+    "size",
+    "msg",
+    "dest",
+    "path",
+    "backup",
     "ansible_facts",
 ];
 
@@ -165,7 +178,11 @@ impl World<'_> {
         let values = rendered(module.spec(), &self.case.arguments)?;
         let arguments = Arguments { values, loc };
         let action = module.action(&arguments).map_err(|problems| {
-            problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join("; ")
+            problems
+                .iter()
+                .map(|problem| problem.message.clone())
+                .collect::<Vec<_>>()
+                .join("; ")
         })?;
         Ok((action, module.spec()))
     }
@@ -173,7 +190,8 @@ impl World<'_> {
     fn run(&mut self, action: &dyn Action, first: bool) -> Result<(Came, [usize; 2]), String> {
         let clock = SimulatedClock::new();
         let (stop, job, masker) = (Stop::new(), JobId::new("case"), Masker::new());
-        let environment: Vec<(String, String)> = self.case.environment.clone().into_iter().collect();
+        let environment: Vec<(String, String)> =
+            self.case.environment.clone().into_iter().collect();
         let before = snapshot(&self.dir);
         self.host.trips = 0;
         assert!(!action.describe().is_empty());
@@ -196,12 +214,16 @@ impl World<'_> {
         let observed = action.observe(&mut cx);
         let after = snapshot(&self.dir);
         if before != after {
-            return Err(format!("observing changed something:\n{before:#?}\n{after:#?}"));
+            return Err(format!(
+                "observing changed something:\n{before:#?}\n{after:#?}"
+            ));
         }
         let change = match observed {
             Ok(Observed::Same(outcome)) => return Ok((Came::Same(outcome), [self.host.trips, 0])),
             Ok(Observed::Skip(why)) => return Ok((Came::Skipped(why), [self.host.trips, 0])),
-            Ok(Observed::Unknown(_)) if self.case.check => return Ok((Came::Unknown, [self.host.trips, 0])),
+            Ok(Observed::Unknown(_)) if self.case.check => {
+                return Ok((Came::Unknown, [self.host.trips, 0]));
+            }
             Ok(Observed::Differs(change)) if self.case.check => {
                 return Ok((Came::Would(change), [self.host.trips, 0]));
             }
@@ -290,7 +312,12 @@ impl World<'_> {
         for (path, content) in &expect.written {
             match written.get(path) {
                 Some(found) if found == content.as_bytes() => {}
-                other => return Err(format!("{path} on the controller: {other:?} of {:?}", written.keys())),
+                other => {
+                    return Err(format!(
+                        "{path} on the controller: {other:?} of {:?}",
+                        written.keys()
+                    ));
+                }
             }
         }
         Ok(())
@@ -301,7 +328,10 @@ impl World<'_> {
         if expect.failed.is_some() || expect.unknown || expect.skipped.is_some() {
             return Err(format!("it went well: {outcome:?}"));
         }
-        if expect.changed.is_some_and(|changed| changed != outcome.changed) {
+        if expect
+            .changed
+            .is_some_and(|changed| changed != outcome.changed)
+        {
             return Err(format!("changed is {}: {outcome:?}", outcome.changed));
         }
         compare_result(&expect.result, &outcome.result)?;
@@ -312,13 +342,21 @@ impl World<'_> {
             }
         }
         if let Some(effects) = &expect.effects {
-            let made: Vec<String> = outcome.effects.iter().map(|effect| format!("{effect:?}")).collect();
+            let made: Vec<String> = outcome
+                .effects
+                .iter()
+                .map(|effect| format!("{effect:?}"))
+                .collect();
             if made != *effects {
                 return Err(format!("the effects are {made:#?}"));
             }
         }
         if let Some(secrets) = &expect.secrets {
-            let made: Vec<&str> = outcome.secrets.iter().map(|secret| secret.reveal()).collect();
+            let made: Vec<&str> = outcome
+                .secrets
+                .iter()
+                .map(|secret| secret.reveal())
+                .collect();
             if made != *secrets {
                 return Err(format!("the secrets are {made:?}"));
             }
@@ -341,10 +379,19 @@ fn cx_trips(cx: &mut HostCx<'_>) -> usize {
     // The host counts; its debug text is the only way through the trait object.
     let shown = format!("{:?}", cx.connection);
     let number = shown.rsplit("trips: ").next().unwrap_or("0");
-    number.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0)
+    number
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect::<String>()
+        .parse()
+        .unwrap_or(0)
 }
 
-fn compare_failure(expect: &Expect, message: &str, result: &Map<String, Value>) -> Result<(), String> {
+fn compare_failure(
+    expect: &Expect,
+    message: &str,
+    result: &Map<String, Value>,
+) -> Result<(), String> {
     match &expect.failed {
         Some(part) if message.contains(part) => compare_result(&expect.result, result),
         _ => Err(format!("failed: {message} {result:?}")),
@@ -354,7 +401,9 @@ fn compare_failure(expect: &Expect, message: &str, result: &Map<String, Value>) 
 fn compare_result(wanted: &Map<String, Value>, found: &Map<String, Value>) -> Result<(), String> {
     for (name, value) in wanted {
         let there = found.get(name);
-        if !there.is_some_and(|there| matches(value, there)) && !(value.is_null() && there.is_none()) {
+        if !there.is_some_and(|there| matches(value, there))
+            && !(value.is_null() && there.is_none())
+        {
             return Err(format!("the result's `{name}` is {there:?} in {found:#?}"));
         }
     }
@@ -365,13 +414,17 @@ fn compare_result(wanted: &Map<String, Value>, found: &Map<String, Value>) -> Re
 fn matches(wanted: &Value, found: &Value) -> bool {
     match (wanted, found) {
         (Value::Object(wanted), Value::Object(found)) => wanted.iter().all(|(name, value)| {
-            found.get(name).map_or(value.is_null(), |there| matches(value, there))
+            found
+                .get(name)
+                .map_or(value.is_null(), |there| matches(value, there))
         }),
         (Value::Array(wanted), Value::Array(found)) => {
             wanted.len() == found.len() && wanted.iter().zip(found).all(|(a, b)| matches(a, b))
         }
         (Value::String(pattern), found) if pattern.starts_with('~') => {
-            let text = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
+            let text = found
+                .as_str()
+                .map_or_else(|| found.to_string(), str::to_owned);
             regex::Regex::new(&pattern[1..]).unwrap().is_match(&text)
         }
         _ => wanted == found,
@@ -429,7 +482,9 @@ fn thing(entry: &Entry) -> Thing {
 
 fn bytes(thing: &Thing) -> Vec<u8> {
     match &thing.base64 {
-        Some(text) => base64::engine::general_purpose::STANDARD.decode(text).unwrap(),
+        Some(text) => base64::engine::general_purpose::STANDARD
+            .decode(text)
+            .unwrap(),
         None => thing.content.clone().unwrap_or_default().into_bytes(),
     }
 }
@@ -474,7 +529,8 @@ fn compare_tree(dir: &Path, wanted: &BTreeMap<String, Option<Entry>>) -> Result<
             }
             continue;
         };
-        let found = found.map_err(|error| format!("{name}: {error}; there are {:?}", snapshot(dir).keys()))?;
+        let found = found
+            .map_err(|error| format!("{name}: {error}; there are {:?}", snapshot(dir).keys()))?;
         let thing = thing(entry);
         if let Some(target) = &thing.link {
             if fs::read_link(&path).ok().as_deref() != Some(Path::new(target)) {
@@ -485,7 +541,9 @@ fn compare_tree(dir: &Path, wanted: &BTreeMap<String, Option<Entry>>) -> Result<
         if thing.directory != found.is_dir() || found.is_symlink() {
             return Err(format!("{name} is {:?}", found.file_type()));
         }
-        if (thing.content.is_some() || thing.base64.is_some()) && fs::read(&path).unwrap() != bytes(&thing) {
+        if (thing.content.is_some() || thing.base64.is_some())
+            && fs::read(&path).unwrap() != bytes(&thing)
+        {
             let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
             return Err(format!("{name} holds {text:?}"));
         }
@@ -503,7 +561,10 @@ fn compare_tree(dir: &Path, wanted: &BTreeMap<String, Option<Entry>>) -> Result<
                 return Err(format!("{name} is another file"));
             }
         }
-        if thing.modified.is_some_and(|wanted| i64::try_from(wanted).unwrap() != found.mtime()) {
+        if thing
+            .modified
+            .is_some_and(|wanted| i64::try_from(wanted).unwrap() != found.mtime())
+        {
             return Err(format!("{name} was changed at {}", found.mtime()));
         }
     }
@@ -515,13 +576,34 @@ fn snapshot(dir: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut left = vec![dir.to_path_buf()];
     while let Some(path) = left.pop() {
-        let Ok(state) = fs::symlink_metadata(&path) else { continue };
+        let Ok(state) = fs::symlink_metadata(&path) else {
+            continue;
+        };
         let mut shown = String::new();
-        write!(shown, "{:o} {}:{} {} {}.{}", state.mode(), state.uid(), state.gid(), state.size(), state.mtime(), state.mtime_nsec()).unwrap();
+        write!(
+            shown,
+            "{:o} {}:{} {} {}.{}",
+            state.mode(),
+            state.uid(),
+            state.gid(),
+            state.size(),
+            state.mtime(),
+            state.mtime_nsec()
+        )
+        .unwrap();
         if state.is_dir() {
-            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            left.extend(
+                fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
         } else if state.is_file() {
-            write!(shown, " {:?}", String::from_utf8_lossy(&fs::read(&path).unwrap())).unwrap();
+            write!(
+                shown,
+                " {:?}",
+                String::from_utf8_lossy(&fs::read(&path).unwrap())
+            )
+            .unwrap();
         }
         found.insert(path, shown);
     }
@@ -529,16 +611,24 @@ fn snapshot(dir: &Path) -> BTreeMap<PathBuf, String> {
 }
 
 /// Renders arguments as the checks do: kinds as the table says, defaults filled in.
-fn rendered(spec: &ModuleSpec, arguments: &Map<String, Value>) -> Result<Map<String, Value>, String> {
+fn rendered(
+    spec: &ModuleSpec,
+    arguments: &Map<String, Value>,
+) -> Result<Map<String, Value>, String> {
     let mut values = Map::new();
     for argument in spec.arguments {
         if let Some(default) = argument.default {
-            values.insert(argument.name.to_owned(), coerced(argument.kind, &Value::from(default)));
+            values.insert(
+                argument.name.to_owned(),
+                coerced(argument.kind, &Value::from(default)),
+            );
         }
     }
     for (name, value) in arguments {
         match spec.argument(name) {
-            Some(argument) => values.insert(argument.name.to_owned(), coerced(argument.kind, value)),
+            Some(argument) => {
+                values.insert(argument.name.to_owned(), coerced(argument.kind, value))
+            }
             None if spec.open => values.insert(name.clone(), value.clone()),
             None => return Err(format!("unknown argument `{name}`")),
         };
@@ -547,7 +637,9 @@ fn rendered(spec: &ModuleSpec, arguments: &Map<String, Value>) -> Result<Map<Str
 }
 
 fn coerced(kind: Kind, value: &Value) -> Value {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
     match kind {
         Kind::Str | Kind::Path => match value {
             Value::Null => Value::Null,
@@ -556,16 +648,26 @@ fn coerced(kind: Kind, value: &Value) -> Value {
         Kind::Flag => Value::Bool(matches!(text.as_str(), "true" | "yes" | "on" | "1")),
         Kind::Int => text.parse::<i64>().map_or(value.clone(), Value::from),
         Kind::Float => text.parse::<f64>().map_or(value.clone(), Value::from),
-        Kind::Duration => text.trim_end_matches('s').parse::<f64>().map_or(value.clone(), Value::from),
+        Kind::Duration => text
+            .trim_end_matches('s')
+            .parse::<f64>()
+            .map_or(value.clone(), Value::from),
         Kind::Mode => u32::from_str_radix(&text, 8).map_or(Value::String(text), Value::from),
         Kind::List | Kind::Conditions => match value {
             Value::Array(items) => items
                 .iter()
-                .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
+                .map(|item| {
+                    item.as_str()
+                        .map_or_else(|| item.to_string(), str::to_owned)
+                })
                 .collect::<Vec<_>>()
                 .into(),
             _ if kind == Kind::Conditions => vec![text].into(),
-            _ => text.split(',').map(|item| item.trim().to_owned()).collect::<Vec<_>>().into(),
+            _ => text
+                .split(',')
+                .map(|item| item.trim().to_owned())
+                .collect::<Vec<_>>()
+                .into(),
         },
         Kind::Values => match value {
             Value::Array(_) => value.clone(),

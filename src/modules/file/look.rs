@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::files::{Append as _, FileKind, PRELUDE, PathState, Reply, STATE, path_word, read_state};
+use super::super::files::{
+    Append as _, FileKind, PRELUDE, PathState, Reply, STATE, path_word, read_state,
+};
 use super::{HostCx, ModuleError, State, Time, Wanted};
 use crate::template::shell_quote;
 
@@ -45,15 +47,20 @@ impl Wanted {
         let what = format!("cannot read {}", self.path);
         let reply = Reply::of(&cx.script(self.question())?, &what)?;
         let itself = read_state(&reply, "itself")?;
-        let follows = self.follow && !matches!(self.state, Some(State::Link | State::Hard | State::Absent));
-        let is_link = itself.as_ref().is_some_and(|state| state.kind == FileKind::Link);
+        let follows =
+            self.follow && !matches!(self.state, Some(State::Link | State::Hard | State::Absent));
+        let is_link = itself
+            .as_ref()
+            .is_some_and(|state| state.kind == FileKind::Link);
         let followed = if is_link && (follows || self.state == Some(State::Link) && self.follow) {
             read_state(&reply, "followed")?
         } else {
             itself.clone()
         };
         let given = reply.get("path").unwrap_or(&self.path).to_owned();
-        let real = reply.line("real").filter(|_| is_link && follows && self.state.is_some());
+        let real = reply
+            .line("real")
+            .filter(|_| is_link && follows && self.state.is_some());
         let seconds = |name: &str| reply.line(name).and_then(|text| text.parse().ok());
         let below = reply.get("below").unwrap_or_default().lines();
         let below: Option<Vec<PathState>> = below.map(PathState::parse).collect();
@@ -67,13 +74,17 @@ impl Wanted {
                 None => None,
             },
             empty: reply.yes("empty"),
-            below: below.ok_or_else(|| ModuleError::failed("cannot read what is in the directory"))?,
+            below: below
+                .ok_or_else(|| ModuleError::failed("cannot read what is in the directory"))?,
             times: [seconds("access"), seconds("modification")],
         })
     }
 
     fn question(&self) -> String {
-        let mut text = format!("{PRELUDE}{STATE}p={}\ncase $p in ?*/) p=${{p%/}} ;; esac\n", path_word(&self.path));
+        let mut text = format!(
+            "{PRELUDE}{STATE}p={}\ncase $p in ?*/) p=${{p%/}} ;; esac\n",
+            path_word(&self.path)
+        );
         if let (Some(src), Some(State::Hard)) = (&self.src, self.state) {
             let name = shell_quote(src.rsplit('/').next().unwrap_or(src));
             text.append(format!("if [ -d \"$p\" ]; then p=$p/{name}; fi\n"));
@@ -116,7 +127,9 @@ impl Wanted {
     pub(super) fn judge(&self, seen: &Seen) -> Result<Vec<String>, ModuleError> {
         match self.state(seen) {
             State::Absent => Ok(match &seen.itself {
-                Some(state) if state.is_directory() => vec!["remove it with all that is in it".to_owned()],
+                Some(state) if state.is_directory() => {
+                    vec!["remove it with all that is in it".to_owned()]
+                }
                 Some(_) => vec!["remove it".to_owned()],
                 None => Vec::new(),
             }),
@@ -172,7 +185,11 @@ impl Wanted {
                 self.src.as_deref().unwrap_or_default()
             )));
         }
-        if let Some(state) = seen.itself.as_ref().filter(|state| state.kind != FileKind::Link) {
+        if let Some(state) = seen
+            .itself
+            .as_ref()
+            .filter(|state| state.kind != FileKind::Link)
+        {
             if !self.force {
                 return Err(ModuleError::failed(format!(
                     "refusing to convert from {} to symlink for {}",
@@ -191,7 +208,9 @@ impl Wanted {
             if seen.is(FileKind::Link) {
                 return Ok(self.attributes_and_times(seen, &Time::Preserve));
             }
-            return Err(ModuleError::failed("src is required for creating new symlinks"));
+            return Err(ModuleError::failed(
+                "src is required for creating new symlinks",
+            ));
         };
         if seen.is(FileKind::Link) && seen.leads_to.as_ref() == Some(src) {
             return Ok(if seen.followed.is_some() {
@@ -217,9 +236,13 @@ impl Wanted {
             Some(state) if (state.inode, state.device) == (source.inode, source.device) => {
                 Ok(self.attributes_and_times(seen, &Time::Preserve))
             }
-            Some(state) if !self.force && state.kind != FileKind::Link => Err(ModuleError::failed(
-                format!("Cannot link, {} exists at destination {}", state.state(), seen.path),
-            )),
+            Some(state) if !self.force && state.kind != FileKind::Link => {
+                Err(ModuleError::failed(format!(
+                    "Cannot link, {} exists at destination {}",
+                    state.state(),
+                    seen.path
+                )))
+            }
             Some(_) | None => Ok(vec!["make the hard link".to_owned()]),
         }
     }
@@ -231,7 +254,11 @@ impl Wanted {
         let mut found = self.attributes.differences(state);
         let names = ["access time", "modification time"];
         for (index, name) in names.iter().enumerate() {
-            let time = self.times.get(index).and_then(Option::as_ref).unwrap_or(default);
+            let time = self
+                .times
+                .get(index)
+                .and_then(Option::as_ref)
+                .unwrap_or(default);
             let now = state.times.get(index).copied().unwrap_or_default();
             let wanted = seen.times.get(index).copied().flatten();
             match time {

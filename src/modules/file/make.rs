@@ -7,7 +7,11 @@ use crate::template::shell_quote;
 
 impl Wanted {
     /// Makes it and returns what is there then.
-    pub(super) fn make(&self, cx: &mut HostCx<'_>, seen: &Seen) -> Result<Option<PathState>, ModuleError> {
+    pub(super) fn make(
+        &self,
+        cx: &mut HostCx<'_>,
+        seen: &Seen,
+    ) -> Result<Option<PathState>, ModuleError> {
         let mut text = format!("{PRELUDE}{STATE}{NO}p={}\n", shell_quote(&seen.path));
         text.push_str(&match self.state(seen) {
             State::Absent => "rm -rf -- \"$p\" || no 'cannot remove it'\n".to_owned(),
@@ -94,7 +98,9 @@ impl Wanted {
         };
         if let (Some(src), false) = (&self.src, same) {
             let src = super::super::files::path_word(src);
-            lines.append(format!("s={src}\n[ ! -L \"$s\" ] || s=$(readlink -f -- \"$s\")\n"));
+            lines.append(format!(
+                "s={src}\n[ ! -L \"$s\" ] || s=$(readlink -f -- \"$s\")\n"
+            ));
             lines.push_str(&replace_lines("ln -- \"$s\""));
         }
         lines.push_str(&self.attribute_lines());

@@ -6,8 +6,8 @@ use super::mode::Mode;
 use super::state::{PathState, STATE, read_state};
 use super::word::{Append as _, PRELUDE, Reply};
 use super::write::NO;
-use crate::modules::{HostCx, ModuleError};
 use crate::modules::spec::{Argument, Arguments, Kind};
+use crate::modules::{HostCx, ModuleError};
 use crate::template::shell_quote;
 
 /// The argument `mode`.
@@ -35,10 +35,22 @@ pub const GROUP: Argument = Argument::new(
 pub const FILE_ARGUMENTS: [(&str, &str); 7] = [
     ("attributes", "run `chattr` with `command`"),
     ("attr", "run `chattr` with `command`"),
-    ("seuser", "the context of a file that is replaced is kept; set another one with `command: chcon`"),
-    ("serole", "the context of a file that is replaced is kept; set another one with `command: chcon`"),
-    ("setype", "the context of a file that is replaced is kept; set another one with `command: chcon`"),
-    ("selevel", "the context of a file that is replaced is kept; set another one with `command: chcon`"),
+    (
+        "seuser",
+        "the context of a file that is replaced is kept; set another one with `command: chcon`",
+    ),
+    (
+        "serole",
+        "the context of a file that is replaced is kept; set another one with `command: chcon`",
+    ),
+    (
+        "setype",
+        "the context of a file that is replaced is kept; set another one with `command: chcon`",
+    ),
+    (
+        "selevel",
+        "the context of a file that is replaced is kept; set another one with `command: chcon`",
+    ),
     ("unsafe_writes", "files are only ever replaced as a whole"),
 ];
 
@@ -87,12 +99,18 @@ impl Attributes {
         if let Some(owner) = &self.owner
             && !same_owner(owner, now.user.as_deref(), now.uid)
         {
-            found.push(format!("owner {} -> {owner}", named(now.user.as_deref(), now.uid)));
+            found.push(format!(
+                "owner {} -> {owner}",
+                named(now.user.as_deref(), now.uid)
+            ));
         }
         if let Some(group) = &self.group
             && !same_owner(group, now.group.as_deref(), now.gid)
         {
-            found.push(format!("group {} -> {group}", named(now.group.as_deref(), now.gid)));
+            found.push(format!(
+                "group {} -> {group}",
+                named(now.group.as_deref(), now.gid)
+            ));
         }
         if let Some(mode) = &self.mode {
             let bits = mode.bits(now.bits, now.is_directory());
@@ -170,8 +188,7 @@ impl Attributes {
             self.lines("\"$p\"", "", "")
         );
         let reply = Reply::of(&cx.script(script)?, &format!("cannot change {path}"))?;
-        read_state(&reply, "state")?
-            .ok_or_else(|| ModuleError::failed(format!("{path} is gone")))
+        read_state(&reply, "state")?.ok_or_else(|| ModuleError::failed(format!("{path} is gone")))
     }
 
     /// Returns `owner:group` as a shell word, with the numbers of `old` where nothing was asked for.
@@ -216,7 +233,11 @@ mod tests {
             group: Some(group.into()),
             mode: Some(Mode::Bits(bits)),
         };
-        assert!(attributes("root", "7", 0o644).differences(&state()).is_empty());
+        assert!(
+            attributes("root", "7", 0o644)
+                .differences(&state())
+                .is_empty()
+        );
         assert!(attributes("0", "7", 0o644).differences(&state()).is_empty());
         assert_eq!(
             attributes("db", "db", 0o600).differences(&state()),
@@ -240,8 +261,10 @@ mod tests {
             owner.lines_for_new("x", None),
             "chown  -- 'a b' x || no 'cannot change the owner'\nchmod -- 0644 x || no 'cannot set the mode'\n"
         );
-        assert!(owner.lines_for_new("x", Some(&state())).starts_with(
-            "chown -- 'a b:7' x 2>/dev/null || chown  -- 'a b' x || no"
-        ));
+        assert!(
+            owner
+                .lines_for_new("x", Some(&state()))
+                .starts_with("chown -- 'a b:7' x 2>/dev/null || chown  -- 'a b' x || no")
+        );
     }
 }

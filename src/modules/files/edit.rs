@@ -11,9 +11,10 @@ use crate::modules::spec::{Argument, Arguments, Kind};
 use crate::modules::{Change, Diff, HostCx, ModuleError, Observed, Outcome};
 
 /// The argument `path`.
-pub const PATH: Argument = Argument::new("path", Kind::Path, "The file to edit; links are followed.")
-    .required()
-    .aliases(&["dest", "destfile", "name"]);
+pub const PATH: Argument =
+    Argument::new("path", Kind::Path, "The file to edit; links are followed.")
+        .required()
+        .aliases(&["dest", "destfile", "name"]);
 
 /// The argument `backup`.
 pub const BACKUP: Argument = Argument::new(
@@ -77,7 +78,11 @@ impl Edit {
     }
 
     /// Reads the file and edits it, changing nothing.
-    pub fn observe(&self, cx: &mut HostCx<'_>, editor: Editor<'_>) -> Result<Observed, ModuleError> {
+    pub fn observe(
+        &self,
+        cx: &mut HostCx<'_>,
+        editor: Editor<'_>,
+    ) -> Result<Observed, ModuleError> {
         let (found, edited) = self.edited(cx, editor)?;
         let differences = found
             .state
@@ -122,7 +127,11 @@ impl Edit {
         change: &Change,
         editor: Editor<'_>,
     ) -> Result<Outcome, ModuleError> {
-        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let read = self
+            .read
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let (found, edited) = match read {
             Some(read) => read,
             None => self.edited(cx, editor)?,
@@ -159,18 +168,29 @@ impl Edit {
         Ok(outcome)
     }
 
-    fn edited(&self, cx: &mut HostCx<'_>, editor: Editor<'_>) -> Result<(Found, Edited), ModuleError> {
+    fn edited(
+        &self,
+        cx: &mut HostCx<'_>,
+        editor: Editor<'_>,
+    ) -> Result<(Found, Edited), ModuleError> {
         let target = Target {
             path: &self.path,
             follow: true,
             into: None,
         };
         let found = target.read(cx, Wanted::Content)?;
-        if found.state.as_ref().is_some_and(super::PathState::is_directory) {
+        if found
+            .state
+            .as_ref()
+            .is_some_and(super::PathState::is_directory)
+        {
             return Err(missing(256, format!("Path {} is a directory !", self.path)));
         }
         if found.state.is_some() && found.content.is_none() {
-            return Err(ModuleError::failed(format!("{} is no regular file", self.path)));
+            return Err(ModuleError::failed(format!(
+                "{} is no regular file",
+                self.path
+            )));
         }
         let edited = editor(found.content.as_deref())?;
         Ok((found, edited))

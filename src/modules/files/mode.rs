@@ -68,8 +68,9 @@ impl Mode {
             Self::Bits(bits) => return Ok(*bits),
             Self::Symbolic(text) => text,
         };
-        text.split(',')
-            .try_fold(now & ALL, |bits, clause| one_clause(bits, clause, directory))
+        text.split(',').try_fold(now & ALL, |bits, clause| {
+            one_clause(bits, clause, directory)
+        })
     }
 }
 

@@ -145,7 +145,9 @@ pub fn expand(template: &str, groups: &Captures<'_, str>) -> Result<String, Modu
             None => return Err(bad("(end of text)".to_owned())),
             Some('g') => {
                 let rest: String = chars.by_ref().take_while(|c| *c != '>').collect();
-                let name = rest.strip_prefix('<').ok_or_else(|| bad("\\g".to_owned()))?;
+                let name = rest
+                    .strip_prefix('<')
+                    .ok_or_else(|| bad("\\g".to_owned()))?;
                 let group = match name.parse::<usize>() {
                     Ok(number) if number < groups.len() => groups.get(number),
                     Err(_) if !name.is_empty() => groups.name(name),
@@ -352,7 +354,13 @@ mod tests {
         for (source, template, text, result, count) in [
             ("x*", "-", "abxd", "-a-b--d-", 5),
             ("(a)(b)?", r"[\1\2]", "aba", "[ab][a]", 2),
-            (r"(?P<k>\w+)=(\d+)", r"\g<k>:\g<2>0", "a=1 b=2", "a:10 b:20", 2),
+            (
+                r"(?P<k>\w+)=(\d+)",
+                r"\g<k>:\g<2>0",
+                "a=1 b=2",
+                "a:10 b:20",
+                2,
+            ),
             ("a", r"\\n\t", "a", "\\n\t", 1),
         ] {
             let replaced = pattern(source).replace_all(text, template).unwrap();

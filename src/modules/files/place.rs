@@ -59,7 +59,10 @@ impl Place {
             )));
         }
         if !found.parent && !cx.check && !self.dest.ends_with('/') {
-            let directory = found.path.rsplit_once('/').map_or(".", |(directory, _)| directory);
+            let directory = found
+                .path
+                .rsplit_once('/')
+                .map_or(".", |(directory, _)| directory);
             return Err(ModuleError::failed(format!(
                 "Destination directory {directory} does not exist"
             )));
@@ -92,7 +95,11 @@ impl Place {
         }
         let mut parts = differences;
         if differs {
-            let what = if found.state.is_some() { "content" } else { "a new file" };
+            let what = if found.state.is_some() {
+                "content"
+            } else {
+                "a new file"
+            };
             parts.insert(0, format!("{what}, {} bytes", content.len()));
         }
         let plan = Plan {
@@ -142,7 +149,9 @@ impl Place {
         };
         let written = write.run(cx)?;
         outcome.result = result(&plan.path, Some(&written.state), content);
-        outcome.result.insert("md5sum".into(), json!(hex(&Md5::digest(content))));
+        outcome
+            .result
+            .insert("md5sum".into(), json!(hex(&Md5::digest(content))));
         if let Some(file) = written.backup_file {
             outcome.result.insert("backup_file".into(), json!(file));
         }

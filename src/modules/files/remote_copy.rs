@@ -174,9 +174,14 @@ impl RemoteCopy {
             if let Some(command) = &self.place.validate {
                 text.push_str(&validate_lines(command)?);
             }
-            let old = found.state.as_ref().filter(|old| old.kind != FileKind::Link);
+            let old = found
+                .state
+                .as_ref()
+                .filter(|old| old.kind != FileKind::Link);
             text.push_str(&attributes.lines_for_new("\"$t\"", old));
-            text.push_str("mv -f -- \"$t\" \"$p\" || no 'cannot rename it to its place'\ntrap - 0\n");
+            text.push_str(
+                "mv -f -- \"$t\" \"$p\" || no 'cannot rename it to its place'\ntrap - 0\n",
+            );
         } else {
             text.push_str(&attributes.lines("\"$p\"", "", ""));
         }
@@ -188,11 +193,18 @@ impl RemoteCopy {
 impl Action for RemoteCopy {
     fn describe(&self) -> String {
         let attributes = self.place.attributes.describe();
-        format!("copy {} to {} on the host{attributes}", self.src, self.place.dest)
+        format!(
+            "copy {} to {} on the host{attributes}",
+            self.src, self.place.dest
+        )
     }
 
     fn by_hand(&self) -> Option<String> {
-        Some(format!("cp -R {} {}", shell_quote(&self.src), shell_quote(&self.place.dest)))
+        Some(format!(
+            "cp -R {} {}",
+            shell_quote(&self.src),
+            shell_quote(&self.place.dest)
+        ))
     }
 
     fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {

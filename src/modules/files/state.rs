@@ -130,9 +130,8 @@ impl PathState {
 
     /// Returns the fields that Ansible's file modules have in their results.
     pub fn fields(&self) -> Map<String, Value> {
-        let owned = |name: &Option<String>, number: u32| {
-            name.clone().unwrap_or_else(|| number.to_string())
-        };
+        let owned =
+            |name: &Option<String>, number: u32| name.clone().unwrap_or_else(|| number.to_string());
         let mut fields = Map::new();
         fields.insert("uid".into(), json!(self.uid));
         fields.insert("gid".into(), json!(self.gid));
@@ -235,7 +234,10 @@ mod tests {
         let state = PathState::parse(line).unwrap();
         assert_eq!(state.kind, FileKind::File);
         assert_eq!((state.bits, state.size, state.gid), (0o644, 1267, 65534));
-        assert_eq!((state.user.as_deref(), state.group.as_deref()), (Some("root"), None));
+        assert_eq!(
+            (state.user.as_deref(), state.group.as_deref()),
+            (Some("root"), None)
+        );
         assert_eq!(state.fields().get("group"), Some(&json!("65534")));
         assert!(PathState::parse("81a4 x").is_none());
     }

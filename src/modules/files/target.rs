@@ -53,9 +53,7 @@ impl Target<'_> {
         let state = read_state(&reply, "state")?;
         let content = match wanted {
             Wanted::Digest => None,
-            Wanted::Content | Wanted::Unless(..) => {
-                reply.yes("content").then(|| reply.raw.clone())
-            }
+            Wanted::Content | Wanted::Unless(..) => reply.yes("content").then(|| reply.raw.clone()),
         };
         if wanted == Wanted::Content && content.as_ref().is_some_and(|raw| raw.len() > MOST) {
             return Err(ModuleError::failed(format!(
@@ -91,9 +89,10 @@ impl Target<'_> {
         let (condition, most) = match wanted {
             Wanted::Digest => ("false".to_owned(), 0),
             Wanted::Content => (":".to_owned(), MOST + 1),
-            Wanted::Unless(digest, most) => {
-                (format!("[ \"${{h%% *}}\" != {} ]", shell_quote(digest)), most + 1)
-            }
+            Wanted::Unless(digest, most) => (
+                format!("[ \"${{h%% *}}\" != {} ]", shell_quote(digest)),
+                most + 1,
+            ),
         };
         text.append(format!(
             "if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then\n\

@@ -68,7 +68,12 @@ impl Tree {
                 ..Outcome::default()
             }));
         }
-        let shown = differing.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+        let shown = differing
+            .iter()
+            .take(3)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(", ");
         let more = match differing.len() {
             0..=3 => String::new(),
             count => format!(" and {} more", count - 3),
@@ -96,7 +101,10 @@ impl Tree {
                     path: &path,
                     content: &file.content,
                     attributes: &attributes,
-                    old: standing.state.as_ref().filter(|old| old.kind != FileKind::Link),
+                    old: standing
+                        .state
+                        .as_ref()
+                        .filter(|old| old.kind != FileKind::Link),
                     unchanged: None,
                     backup: self.backup && standing.state.is_some(),
                     validate: self.validate.as_deref(),
@@ -110,10 +118,16 @@ impl Tree {
                 batch.append(format!("(\n{}) || exit 1\n", write.script_in_one()?));
             } else if standing.attributes {
                 let lines = attributes.lines("\"$p\"", "", "");
-                batch.append(format!("(\n{NO}p={}\n{lines}) || exit 1\n", shell_quote(&path)));
+                batch.append(format!(
+                    "(\n{NO}p={}\n{lines}) || exit 1\n",
+                    shell_quote(&path)
+                ));
             }
             if waiting > IN_SCRIPT {
-                Reply::of(&cx.script(std::mem::take(&mut batch))?, "cannot write the files")?;
+                Reply::of(
+                    &cx.script(std::mem::take(&mut batch))?,
+                    "cannot write the files",
+                )?;
                 waiting = 0;
             }
         }
@@ -151,9 +165,10 @@ impl Tree {
         for (index, file) in self.files.iter().enumerate() {
             let state = read_state(&reply, &format!("s{index}"))?;
             let same = reply.line(&format!("h{index}")) == Some(&sha256(&file.content));
-            let attributes = state.as_ref().filter(|state| state.kind == FileKind::File).is_some_and(
-                |state| !self.attributes_of(file).differences(state).is_empty(),
-            );
+            let attributes = state
+                .as_ref()
+                .filter(|state| state.kind == FileKind::File)
+                .is_some_and(|state| !self.attributes_of(file).differences(state).is_empty());
             let kept = self.keep && state.is_some();
             standing.push(Standing {
                 content: !same && !kept,

@@ -86,7 +86,9 @@ pub fn argument_words(line: &str) -> Result<Vec<String>, ModuleError> {
 }
 
 fn unclosed(line: &str) -> ModuleError {
-    ModuleError::failed(format!("a quotation mark or backslash is left open in `{line}`"))
+    ModuleError::failed(format!(
+        "a quotation mark or backslash is left open in `{line}`"
+    ))
 }
 
 /// The records of an answer: `name=value` and NUL each, then, after the record `raw`, bytes as they are.
@@ -153,7 +155,10 @@ impl Reply {
     }
 
     /// Returns the records whose names start with `prefix`, without it.
-    pub fn starting_with<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub fn starting_with<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.fields
             .iter()
             .filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))

@@ -99,7 +99,10 @@ impl Write<'_> {
             text.push_str("mkdir -p -- \"${p%/*}\" || no 'cannot make the directory'\n");
         }
         match sent {
-            Some(path) => text.append(format!("t={}\ntrap 'rm -f -- \"$t\"' 0\n", shell_quote(path))),
+            Some(path) => text.append(format!(
+                "t={}\ntrap 'rm -f -- \"$t\"' 0\n",
+                shell_quote(path)
+            )),
             None => text.push_str(&self.content_lines()),
         }
         text.push_str(&self.check_lines());
@@ -150,7 +153,8 @@ impl Write<'_> {
         match self.unchanged {
             None => String::new(),
             Some(None) => {
-                "[ ! -e \"$p\" ] || no 'changed by someone else: it was not there, now it is'\n".to_owned()
+                "[ ! -e \"$p\" ] || no 'changed by someone else: it was not there, now it is'\n"
+                    .to_owned()
             }
             Some(Some(digest)) => format!(
                 "h=$(sha256sum <\"$p\"); [ \"${{h%% *}}\" = {} ] || no 'changed by someone else while it was being edited'\n",

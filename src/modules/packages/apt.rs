@@ -46,10 +46,15 @@ impl Wanted {
             let installed = lines.lines().find_map(|line| {
                 let mut words = line.split('\t');
                 let (status, version) = (words.next()?, words.next()?);
-                status.trim_start().get(1..2).filter(|status| *status == "i")?;
+                status
+                    .trim_start()
+                    .get(1..2)
+                    .filter(|status| *status == "i")?;
                 Some(version.to_owned())
             });
-            let configured = lines.lines().any(|line| line.trim_start().get(1..2) == Some("c"));
+            let configured = lines
+                .lines()
+                .any(|line| line.trim_start().get(1..2) == Some("c"));
             let file_version = reply.line(&format!("file{index}")).map(|text| {
                 let line = text.lines().find_map(|line| line.strip_prefix("Version: "));
                 line.unwrap_or_default().to_owned()
@@ -62,8 +67,12 @@ impl Wanted {
                 (None, None, Some(_)) => true,
             };
             let good = match self.state {
-                State::Present => fits || (self.arguments.flag("only_upgrade") && installed.is_none()),
-                State::Absent => installed.is_none() && !(configured && self.arguments.flag("purge")),
+                State::Present => {
+                    fits || (self.arguments.flag("only_upgrade") && installed.is_none())
+                }
+                State::Absent => {
+                    installed.is_none() && !(configured && self.arguments.flag("purge"))
+                }
                 // A version that is asked for and there cannot get newer.
                 State::Latest => fits && (name.version.is_some() || name.is_file),
                 State::BuildDep | State::Fixed => false,
@@ -79,11 +88,25 @@ impl Wanted {
     fn apt_options(&self) -> String {
         let on = |name: &str| self.arguments.flag(name);
         let mut text = String::new();
-        let dpkg = self.arguments.str("dpkg_options").unwrap_or("force-confdef,force-confold");
-        for option in dpkg.split(',').map(str::trim).filter(|option| !option.is_empty()) {
-            text.append(format!(" -o {}", shell_quote(&format!("Dpkg::Options::=--{option}"))));
+        let dpkg = self
+            .arguments
+            .str("dpkg_options")
+            .unwrap_or("force-confdef,force-confold");
+        for option in dpkg
+            .split(',')
+            .map(str::trim)
+            .filter(|option| !option.is_empty())
+        {
+            text.append(format!(
+                " -o {}",
+                shell_quote(&format!("Dpkg::Options::=--{option}"))
+            ));
         }
-        match self.arguments.get("install_recommends").and_then(serde_json::Value::as_bool) {
+        match self
+            .arguments
+            .get("install_recommends")
+            .and_then(serde_json::Value::as_bool)
+        {
             Some(true) => text.push_str(" -o APT::Install-Recommends=yes"),
             Some(false) => text.push_str(" -o APT::Install-Recommends=no"),
             None => {}
@@ -94,18 +117,30 @@ impl Wanted {
         for (wanted, option) in [
             (on("allow_unauthenticated"), " --allow-unauthenticated"),
             (on("allow_downgrade"), " --allow-downgrades"),
-            (on("allow_change_held_packages"), " --allow-change-held-packages"),
+            (
+                on("allow_change_held_packages"),
+                " --allow-change-held-packages",
+            ),
             (on("only_upgrade"), " --only-upgrade"),
             (on("fail_on_autoremove"), " --no-remove"),
-            (on("force"), " --allow-downgrades --allow-remove-essential --allow-change-held-packages --allow-unauthenticated"),
+            (
+                on("force"),
+                " --allow-downgrades --allow-remove-essential --allow-change-held-packages --allow-unauthenticated",
+            ),
             (on("purge"), " --purge"),
-            (self.autoremove && self.state != State::BuildDep, " --auto-remove"),
+            (
+                self.autoremove && self.state != State::BuildDep,
+                " --auto-remove",
+            ),
         ] {
             if wanted {
                 text.push_str(option);
             }
         }
-        text.append(format!(" -o DPkg::Lock::Timeout={}", self.lock_timeout.as_secs()));
+        text.append(format!(
+            " -o DPkg::Lock::Timeout={}",
+            self.lock_timeout.as_secs()
+        ));
         text
     }
 
@@ -126,7 +161,11 @@ impl Wanted {
             let word = match &name.version {
                 _ if name.is_file => {
                     let path = path_word(&name.name);
-                    if path.starts_with(['/', '\'', '~', '.']) { path } else { format!("./{path}") }
+                    if path.starts_with(['/', '\'', '~', '.']) {
+                        path
+                    } else {
+                        format!("./{path}")
+                    }
                 }
                 Some((Operator::Equal, version)) if self.state != State::Absent => {
                     shell_quote(&format!("{}={version}", name.name))
@@ -143,8 +182,15 @@ impl Wanted {
     pub(super) fn apt_job(&self, update: bool, packages: bool) -> String {
         let mut text = ENVIRONMENT.to_owned();
         if update {
-            let retries = self.arguments.int("update_cache_retries").unwrap_or(5).max(1);
-            let most = self.arguments.duration("update_cache_retry_max_delay").unwrap_or(Duration::from_secs(12));
+            let retries = self
+                .arguments
+                .int("update_cache_retries")
+                .unwrap_or(5)
+                .max(1);
+            let most = self
+                .arguments
+                .duration("update_cache_retry_max_delay")
+                .unwrap_or(Duration::from_secs(12));
             text.append(format!(
                 "n=0; d=1; until apt-get -q -o DPkg::Lock::Timeout={} update; do n=$((n + 1)); [ $n -lt {retries} ] || exit 100; sleep $d; d=$((d * 2)); [ $d -le {} ] || d={}; done\n",
                 self.lock_timeout.as_secs(),
@@ -199,9 +245,18 @@ fn glob(pattern: &str, version: &str) -> bool {
 /// Reads what a simulation said.
 pub(super) fn simulated(said: &str, code: &str) -> Result<Simulated, ModuleError> {
     if code != "0" {
-        let errors: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("E: ")).collect();
-        let shown = if errors.is_empty() { said.trim().to_owned() } else { errors.join("; ") };
-        return Err(ModuleError::failed(format!("apt-get cannot do that: {shown}")));
+        let errors: Vec<&str> = said
+            .lines()
+            .filter_map(|line| line.strip_prefix("E: "))
+            .collect();
+        let shown = if errors.is_empty() {
+            said.trim().to_owned()
+        } else {
+            errors.join("; ")
+        };
+        return Err(ModuleError::failed(format!(
+            "apt-get cannot do that: {shown}"
+        )));
     }
     let mut steps = Vec::new();
     for line in said.lines() {
@@ -217,13 +272,18 @@ pub(super) fn simulated(said: &str, code: &str) -> Result<Simulated, ModuleError
         match verb {
             "Inst" => steps.push(match (bracketed('['), bracketed('(')) {
                 // `[` may also be the architecture behind the new version.
-                (Some(old), Some(new)) if rest.first().is_some_and(|word| word.starts_with('[')) => {
+                (Some(old), Some(new))
+                    if rest.first().is_some_and(|word| word.starts_with('[')) =>
+                {
                     format!("{name} {old} -> {new}")
                 }
                 (_, Some(new)) => format!("install {name} {new}"),
                 _ => format!("install {name}"),
             }),
-            "Remv" | "Purg" => steps.push(format!("remove {name} {}", bracketed('[').unwrap_or_default())),
+            "Remv" | "Purg" => steps.push(format!(
+                "remove {name} {}",
+                bracketed('[').unwrap_or_default()
+            )),
             _ => {}
         }
     }

@@ -40,8 +40,13 @@ impl Wanted {
                 )));
             }
             let lines = reply.line(&format!("is{index}")).unwrap_or_default();
-            let versions: Vec<&str> = lines.lines().filter_map(|line| line.split('\t').nth(1)).collect();
-            let file = reply.line(&format!("file{index}")).and_then(|line| line.split('\t').nth(1));
+            let versions: Vec<&str> = lines
+                .lines()
+                .filter_map(|line| line.split('\t').nth(1))
+                .collect();
+            let file = reply
+                .line(&format!("file{index}"))
+                .and_then(|line| line.split('\t').nth(1));
             let fits = match file {
                 Some(file) => versions.contains(&file),
                 None => !versions.is_empty(),
@@ -71,9 +76,18 @@ impl Wanted {
             (on("security"), " --security"),
             (on("cacheonly"), " -C"),
             (self.arguments.get("best") == Some(&true.into()), " --best"),
-            (self.arguments.get("best") == Some(&false.into()), " --nobest"),
-            (self.arguments.get("install_weak_deps") == Some(&false.into()), " --setopt=install_weak_deps=False"),
-            (self.arguments.get("validate_certs") == Some(&false.into()), " --setopt=sslverify=False"),
+            (
+                self.arguments.get("best") == Some(&false.into()),
+                " --nobest",
+            ),
+            (
+                self.arguments.get("install_weak_deps") == Some(&false.into()),
+                " --setopt=install_weak_deps=False",
+            ),
+            (
+                self.arguments.get("validate_certs") == Some(&false.into()),
+                " --setopt=sslverify=False",
+            ),
             (on("download_only"), " --downloadonly"),
         ] {
             if wanted {
@@ -111,9 +125,13 @@ impl Wanted {
         let verb = match self.state {
             State::Absent => "remove",
             State::Latest if all => "upgrade",
-            State::Present | State::Latest if self.names.is_empty() && self.upgrade.is_some() => "upgrade",
+            State::Present | State::Latest if self.names.is_empty() && self.upgrade.is_some() => {
+                "upgrade"
+            }
             State::Present | State::Latest if self.names.is_empty() => "autoremove",
-            State::Present if self.arguments.flag("allow_downgrade") && manager == Manager::Yum => "downgrade",
+            State::Present if self.arguments.flag("allow_downgrade") && manager == Manager::Yum => {
+                "downgrade"
+            }
             State::Latest if self.arguments.flag("update_only") => "upgrade",
             State::Present | State::Latest | State::BuildDep | State::Fixed => "install",
         };
@@ -135,12 +153,18 @@ impl Wanted {
         let mut text = String::new();
         let program = manager.program();
         if update {
-            text.append(format!("{program} -y{} makecache || exit $?\n", self.rpm_options()));
+            text.append(format!(
+                "{program} -y{} makecache || exit $?\n",
+                self.rpm_options()
+            ));
         }
         if packages {
             text.append(format!("{} || exit $?\n", self.rpm_command(manager, false)));
             // `install` does not renew what is there already.
-            if self.state == State::Latest && !self.arguments.flag("update_only") && !self.names.iter().any(|name| name.name == "*") {
+            if self.state == State::Latest
+                && !self.arguments.flag("update_only")
+                && !self.names.iter().any(|name| name.name == "*")
+            {
                 let names: Vec<String> = self
                     .names
                     .iter()
@@ -148,7 +172,11 @@ impl Wanted {
                     .map(|name| shell_quote(&name.name))
                     .collect();
                 if !names.is_empty() {
-                    text.append(format!("{program} -y{} upgrade {} || exit $?\n", self.rpm_options(), names.join(" ")));
+                    text.append(format!(
+                        "{program} -y{} upgrade {} || exit $?\n",
+                        self.rpm_options(),
+                        names.join(" ")
+                    ));
                 }
             }
         }
@@ -166,7 +194,10 @@ pub(super) fn simulated(said: &str, code: &str) -> Result<Simulated, ModuleError
             "Installing" | "Installing dependencies" | "Installing weak dependencies" => "install",
             "Upgrading" | "Updating" => "upgrade",
             "Downgrading" => "downgrade",
-            "Removing" | "Removing unused dependencies" | "Removing dependent packages" | "Removing for dependencies" => "remove",
+            "Removing"
+            | "Removing unused dependencies"
+            | "Removing dependent packages"
+            | "Removing for dependencies" => "remove",
             "Reinstalling" => "reinstall",
             "Transaction Summary" => "",
             _ => verb,
@@ -181,8 +212,19 @@ pub(super) fn simulated(said: &str, code: &str) -> Result<Simulated, ModuleError
     }
     let nothing = said.contains("Nothing to do");
     if code != "0" && steps.is_empty() && !nothing {
-        let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("Error") || line.starts_with("No match") || line.starts_with("No package")).collect();
-        let shown = if errors.is_empty() { said.trim().to_owned() } else { errors.join("; ") };
+        let errors: Vec<&str> = said
+            .lines()
+            .filter(|line| {
+                line.starts_with("Error")
+                    || line.starts_with("No match")
+                    || line.starts_with("No package")
+            })
+            .collect();
+        let shown = if errors.is_empty() {
+            said.trim().to_owned()
+        } else {
+            errors.join("; ")
+        };
         return Err(ModuleError::failed(format!("it cannot be done: {shown}")));
     }
     Ok(Simulated { steps })
@@ -199,8 +241,14 @@ mod tests {
             simulated(said, "1").unwrap().steps,
             ["install demo 1.1-1", "upgrade libx 2-1"]
         );
-        assert_eq!(simulated("Nothing to do.\nComplete!\n", "0").unwrap(), Simulated::default());
-        let error = simulated("No match for argument: nope\nError: Unable to find a match: nope\n", "1");
+        assert_eq!(
+            simulated("Nothing to do.\nComplete!\n", "0").unwrap(),
+            Simulated::default()
+        );
+        let error = simulated(
+            "No match for argument: nope\nError: Unable to find a match: nope\n",
+            "1",
+        );
         assert!(error.unwrap_err().to_string().contains("nope"));
     }
 }

@@ -96,7 +96,9 @@ impl Wanted {
         for manager in self.managers() {
             text.push_str(&branch(*manager));
         }
-        text.push_str("no 'the host has none of the programs that handle packages: apt-get, dnf, yum'\n");
+        text.push_str(
+            "no 'the host has none of the programs that handle packages: apt-get, dnf, yum'\n",
+        );
         let reply = Reply::of(&cx.script(text)?, "cannot read what is installed")?;
         let manager = match reply.line("manager") {
             Some("apt-get") => Manager::Apt,
@@ -114,7 +116,12 @@ impl Wanted {
     }
 
     /// Asks what would be done, and for the digest of what is installed; nothing is changed.
-    fn simulate(&self, cx: &mut HostCx<'_>, manager: Manager, run: bool) -> Result<(Simulated, String), ModuleError> {
+    fn simulate(
+        &self,
+        cx: &mut HostCx<'_>,
+        manager: Manager,
+        run: bool,
+    ) -> Result<(Simulated, String), ModuleError> {
         let mut text = format!("{PRELUDE}{NO}PATH=$PATH:/usr/bin:/bin:/usr/sbin:/sbin\n");
         text.push_str(&digest_line(manager));
         if run {
@@ -122,7 +129,14 @@ impl Wanted {
                 Manager::Apt => self.apt_command(true),
                 Manager::Dnf | Manager::Yum => self.rpm_command(manager, true),
             };
-            text.push_str(&["o=$(", &command, " 2>&1 </dev/null); printf 'rc=%s\\0said=%s\\0' $? \"$o\"\n"].concat());
+            text.push_str(
+                &[
+                    "o=$(",
+                    &command,
+                    " 2>&1 </dev/null); printf 'rc=%s\\0said=%s\\0' $? \"$o\"\n",
+                ]
+                .concat(),
+            );
         }
         let reply = Reply::of(&cx.script(text + ":\n")?, "cannot simulate")?;
         let said = reply.get("said").unwrap_or_default();
@@ -132,7 +146,10 @@ impl Wanted {
             Manager::Apt => apt::simulated(said, code)?,
             Manager::Dnf | Manager::Yum => dnf::simulated(said, code)?,
         };
-        Ok((simulated, reply.line("digest").unwrap_or_default().to_owned()))
+        Ok((
+            simulated,
+            reply.line("digest").unwrap_or_default().to_owned(),
+        ))
     }
 
     fn result(&self, reply: &Reply, standing: &[Standing]) -> Map<String, Value> {
@@ -143,7 +160,10 @@ impl Wanted {
             .map(|(name, standing)| (name.name.clone(), json!(standing.version)))
             .collect();
         let mut result = fields([("versions", json!(versions))]);
-        if let Some(time) = reply.line("lists").and_then(|time| time.parse::<i64>().ok()) {
+        if let Some(time) = reply
+            .line("lists")
+            .and_then(|time| time.parse::<i64>().ok())
+        {
             result.insert("cache_update_time".into(), json!(time));
             result.insert("cache_updated".into(), json!(false));
         }
@@ -156,7 +176,11 @@ impl Wanted {
             return false;
         }
         let number = |name: &str| reply.line(name).and_then(|text| text.parse::<u64>().ok());
-        match (number("lists"), number("now"), self.cache_valid_time.as_secs()) {
+        match (
+            number("lists"),
+            number("now"),
+            self.cache_valid_time.as_secs(),
+        ) {
             (Some(lists), Some(now), valid) if valid > 0 => now > lists.saturating_add(valid),
             _ => true,
         }
@@ -168,7 +192,8 @@ impl Wanted {
             Manager::Apt => self.apt_job(plan.update, plan.packages),
             Manager::Dnf | Manager::Yum => self.rpm_job(plan.manager, plan.update, plan.packages),
         };
-        let text = format!("{PRELUDE}PATH=$PATH:/usr/bin:/bin:/usr/sbin:/sbin; export PATH\n{command}");
+        let text =
+            format!("{PRELUDE}PATH=$PATH:/usr/bin:/bin:/usr/sbin:/sbin; export PATH\n{command}");
         let until = cx.clock.deadline(self.lock_timeout);
         let mut attempt = 0_u32;
         loop {
@@ -194,7 +219,8 @@ impl Wanted {
             if !locked || until.is_over(cx.clock) {
                 return Ok(end);
             }
-            cx.watch.saw("another program holds the lock of the packages");
+            cx.watch
+                .saw("another program holds the lock of the packages");
             pause(cx, LOCK_PAUSE)?;
             attempt += 1;
         }
@@ -207,7 +233,10 @@ impl Wanted {
         let (_, digest) = self.simulate(cx, plan.manager, false)?;
         let standing = self.standing(plan.manager, &reply)?;
         let mut result = self.result(&reply, &standing);
-        let (out, err) = (String::from_utf8_lossy(&end.out), String::from_utf8_lossy(&end.err));
+        let (out, err) = (
+            String::from_utf8_lossy(&end.out),
+            String::from_utf8_lossy(&end.err),
+        );
         result.extend(fields([
             ("stdout", json!(out)),
             ("stdout_lines", json!(python_lines(&out))),
@@ -233,7 +262,11 @@ impl Wanted {
         };
         result.insert("rc".into(), json!(code));
         Err(ModuleError::Failed {
-            message: format!("{} {said}: {}", plan.manager.program(), last_lines(&err, &out)),
+            message: format!(
+                "{} {said}: {}",
+                plan.manager.program(),
+                last_lines(&err, &out)
+            ),
             result,
         })
     }
@@ -250,7 +283,10 @@ const LOCKED: [&str; 5] = [
 
 /// Returns the last lines of what was said, errors first.
 fn last_lines(err: &str, out: &str) -> String {
-    let errors: Vec<&str> = err.lines().filter(|line| line.starts_with("E:") || line.starts_with("Error")).collect();
+    let errors: Vec<&str> = err
+        .lines()
+        .filter(|line| line.starts_with("E:") || line.starts_with("Error"))
+        .collect();
     if !errors.is_empty() {
         return errors.join("; ");
     }
@@ -264,7 +300,9 @@ fn last_lines(err: &str, out: &str) -> String {
 fn digest_line(manager: Manager) -> String {
     let list = match manager {
         Manager::Apt => "dpkg-query -W -f '${binary:Package} ${Version} ${db:Status-Abbrev}\\n'",
-        Manager::Dnf | Manager::Yum => "rpm -qa --qf '%{NAME} %{EPOCH} %{VERSION} %{RELEASE} %{ARCH}\\n' | sort",
+        Manager::Dnf | Manager::Yum => {
+            "rpm -qa --qf '%{NAME} %{EPOCH} %{VERSION} %{RELEASE} %{ARCH}\\n' | sort"
+        }
     };
     format!("h=$({list} | sha256sum); printf 'digest=%s\\0' \"${{h%% *}}\"\n")
 }
@@ -302,7 +340,10 @@ impl Action for Wanted {
         let update = self.lists_are_old(&reply);
         let result = self.result(&reply, &standing);
         let good = standing.iter().all(|standing| standing.good);
-        let whole = self.upgrade.is_some() || self.state == State::Fixed || self.autoremove || self.cleans();
+        let whole = self.upgrade.is_some()
+            || self.state == State::Fixed
+            || self.autoremove
+            || self.cleans();
         if good && !whole && !update {
             return Ok(Observed::Same(Outcome {
                 result,

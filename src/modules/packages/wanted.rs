@@ -124,7 +124,9 @@ impl Wanted {
         }
         let seconds = |name: &str, default| {
             let given = arguments.get(name).and_then(Value::as_f64);
-            given.and_then(|given| Duration::try_from_secs_f64(given).ok()).unwrap_or(default)
+            given
+                .and_then(|given| Duration::try_from_secs_f64(given).ok())
+                .unwrap_or(default)
         };
         let valid = seconds("cache_valid_time", Duration::ZERO);
         let wanted = Self {
@@ -184,11 +186,25 @@ mod tests {
     fn names_have_versions_or_are_files() {
         let of = |raw: &str| {
             let name = Name::parse(raw);
-            (name.name, name.version.map(|(operator, version)| (operator, version)), name.is_file)
+            (
+                name.name,
+                name.version.map(|(operator, version)| (operator, version)),
+                name.is_file,
+            )
         };
         assert_eq!(of("demo"), ("demo".into(), None, false));
-        assert_eq!(of("demo=1.0*"), ("demo".into(), Some((Operator::Equal, "1.0*".into())), false));
-        assert_eq!(of("demo >= 1:2"), ("demo".into(), Some((Operator::AtLeast, "1:2".into())), false));
+        assert_eq!(
+            of("demo=1.0*"),
+            ("demo".into(), Some((Operator::Equal, "1.0*".into())), false)
+        );
+        assert_eq!(
+            of("demo >= 1:2"),
+            (
+                "demo".into(),
+                Some((Operator::AtLeast, "1:2".into())),
+                false
+            )
+        );
         assert_eq!(of("/tmp/a=b.deb"), ("/tmp/a=b.deb".into(), None, true));
     }
 }

@@ -78,7 +78,11 @@ pub fn glob_word(path: &str) -> String {
         Some(at) if path.starts_with('~') => path.split_at(at),
         _ => ("", path),
     };
-    let mut out = if home.is_empty() { String::new() } else { path_word(home) };
+    let mut out = if home.is_empty() {
+        String::new()
+    } else {
+        path_word(home)
+    };
     let mut plain = String::new();
     for c in path.chars() {
         if matches!(c, '*' | '?' | '[' | ']' | '!' | '-') {

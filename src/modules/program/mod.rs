@@ -42,8 +42,12 @@ pub const STDIN: Argument = Argument::new(
 );
 
 /// The argument `stdin_add_newline`.
-pub const STDIN_ADD_NEWLINE: Argument =
-    Argument::new("stdin_add_newline", Kind::Flag, "Ends the input with a line end.").default("true");
+pub const STDIN_ADD_NEWLINE: Argument = Argument::new(
+    "stdin_add_newline",
+    Kind::Flag,
+    "Ends the input with a line end.",
+)
+.default("true");
 
 /// The argument `strip_empty_ends`.
 pub const STRIP_EMPTY_ENDS: Argument = Argument::new(
@@ -125,7 +129,10 @@ impl Program {
         if let Some((path, how)) = said {
             let mut result = self.lines(&format!("skipped, since {path} {how}"), "");
             result.insert("rc".into(), json!(0));
-            result.insert("msg".into(), json!(format!("{would} not run command since '{path}' {how}")));
+            result.insert(
+                "msg".into(),
+                json!(format!("{would} not run command since '{path}' {how}")),
+            );
             return Ok(Observed::Same(Outcome {
                 result,
                 ..Outcome::default()
@@ -148,7 +155,14 @@ impl Program {
         for (name, path) in [("creates", &self.creates), ("removes", &self.removes)] {
             if let Some(path) = path {
                 let word = glob_word(path);
-                text.push_str(&["set -- ", &word, "\nif [ -e \"$1\" ] || [ -L \"$1\" ]; then printf '"].concat());
+                text.push_str(
+                    &[
+                        "set -- ",
+                        &word,
+                        "\nif [ -e \"$1\" ] || [ -L \"$1\" ]; then printf '",
+                    ]
+                    .concat(),
+                );
                 text.push_str(&[name, "=yes\\0'; fi\n"].concat());
             }
         }
@@ -204,7 +218,11 @@ impl Program {
         let (code, message) = match end.end {
             End::Code(code) => (code, "non-zero return code".to_owned()),
             End::Signal(signal) => (
-                if self.is_shell() { 128 + signal } else { -signal },
+                if self.is_shell() {
+                    128 + signal
+                } else {
+                    -signal
+                },
                 format!("killed by signal {signal} (or ended with {})", 128 + signal),
             ),
         };
@@ -216,7 +234,9 @@ impl Program {
             };
             result.insert("msg".into(), json!(""));
             if end.cut {
-                outcome.warnings.push("its output is not complete".to_owned());
+                outcome
+                    .warnings
+                    .push("its output is not complete".to_owned());
             }
             outcome.result = result;
             return Ok(Told::Well(outcome));

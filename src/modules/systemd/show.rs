@@ -38,7 +38,10 @@ impl Steps {
     pub(super) fn words(&self) -> Vec<&str> {
         let mut words = Vec::new();
         words.extend(self.mask.map(|mask| if mask { "mask" } else { "unmask" }));
-        words.extend(self.enable.map(|enable| if enable { "enable" } else { "disable" }));
+        words.extend(
+            self.enable
+                .map(|enable| if enable { "enable" } else { "disable" }),
+        );
         words.extend(self.action.as_deref());
         words
     }
@@ -57,12 +60,18 @@ impl Seen {
     }
 
     fn property(&self, name: &str) -> &str {
-        self.status.get(name).and_then(Value::as_str).unwrap_or_default()
+        self.status
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     fn is_there(&self) -> bool {
         let loaded = self.property("LoadState");
-        let by_file = self.enabled.as_deref().is_some_and(|state| FILE_STATES.contains(&state));
+        let by_file = self
+            .enabled
+            .as_deref()
+            .is_some_and(|state| FILE_STATES.contains(&state));
         (!loaded.is_empty() && loaded != "not-found") || by_file
     }
 
@@ -107,7 +116,9 @@ impl Wanted {
         let masked = seen.file_state() == "masked";
         let error = seen.property("LoadError");
         if seen.is_there() && seen.property("LoadState") != "masked" && !error.is_empty() {
-            return Err(ModuleError::failed(format!("Error loading unit file '{name}': {error}")));
+            return Err(ModuleError::failed(format!(
+                "Error loading unit file '{name}': {error}"
+            )));
         }
         if let Some(mask) = self.masked.filter(|mask| *mask != masked) {
             steps.mask = Some(mask);
@@ -116,7 +127,10 @@ impl Wanted {
             return Ok(steps);
         }
         if !seen.is_there() {
-            let why = seen.trouble.as_ref().map_or(String::new(), |said| format!(" ({said})"));
+            let why = seen
+                .trouble
+                .as_ref()
+                .map_or(String::new(), |said| format!(" ({said})"));
             return Err(ModuleError::failed(format!(
                 "Could not find the requested service {name}: host{why}"
             )));
@@ -184,9 +198,14 @@ mod tests {
 
     #[test]
     fn properties_may_span_lines() {
-        let found = properties("Id=a.service\nExecStart={ path=/x ; argv[]=/x a\nb ; }\nDescription=a = b\nEmpty=\nnoise\n");
+        let found = properties(
+            "Id=a.service\nExecStart={ path=/x ; argv[]=/x a\nb ; }\nDescription=a = b\nEmpty=\nnoise\n",
+        );
         assert_eq!(found.get("Id"), Some(&json!("a.service")));
-        assert_eq!(found.get("ExecStart"), Some(&json!("{ path=/x ; argv[]=/x a\nb ; }")));
+        assert_eq!(
+            found.get("ExecStart"),
+            Some(&json!("{ path=/x ; argv[]=/x a\nb ; }"))
+        );
         assert_eq!(found.get("Description"), Some(&json!("a = b")));
         assert_eq!(found.get("Empty"), Some(&json!("")));
         assert_eq!(found.len(), 4);
@@ -195,10 +214,14 @@ mod tests {
     #[test]
     fn what_must_be_done_follows_from_what_is() {
         let seen = |load: &str, active: &str, file: &str| Seen {
-            status: [("LoadState", load), ("ActiveState", active), ("UnitFileState", file)]
-                .map(|(name, value)| (name.to_owned(), json!(value)))
-                .into_iter()
-                .collect(),
+            status: [
+                ("LoadState", load),
+                ("ActiveState", active),
+                ("UnitFileState", file),
+            ]
+            .map(|(name, value)| (name.to_owned(), json!(value)))
+            .into_iter()
+            .collect(),
             ..Seen::default()
         };
         let wanted = |state, enabled, masked| Wanted {
@@ -212,24 +235,92 @@ mod tests {
             options: String::new(),
         };
         for (wanted, seen, words) in [
-            (wanted(Some(State::Started), None, None), seen("loaded", "active", "enabled"), vec![]),
-            (wanted(Some(State::Started), None, None), seen("loaded", "activating", "enabled"), vec![]),
-            (wanted(Some(State::Started), None, None), seen("loaded", "failed", "enabled"), vec!["start"]),
-            (wanted(Some(State::Started), None, None), seen("loaded", "deactivating", ""), vec!["start"]),
-            (wanted(Some(State::Stopped), None, None), seen("loaded", "inactive", ""), vec![]),
-            (wanted(Some(State::Stopped), None, None), seen("loaded", "deactivating", ""), vec!["stop"]),
-            (wanted(Some(State::Restarted), None, None), seen("loaded", "active", ""), vec!["restart"]),
-            (wanted(Some(State::Restarted), None, None), seen("loaded", "inactive", ""), vec!["start"]),
-            (wanted(Some(State::Reloaded), None, None), seen("loaded", "active", ""), vec!["reload"]),
-            (wanted(None, Some(true), None), seen("loaded", "active", "disabled"), vec!["enable"]),
-            (wanted(None, Some(true), None), seen("loaded", "active", "static"), vec![]),
-            (wanted(None, Some(true), None), seen("loaded", "active", "indirect"), vec!["enable"]),
-            (wanted(None, Some(false), None), seen("loaded", "active", "enabled"), vec!["disable"]),
-            (wanted(None, None, Some(true)), seen("not-found", "inactive", ""), vec!["mask"]),
-            (wanted(Some(State::Started), Some(true), Some(false)), seen("masked", "inactive", "masked"), vec!["unmask", "enable", "start"]),
+            (
+                wanted(Some(State::Started), None, None),
+                seen("loaded", "active", "enabled"),
+                vec![],
+            ),
+            (
+                wanted(Some(State::Started), None, None),
+                seen("loaded", "activating", "enabled"),
+                vec![],
+            ),
+            (
+                wanted(Some(State::Started), None, None),
+                seen("loaded", "failed", "enabled"),
+                vec!["start"],
+            ),
+            (
+                wanted(Some(State::Started), None, None),
+                seen("loaded", "deactivating", ""),
+                vec!["start"],
+            ),
+            (
+                wanted(Some(State::Stopped), None, None),
+                seen("loaded", "inactive", ""),
+                vec![],
+            ),
+            (
+                wanted(Some(State::Stopped), None, None),
+                seen("loaded", "deactivating", ""),
+                vec!["stop"],
+            ),
+            (
+                wanted(Some(State::Restarted), None, None),
+                seen("loaded", "active", ""),
+                vec!["restart"],
+            ),
+            (
+                wanted(Some(State::Restarted), None, None),
+                seen("loaded", "inactive", ""),
+                vec!["start"],
+            ),
+            (
+                wanted(Some(State::Reloaded), None, None),
+                seen("loaded", "active", ""),
+                vec!["reload"],
+            ),
+            (
+                wanted(None, Some(true), None),
+                seen("loaded", "active", "disabled"),
+                vec!["enable"],
+            ),
+            (
+                wanted(None, Some(true), None),
+                seen("loaded", "active", "static"),
+                vec![],
+            ),
+            (
+                wanted(None, Some(true), None),
+                seen("loaded", "active", "indirect"),
+                vec!["enable"],
+            ),
+            (
+                wanted(None, Some(false), None),
+                seen("loaded", "active", "enabled"),
+                vec!["disable"],
+            ),
+            (
+                wanted(None, None, Some(true)),
+                seen("not-found", "inactive", ""),
+                vec!["mask"],
+            ),
+            (
+                wanted(Some(State::Started), Some(true), Some(false)),
+                seen("masked", "inactive", "masked"),
+                vec!["unmask", "enable", "start"],
+            ),
         ] {
-            assert_eq!(wanted.judge(&seen).unwrap().words(), words, "{wanted:?} {seen:?}");
+            assert_eq!(
+                wanted.judge(&seen).unwrap().words(),
+                words,
+                "{wanted:?} {seen:?}"
+            );
         }
-        assert!(wanted(Some(State::Started), None, None).judge(&seen("not-found", "inactive", "")).is_err());
+        assert!(
+            wanted(Some(State::Started), None, None)
+                .judge(&seen("not-found", "inactive", ""))
+                .is_err()
+        );
     }
 }

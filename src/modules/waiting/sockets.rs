@@ -71,7 +71,11 @@ fn address(hex: &str) -> Option<IpAddr> {
     }
     let sixteen = <[u8; 16]>::try_from(bytes.as_slice()).ok()?;
     let address = Ipv6Addr::from(sixteen);
-    Some(address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4))
+    Some(
+        address
+            .to_ipv4_mapped()
+            .map_or(IpAddr::V6(address), IpAddr::V4),
+    )
 }
 
 #[cfg(test)]
