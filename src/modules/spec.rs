@@ -3,6 +3,14 @@
 //! From a table come the parser's checks, `stagger modules NAME`, the documentation and the completions. No module's
 //! code is here, so that the playbook's checks can use tables without reaching up.
 
+mod check;
+mod coerce;
+mod specs;
+
+pub use check::{check_arguments, is_template};
+pub use coerce::coerce;
+pub use specs::{Specs, builtin_name};
+
 use serde_json::{Map, Value};
 
 use crate::yaml::Loc;

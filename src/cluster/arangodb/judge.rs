@@ -1,0 +1,321 @@
+//! What was read of a cluster -> facts and verdicts for gates, guards and plans, as one JSON value.
+//!
+//! Each verdict has `ok` and `problems`, so that a gate that does not open says what it last saw.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::read::{ClusterView, ServerView};
+use crate::cluster::model::Verdict;
+use crate::cluster::model::arangodb::{
+    Shard, Version, agency_ok, blocks_stop, check_path, data_upgrade, has_quorum, leader,
+    leadership_way, led_by, order_agents, plan_moves,
+};
+
+/// What the operator allows by name, what is expected, and what is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Questions {
+    /// Collections, as `database/collection` or `*`, whose only copy may be away for a while.
+    pub single_copy: Vec<String>,
+    /// The version that agents must report, by agent id.
+    pub agent_versions: BTreeMap<String, String>,
+    /// The version to go to.
+    pub to: Option<Version>,
+    /// The leader that each shard had before, by the shard's id.
+    pub leaders: BTreeMap<String, String>,
+}
+
+impl Questions {
+    fn allows_single(&self, shard: &Shard) -> bool {
+        let name = format!("{}/{}", shard.database, shard.name);
+        self.single_copy
+            .iter()
+            .any(|allowed| *allowed == name || allowed == "*")
+    }
+}
+
+/// The facts and verdicts about a cluster.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// What `register` sees.
+    pub value: Value,
+}
+
+/// Judges what was read.
+pub fn judge(view: &ClusterView, questions: &Questions) -> Judgement {
+    let shards: &[Shard] = view
+        .store
+        .as_ref()
+        .map(|store| store.shards.as_slice())
+        .unwrap_or_default();
+    let servers = all_servers(view);
+    let versions: BTreeSet<&str> = servers
+        .iter()
+        .filter_map(|server| server.version.as_deref())
+        .collect();
+    let value = json!({
+        "cluster_id": view.store.as_ref().ok().and_then(|store| store.cluster_id.clone()),
+        "agency": agency(view, questions),
+        "agents": view.agents.iter().map(server).collect::<Vec<_>>(),
+        "dbservers": view.dbservers.iter().map(server).collect::<Vec<_>>(),
+        "coordinators": view.coordinators.iter().map(server).collect::<Vec<_>>(),
+        "servers": verdict(&servers_answer(&servers)),
+        "versions": versions,
+        "leadership": lowest(&view.dbservers).map(leadership_way),
+        "shards": shards_value(shards, questions),
+        "stop": stop(view, shards, questions),
+        "supervision": supervision(view),
+        "health": verdict(&health(view)),
+        "path": path(&versions, questions),
+        "moves": moves(view, shards),
+        "restore": restore(view, shards, questions),
+        "upgrade_plan": view.store.as_ref().ok().and_then(|store| store.upgrade_plan.clone()),
+        "store_problem": view.store.as_ref().err(),
+    });
+    Judgement { value }
+}
+
+fn all_servers(view: &ClusterView) -> Vec<&ServerView> {
+    view.agents
+        .iter()
+        .chain(&view.dbservers)
+        .chain(&view.coordinators)
+        .collect()
+}
+
+fn lowest(servers: &[ServerView]) -> Option<Version> {
+    servers
+        .iter()
+        .filter_map(|server| server.version.as_deref()?.parse().ok())
+        .min()
+}
+
+fn verdict(verdict: &Verdict) -> Value {
+    json!({"ok": verdict.ok, "problems": verdict.problems})
+}
+
+fn agency(view: &ClusterView, questions: &Questions) -> Value {
+    let judged = agency_ok(&view.first, &view.second, &questions.agent_versions);
+    let leading = leader(&view.second);
+    json!({
+        "ok": judged.ok,
+        "problems": judged.problems,
+        "quorum": has_quorum(&view.second),
+        "leader": leading.map(|agent| &agent.id),
+        "leader_endpoint": leading.map(|agent| &agent.endpoint),
+        "term": leading.map(|agent| agent.term),
+        "size": leading.map(|agent| agent.size),
+        "order": order_agents(&view.second).endpoints,
+    })
+}
+
+fn server(server: &ServerView) -> Value {
+    let place = super::parse::endpoint(&server.endpoint);
+    json!({
+        "id": server.id,
+        "short_name": server.short_name,
+        "endpoint": server.endpoint,
+        "address": place.as_ref().map(|(host, _, _)| host),
+        "port": place.as_ref().map(|(_, port, _)| port),
+        "version": server.version,
+        "role": server.role,
+        "available": server.available,
+        "problem": server.problem,
+    })
+}
+
+fn servers_answer(servers: &[&ServerView]) -> Verdict {
+    let problem = |server: &&ServerView| {
+        let name = if server.short_name.is_empty() {
+            &server.id
+        } else {
+            &server.short_name
+        };
+        match (&server.problem, server.available) {
+            (Some(problem), _) => Some(format!("{name} at {}: {problem}", server.endpoint)),
+            // Agents have no availability in every version; their own predicate judges them.
+            (None, false) if server.role.as_deref() != Some("AGENT") => {
+                Some(format!("{name} at {} is not available", server.endpoint))
+            }
+            (None, _) => None,
+        }
+    };
+    Verdict::of(servers.iter().filter_map(problem).collect())
+}
+
+fn shards_value(shards: &[Shard], questions: &Questions) -> Value {
+    let describe = |shard: &Shard| {
+        format!(
+            "{} planned on {}, in sync on {}",
+            shard.title(),
+            shard.plan.join(" "),
+            shard.current.join(" ")
+        )
+    };
+    let out_of_sync: Vec<String> = shards
+        .iter()
+        .filter(|shard| !shard.in_sync())
+        .map(describe)
+        .collect();
+    let single = |shard: &&Shard| shard.plan.len() == 1 && !questions.allows_single(shard);
+    let led: BTreeMap<String, Vec<Value>> = led_by(shards)
+        .into_iter()
+        .map(|(id, shards)| {
+            let led = shards.iter().map(|shard| {
+                json!({"database": shard.database, "collection": shard.name, "shard": shard.shard,
+                       "plan": shard.plan, "follows": shard.follows})
+            });
+            (id, led.collect())
+        })
+        .collect();
+    let leaders: BTreeMap<&String, Option<&str>> = shards
+        .iter()
+        .map(|shard| (&shard.shard, shard.leader()))
+        .collect();
+    json!({
+        "total": shards.len(),
+        "ok": out_of_sync.is_empty(),
+        "problems": out_of_sync,
+        "single_copy": shards.iter().filter(single).map(Shard::title).collect::<Vec<_>>(),
+        "led_by": led,
+        "leaders": leaders,
+    })
+}
+
+/// For each DB-Server: whether every shard allows it to stop.
+fn stop(view: &ClusterView, shards: &[Shard], questions: &Questions) -> BTreeMap<String, Value> {
+    let allowed = |shard: &Shard| questions.allows_single(shard);
+    let judge = |server: &ServerView| {
+        let mut problems: Vec<String> = shards
+            .iter()
+            .filter_map(|shard| blocks_stop(shard, &server.id, &allowed))
+            .collect();
+        if let Err(problem) = &view.store {
+            problems.push(problem.clone());
+        }
+        (server.id.clone(), verdict(&Verdict::of(problems)))
+    };
+    view.dbservers.iter().map(judge).collect()
+}
+
+/// Whether the vendor supports the way from every running version to the wanted one.
+fn path(versions: &BTreeSet<&str>, questions: &Questions) -> Value {
+    let Some(to) = questions.to else {
+        return Value::Null;
+    };
+    let mut problems: Vec<String> = Vec::new();
+    let mut upgrade = false;
+    for version in versions {
+        match version.parse::<Version>() {
+            Ok(from) => {
+                problems.extend(check_path(from, to));
+                upgrade |= data_upgrade(from, to);
+            }
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    json!({"problems": problems, "data_upgrade": upgrade, "data_number": to.data_number(), "to": to})
+}
+
+/// The DB-Servers that may take a shard: those that answer and that the supervision counts as fit.
+fn fit(view: &ClusterView) -> Vec<String> {
+    let unfit = view
+        .store
+        .as_ref()
+        .map(|store| store.unfit.as_slice())
+        .unwrap_or_default();
+    let fit = |server: &&ServerView| server.version.is_some() && !unfit.contains(&server.id);
+    view.dbservers
+        .iter()
+        .filter(fit)
+        .map(|server| server.id.clone())
+        .collect()
+}
+
+/// For each DB-Server: the moves that take all leadership from it, and what stands against them.
+fn moves(view: &ClusterView, shards: &[Shard]) -> BTreeMap<String, Value> {
+    let candidates = fit(view);
+    let plan = |server: &ServerView| {
+        let (moves, refusals) = plan_moves(shards, &server.id, &candidates, false);
+        let problems: Vec<String> = refusals
+            .iter()
+            .map(|refusal| format!("{}: {}", refusal.shard, refusal.reason))
+            .collect();
+        (
+            server.id.clone(),
+            json!({"moves": moves, "problems": problems}),
+        )
+    };
+    view.dbservers.iter().map(plan).collect()
+}
+
+/// The moves that give shards back to their former leaders, and those that this version refuses.
+fn restore(view: &ClusterView, shards: &[Shard], questions: &Questions) -> Value {
+    let candidates = fit(view);
+    let (mut moves, mut problems) = (Vec::new(), Vec::new());
+    for shard in shards.iter().filter(|shard| shard.follows.is_none()) {
+        let Some(before) = questions.leaders.get(&shard.shard) else {
+            continue;
+        };
+        let Some(leader) = shard.leader().filter(|leader| leader != before) else {
+            continue;
+        };
+        if shard.plan.iter().any(|id| id == before) {
+            problems.push(format!(
+                "{} stays with {leader}: {before} holds a copy, and such a target is refused",
+                shard.title()
+            ));
+        } else if !candidates.contains(before) {
+            problems.push(format!(
+                "{} stays with {leader}: {before} is not fit",
+                shard.title()
+            ));
+        } else {
+            moves.push(json!({"database": shard.database, "collection": shard.name, "shard": shard.shard, "from": leader, "to": before}));
+        }
+    }
+    json!({"moves": moves, "problems": problems})
+}
+
+fn supervision(view: &ClusterView) -> Value {
+    match &view.store {
+        Ok(store) => json!({
+            "mode": store.mode.as_deref().unwrap_or("Normal"),
+            "since": store.mode_since,
+            "maintenance": store.maintenance,
+            "normal": store.maintenance.is_none() && store.mode.as_deref().unwrap_or("Normal") == "Normal",
+            "jobs": store.jobs,
+            "unfit": store.unfit,
+        }),
+        Err(problem) => {
+            json!({"mode": null, "normal": false, "problem": problem, "jobs": [], "unfit": []})
+        }
+    }
+}
+
+/// All servers GOOD; agents of older versions say nothing and are judged by the agency's own predicate.
+fn health(view: &ClusterView) -> Verdict {
+    let servers = match &view.health {
+        Ok(servers) => servers,
+        Err(problem) => return Verdict::of(vec![problem.clone()]),
+    };
+    let bad = servers
+        .iter()
+        .filter(|(_, health)| match health.status.as_str() {
+            "GOOD" => false,
+            "" => health.role != "Agent",
+            _ => true,
+        });
+    let name = |id: &String, short: &String| {
+        if short.is_empty() {
+            id.clone()
+        } else {
+            short.clone()
+        }
+    };
+    Verdict::of(
+        bad.map(|(id, health)| format!("{} is {:?}", name(id, &health.short_name), health.status))
+            .collect(),
+    )
+}

@@ -1,0 +1,16 @@
+//! From what ArangoDB's servers answer to the model, and from what a host shows to the members that run on it.
+//!
+//! [`parse`] knows the formats of every version met during an upgrade; [`read`] asks live servers through [`Ask`], which
+//! `modules` implement over HTTP; [`host`] reads what one machine shows. Nothing here changes anything.
+
+pub mod host;
+mod judge;
+mod member;
+pub mod parse;
+mod read;
+mod token;
+
+pub use judge::{Judgement, Questions, judge};
+pub use member::{HostView, Listed, listed};
+pub use read::{Answer, Ask, AskError, ClusterView, ServerView, read_cluster, read_round};
+pub use token::superuser_token;
