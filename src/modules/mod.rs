@@ -47,6 +47,7 @@ mod stat;
 mod systemd;
 mod tempfile;
 mod template;
+mod uri;
 mod wait_for;
 mod wait_for_connection;
 

@@ -40,6 +40,7 @@ pub static ALL: &[&dyn Module] = &[
     &super::systemd::Systemd,
     &super::tempfile::TempFile,
     &super::template::Template,
+    &super::uri::Uri,
     &super::wait_for::WaitFor,
     &super::wait_for_connection::WaitForConnection,
 ];

@@ -19,7 +19,10 @@ fn message(ran: &Ran, host: &str, index: usize) -> String {
 #[test]
 fn tasks_run_in_lockstep() {
     let ran = play("a b", "- act: one\n- launch: two").run();
-    assert_eq!(ran.did(), ["a do one", "b do one", "a job two", "b job two"]);
+    assert_eq!(
+        ran.did(),
+        ["a do one", "b do one", "a job two", "b job two"]
+    );
     assert_eq!(ran.exit(), 0);
     assert_eq!(ran.steps("a"), ["act: changed", "launch: changed"]);
 }
@@ -63,7 +66,11 @@ fn conditions_decide_and_results_are_registered() {
     assert_eq!(ran.did(), ["a do one"]);
     assert_eq!(ran.steps("a")[2], "act: skipped");
     assert_eq!(ran.steps("a")[3], "act: failed");
-    assert!(message(&ran, "a", 0).contains("site.yml:"), "{:?}", ran.failures("a"));
+    assert!(
+        message(&ran, "a", 0).contains("site.yml:"),
+        "{:?}",
+        ran.failures("a")
+    );
 }
 
 #[test]
@@ -158,7 +165,9 @@ fn a_task_is_tried_until_its_condition_holds() {
 - act: \"after-{{ found.attempts }}\"
 ",
     );
-    let ran = kit.finds("count", &[json!(1), json!(1), json!(2), json!(3)]).run();
+    let ran = kit
+        .finds("count", &[json!(1), json!(1), json!(2), json!(3)])
+        .run();
     assert_eq!(ran.did(), ["a do after-4"]);
     assert_eq!(ran.elapsed_s, 30);
     let saw: Vec<String> = ran
@@ -169,7 +178,11 @@ fn a_task_is_tried_until_its_condition_holds() {
             _ => None,
         })
         .collect();
-    assert_eq!(saw, ["found.value is 1", "found.value is 2"], "only news are told");
+    assert_eq!(
+        saw,
+        ["found.value is 1", "found.value is 2"],
+        "only news are told"
+    );
 }
 
 #[test]
@@ -177,7 +190,10 @@ fn a_wait_that_ends_unmet_names_what_it_last_saw() {
     let tries = "- look: x\n  register: r\n  until: r.value == 9\n  retries: 2\n  delay: 1";
     let ran = play("a", tries).finds("x", &[json!(1), json!(2)]).run();
     assert_eq!(ran.log.len(), 3, "one try and two more");
-    assert!(message(&ran, "a", 0).contains("last seen: r.value is 2"), "{ran:?}");
+    assert!(
+        message(&ran, "a", 0).contains("last seen: r.value is 2"),
+        "{ran:?}"
+    );
     assert_eq!(ran.exit(), 2);
 
     let total = "- look: x\n  register: r\n  until: r.value == 9\n  timeout: 60\n  delay: 7";
@@ -223,20 +239,30 @@ fn results_are_judged_by_the_task() {
     assert_eq!(ran.did(), ["a job x", "a job bad", "a do z"]);
     assert_eq!(
         ran.steps("a"),
-        ["launch: ok", "launch: ok", "look: ignored", "act: skipped", "act: changed"]
+        [
+            "launch: ok",
+            "launch: ok",
+            "look: ignored",
+            "act: skipped",
+            "act: changed"
+        ]
     );
     assert_eq!(ran.exit(), 0);
 }
 
 #[test]
 fn an_unreachable_host_is_tried_for_a_while_then_lost() {
-    let ran = play("a b", "- act: x\n- act: y").fault("a see x", Fault::GoneForGood).run();
+    let ran = play("a b", "- act: x\n- act: y")
+        .fault("a see x", Fault::GoneForGood)
+        .run();
     assert_eq!(ran.steps("a"), ["act: unreachable"]);
     assert_eq!(ran.did(), ["b do x", "b do y"]);
     assert_eq!(ran.exit(), 4);
     assert_eq!(ran.elapsed_s, 60, "1 + 2 + 4 + 8 + 15 + 30");
 
-    let ran = play("a", "- act: x\n- act: y").fault("a see x", Fault::Gone).run();
+    let ran = play("a", "- act: x\n- act: y")
+        .fault("a see x", Fault::Gone)
+        .run();
     assert_eq!((ran.exit(), ran.did().len()), (0, 2), "it came back");
 
     let ran = play("a", "- act: x\n  ignore_unreachable: true\n- act: y")
@@ -274,10 +300,22 @@ fn handlers_run_once_in_their_order_at_the_end_of_the_section() {
 ",
     );
     let ran = kit.with(|settings| settings.forks = 1).run();
-    let a: Vec<&str> = ran.did().into_iter().filter(|call| call.starts_with('a')).collect();
+    let a: Vec<&str> = ran
+        .did()
+        .into_iter()
+        .filter(|call| call.starts_with('a'))
+        .collect();
     assert_eq!(
         a,
-        ["a do one", "a do two", "a do three", "a do h1", "a do h2", "a do h3", "a do post"]
+        [
+            "a do one",
+            "a do two",
+            "a do three",
+            "a do h1",
+            "a do h2",
+            "a do h3",
+            "a do post"
+        ]
     );
 }
 
@@ -302,7 +340,11 @@ fn handlers_are_flushed_and_failed_hosts_run_theirs_only_by_force() {
 "
         )
     };
-    let run = |force| Kit::new("a", &text(force)).fault("a job three", Fault::Fails).run();
+    let run = |force| {
+        Kit::new("a", &text(force))
+            .fault("a job three", Fault::Fails)
+            .run()
+    };
     let ran = run(false);
     assert_eq!(
         ran.did(),
@@ -338,8 +380,15 @@ fn includes_are_found_for_each_host_and_walked_together() {
     assert_eq!(
         ran.did(),
         [
-            "a do even-w", "c do even-w", "a do even-2", "c do even-2", "b do odd-w", "a job n1",
-            "b job n1", "a job n2", "b job n2"
+            "a do even-w",
+            "c do even-w",
+            "a do even-2",
+            "c do even-2",
+            "b do odd-w",
+            "a job n1",
+            "b job n1",
+            "a job n2",
+            "b job n2"
         ]
     );
     let ids: std::collections::BTreeSet<String> = ran
@@ -373,13 +422,27 @@ fn roles_bring_defaults_handlers_and_parameters() {
             "roles/db/tasks/main.yml",
             "- act: \"{{ name }}-{{ size }}-{{ kind }}-{{ role_name }}\"\n  notify: restart\n",
         )
-        .file("roles/db/handlers/main.yml", "- name: restart\n  act: restarted\n")
-        .file("roles/late/tasks/main.yml", "- act: late\n  notify: later\n")
-        .file("roles/late/handlers/main.yml", "- name: later\n  act: later\n")
+        .file(
+            "roles/db/handlers/main.yml",
+            "- name: restart\n  act: restarted\n",
+        )
+        .file(
+            "roles/late/tasks/main.yml",
+            "- act: late\n  notify: later\n",
+        )
+        .file(
+            "roles/late/handlers/main.yml",
+            "- name: later\n  act: later\n",
+        )
         .run();
     assert_eq!(
         ran.did(),
-        ["a do db-7-v-db", "a do late", "a do restarted", "a do later"]
+        [
+            "a do db-7-v-db",
+            "a do late",
+            "a do restarted",
+            "a do later"
+        ]
     );
 }
 
@@ -421,10 +484,17 @@ fn what_runs_once_runs_once_in_a_batch_for_all() {
         kit.with(|settings| settings.forks = 1).run()
     };
     let ran = run(4);
-    assert_eq!(ran.log.iter().filter(|call| call.contains("look")).count(), 1);
+    assert_eq!(
+        ran.log.iter().filter(|call| call.contains("look")).count(),
+        1
+    );
     assert_eq!(ran.did().len(), 4);
     let ran = run(2);
-    let looks: Vec<&String> = ran.log.iter().filter(|call| call.contains("look")).collect();
+    let looks: Vec<&String> = ran
+        .log
+        .iter()
+        .filter(|call| call.contains("look"))
+        .collect();
     assert_eq!(looks, ["a look x", "c look x"], "once in each batch");
 }
 
@@ -498,9 +568,8 @@ fn tags_choose_tasks() {
   tags: [always]
 ";
     let chosen = |only: &str, skip: &str| {
-        let list = |text: &str| -> Vec<String> {
-            text.split_whitespace().map(str::to_owned).collect()
-        };
+        let list =
+            |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_owned).collect() };
         let (only, skip) = (list(only), list(skip));
         let kit = play("a", tasks).with(|settings| {
             settings.tags = crate::plan::TagSelection::new(only, skip);
@@ -522,19 +591,29 @@ fn check_mode_changes_nothing_and_says_what_it_would_do() {
 - act: four
   when: r is changed
 ";
-    let ran = play("a", tasks).with(|settings| settings.check = true).run();
+    let ran = play("a", tasks)
+        .with(|settings| settings.check = true)
+        .run();
     assert_eq!(ran.did(), ["a do three"]);
     assert_eq!(
         ran.steps("a"),
-        ["act: changed", "launch: skipped", "act: changed", "act: changed"]
+        [
+            "act: changed",
+            "launch: skipped",
+            "act: changed",
+            "act: changed"
+        ]
     );
 }
 
 #[test]
 fn nothing_of_a_no_log_task_is_shown_or_written() {
-    let ran = play("a", "- look: x\n  no_log: true\n  register: r\n- act: \"{{ r.value }}\"")
-        .finds("x", &[json!("hunter22hunter22")])
-        .run();
+    let ran = play(
+        "a",
+        "- look: x\n  no_log: true\n  register: r\n- act: \"{{ r.value }}\"",
+    )
+    .finds("x", &[json!("hunter22hunter22")])
+    .run();
     assert_eq!(ran.did(), ["a do hunter22hunter22"], "the host gets it");
     let told = serde_json::to_string(&ran.events).unwrap();
     assert!(!told.contains("hunter22"), "{told}");
@@ -564,19 +643,33 @@ fn hosts_go_at_their_own_pace_when_the_play_says_so() {
       act: handled
 ",
     );
-    let ran = kit.finds("x", &[json!(1)]).with(|settings| settings.forks = 1).run();
+    let ran = kit
+        .finds("x", &[json!(1)])
+        .with(|settings| settings.forks = 1)
+        .run();
     assert_eq!(
         ran.did(),
         [
-            "a do one", "a do two-1", "a do handled", "b do one", "b do two-1", "b do handled"
+            "a do one",
+            "a do two-1",
+            "a do handled",
+            "b do one",
+            "b do two-1",
+            "b do handled"
         ]
     );
-    assert_eq!(ran.log.iter().filter(|call| call.contains("look")).count(), 1);
+    assert_eq!(
+        ran.log.iter().filter(|call| call.contains("look")).count(),
+        1
+    );
 }
 
 #[test]
 fn facts_are_gathered_first() {
-    let kit = Kit::new("a", "- hosts: all\n  tasks: [{act: \"{{ ansible_hostname }}-{{ ansible_facts.hostname }}\"}]");
+    let kit = Kit::new(
+        "a",
+        "- hosts: all\n  tasks: [{act: \"{{ ansible_hostname }}-{{ ansible_facts.hostname }}\"}]",
+    );
     assert_eq!(kit.run().did(), ["a do a-a"]);
 }
 
@@ -609,12 +702,22 @@ fn throttle_and_forks_limit_what_is_done_at_once() {
 #[test]
 fn a_pause_waits_or_asks_and_fails_when_nobody_is_there() {
     let ran = play("a b", "- pause: {seconds: 90}\n- act: x").run();
-    assert_eq!((ran.elapsed_s, ran.did().len()), (90, 2), "once for all hosts");
+    assert_eq!(
+        (ran.elapsed_s, ran.did().len()),
+        (90, 2),
+        "once for all hosts"
+    );
     let tasks = "- pause: {prompt: sure}\n  register: said\n- act: \"{{ said.user_input }}\"";
-    let ran = play("a", tasks).answering(|answers| answers.types("yes")).run();
+    let ran = play("a", tasks)
+        .answering(|answers| answers.types("yes"))
+        .run();
     assert_eq!(ran.did(), ["a do yes"]);
     let ran = play("a", tasks).run();
-    assert!(message(&ran, "a", 0).contains("nobody"), "{:?}", ran.failures("a"));
+    assert!(
+        message(&ran, "a", 0).contains("nobody"),
+        "{:?}",
+        ran.failures("a")
+    );
 }
 
 #[test]
