@@ -21,14 +21,32 @@ static SPEC: ModuleSpec = ModuleSpec {
         "`ansible_python` is absent, as no Python is used; `ansible_devices`, `ansible_lvm` and the like are not gathered.",
     ],
     arguments: &[
-        Argument::new("gather_subset", Kind::List, "all, min, hardware, network, virtual; `!hardware` leaves a part out.").default("all"),
-        Argument::new("filter", Kind::List, "Shell patterns of the names that are kept."),
-        Argument::new("fact_path", Kind::Path, "Where the host's own facts are.").default("/etc/ansible/facts.d"),
-        Argument::new("gather_timeout", Kind::Duration, "Accepted and not needed: file systems of the network are not asked for their size.").default("10"),
+        Argument::new(
+            "gather_subset",
+            Kind::List,
+            "all, min, hardware, network, virtual; `!hardware` leaves a part out.",
+        )
+        .default("all"),
+        Argument::new(
+            "filter",
+            Kind::List,
+            "Shell patterns of the names that are kept.",
+        ),
+        Argument::new("fact_path", Kind::Path, "Where the host's own facts are.")
+            .default("/etc/ansible/facts.d"),
+        Argument::new(
+            "gather_timeout",
+            Kind::Duration,
+            "Accepted and not needed: file systems of the network are not asked for their size.",
+        )
+        .default("10"),
     ],
     safety: Safety::ReadOnly,
     example: "- setup:\n    gather_subset: [min, hardware]\n",
-    returns: &[("ansible_facts", "the facts: ansible_hostname, ansible_distribution, ansible_memtotal_mb, ansible_default_ipv4, ansible_mounts ...")],
+    returns: &[(
+        "ansible_facts",
+        "the facts: ansible_hostname, ansible_distribution, ansible_memtotal_mb, ansible_default_ipv4, ansible_mounts ...",
+    )],
     ..ModuleSpec::EMPTY
 };
 
@@ -77,7 +95,10 @@ impl Gathering {
             parts: Parts::of(&subset)?,
             subset,
             filters,
-            local: arguments.str("fact_path").unwrap_or("/etc/ansible/facts.d").to_owned(),
+            local: arguments
+                .str("fact_path")
+                .unwrap_or("/etc/ansible/facts.d")
+                .to_owned(),
         })
     }
 }
@@ -104,13 +125,41 @@ impl Parts {
                 }
                 "min" if wanted => {}
                 "min" => parts.least = false,
-                "hardware" | "processor" | "memory" | "mounts" | "devices" | "dmi" => parts.hardware = wanted,
-                "network" | "interfaces" | "default_ipv4" | "default_ipv6" | "all_ipv4_addresses" | "all_ipv6_addresses" => parts.network = wanted,
-                "virtual" | "virtualization_type" | "virtualization_role" => parts.virtualization = wanted,
-                "distribution" | "platform" | "date_time" | "env" | "user" | "local" | "service_mgr" | "pkg_mgr"
-                | "dns" | "cmdline" | "lsb" | "selinux" | "apparmor" | "fips" | "caps" | "python" | "ssh_pub_keys"
-                | "system_capabilities" | "loadavg" | "chroot" | "is_chroot" | "facter" | "ohai" | "fibre_channel_wwn"
-                | "iscsi" | "nvme" | "systemd" => {}
+                "hardware" | "processor" | "memory" | "mounts" | "devices" | "dmi" => {
+                    parts.hardware = wanted
+                }
+                "network" | "interfaces" | "default_ipv4" | "default_ipv6"
+                | "all_ipv4_addresses" | "all_ipv6_addresses" => parts.network = wanted,
+                "virtual" | "virtualization_type" | "virtualization_role" => {
+                    parts.virtualization = wanted
+                }
+                "distribution"
+                | "platform"
+                | "date_time"
+                | "env"
+                | "user"
+                | "local"
+                | "service_mgr"
+                | "pkg_mgr"
+                | "dns"
+                | "cmdline"
+                | "lsb"
+                | "selinux"
+                | "apparmor"
+                | "fips"
+                | "caps"
+                | "python"
+                | "ssh_pub_keys"
+                | "system_capabilities"
+                | "loadavg"
+                | "chroot"
+                | "is_chroot"
+                | "facter"
+                | "ohai"
+                | "fibre_channel_wwn"
+                | "iscsi"
+                | "nvme"
+                | "systemd" => {}
                 other => {
                     return Err(ModuleError::failed(format!(
                         "Bad subset '{other}' given to setup: all, min, hardware, network, virtual"

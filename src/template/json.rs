@@ -107,7 +107,8 @@ impl Writer<'_> {
                 let text = special.print().unwrap_or_default();
                 self.text(&text);
             }
-            Object::Range(_) | Object::Special(_) | Object::Omit => {
+            Object::Range(_) => self.items(&self.rendering.items(object)?, depth)?,
+            Object::Special(_) | Object::Omit => {
                 if let Some(items) = object.as_special().and_then(|own| own.items()) {
                     return self.items(&items, depth);
                 }

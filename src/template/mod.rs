@@ -13,6 +13,8 @@ mod arguments;
 mod attribute;
 mod check;
 mod compare;
+#[cfg(test)]
+mod differential;
 mod error;
 mod evaluate;
 mod failure;

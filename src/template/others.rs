@@ -162,9 +162,20 @@ pub(crate) fn block(
     if let Some(layer) = inner.layers.last() {
         rendering.hold(layer);
     }
-    let here = Blocks(inner.clone());
-    inner.set(&Arc::from("self"), Object::Special(Rc::new(here)));
+    set_self(rendering, &inner);
     rendering.deeper(|| rendering.captured(&inner, &found.body))
+}
+
+/// Sets `self`, if the template has blocks.
+pub(crate) fn set_self(rendering: &Rendering, frame: &Frame) {
+    if frame.blocks.is_empty() {
+        return;
+    }
+    let here = Blocks(frame.clone());
+    frame.set(&Arc::from("self"), Object::Special(Rc::new(here)));
+    if let Some(layer) = frame.layers.last() {
+        rendering.hold(layer);
+    }
 }
 
 /// `self`: the blocks of the template that is being written.

@@ -21,6 +21,42 @@ pub(crate) fn check_depth(depth: usize) -> Result<(), Fault> {
     Ok(())
 }
 
+/// How a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// As `str()` does: a text without quotes.
+    Str,
+    /// As `repr()` does: a text in quotes.
+    Repr,
+}
+
+/// What a value is written for.
+#[derive(Debug, Clone, Copy)]
+struct Writing {
+    how: How,
+    /// Whether tuples are written as lists, as in what a template makes.
+    tuples_as_lists: bool,
+    depth: usize,
+}
+
+impl Writing {
+    const fn new(how: How) -> Self {
+        Self {
+            how,
+            tuples_as_lists: false,
+            depth: 0,
+        }
+    }
+
+    const fn inner(self) -> Self {
+        Self {
+            how: How::Repr,
+            depth: self.depth + 1,
+            ..self
+        }
+    }
+}
+
 impl Rendering {
     /// Returns what `str()` gives; fails if a value in it is missing.
     pub(crate) fn print(&self, object: &Object) -> Result<String, Fault> {
@@ -28,42 +64,29 @@ impl Rendering {
             return Ok(text.to_string());
         }
         let mut out = String::new();
-        self.write(&mut out, object, false, 0)?;
+        self.write(&mut out, object, Writing::new(How::Str))?;
         Ok(out)
     }
 
     /// Returns what `repr()` gives; fails if a value in it is missing.
     pub(crate) fn repr(&self, object: &Object) -> Result<String, Fault> {
         let mut out = String::new();
-        self.write(&mut out, object, true, 0)?;
+        self.write(&mut out, object, Writing::new(How::Repr))?;
         Ok(out)
     }
 
-    /// Writes a value as a part of a text that a template makes: nothing for `None`, a list for a tuple.
+    /// Writes a value as a part of a text that a template makes: nothing for `None`, lists for tuples.
     pub(crate) fn write_output(&self, out: &mut String, object: &Object) -> Result<(), Fault> {
-        match object {
-            Object::None | Object::Omit => Ok(()),
-            Object::Tuple(items) => self.write(out, &Object::list(items.to_vec()), false, 0),
-            Object::Missing(_)
-            | Object::Bool(_)
-            | Object::Int(_)
-            | Object::Float(_)
-            | Object::Text(_)
-            | Object::List(_)
-            | Object::Map(_)
-            | Object::Range(_)
-            | Object::Special(_) => self.write(out, object, false, 0),
+        if matches!(object, Object::None | Object::Omit) {
+            return Ok(());
         }
+        let mut writing = Writing::new(How::Str);
+        writing.tuples_as_lists = true;
+        self.write(out, object, writing)
     }
 
-    fn write(
-        &self,
-        out: &mut String,
-        object: &Object,
-        quoted: bool,
-        depth: usize,
-    ) -> Result<(), Fault> {
-        check_depth(depth)?;
+    fn write(&self, out: &mut String, object: &Object, writing: Writing) -> Result<(), Fault> {
+        check_depth(writing.depth)?;
         match object {
             Object::Missing(fault) if fault.blank => {}
             Object::Missing(fault) => return Err(Rc::clone(fault)),
@@ -74,16 +97,21 @@ impl Rendering {
                 let _ = write!(out, "{number}");
             }
             Object::Float(number) => out.push_str(&float(*number)),
-            Object::Text(text) if quoted => quote(out, text),
+            Object::Text(text) if writing.how == How::Repr => quote(out, text),
             Object::Text(text) => out.push_str(text),
             Object::List(list) => {
                 out.push('[');
-                self.write_items(out, &list.items(self), depth)?;
+                self.write_items(out, &list.items(self), writing)?;
+                out.push(']');
+            }
+            Object::Tuple(items) if writing.tuples_as_lists => {
+                out.push('[');
+                self.write_items(out, items, writing)?;
                 out.push(']');
             }
             Object::Tuple(items) => {
                 out.push('(');
-                self.write_items(out, items, depth)?;
+                self.write_items(out, items, writing)?;
                 out.push_str(if items.len() == 1 { ",)" } else { ")" });
             }
             Object::Map(map) => {
@@ -96,9 +124,9 @@ impl Rendering {
                     if !std::mem::take(&mut first) {
                         out.push_str(", ");
                     }
-                    self.write(out, &Key::object(&key), true, depth + 1)?;
+                    self.write(out, &Key::object(&key), writing.inner())?;
                     out.push_str(": ");
-                    self.write(out, &item, true, depth + 1)?;
+                    self.write(out, &item, writing.inner())?;
                 }
                 out.push('}');
             }
@@ -112,7 +140,7 @@ impl Rendering {
             Object::Special(special) => match (special.print(), special.items()) {
                 (Some(text), _) => out.push_str(&text),
                 (None, Some(items)) => {
-                    self.write(out, &Object::Tuple(items.into()), quoted, depth)?;
+                    self.write(out, &Object::Tuple(items.into()), writing)?;
                 }
                 (None, None) => {
                     return Err(failed(format!("{} cannot be printed", special.kind())));
@@ -123,13 +151,18 @@ impl Rendering {
         Ok(())
     }
 
-    fn write_items(&self, out: &mut String, items: &[Object], depth: usize) -> Result<(), Fault> {
+    fn write_items(
+        &self,
+        out: &mut String,
+        items: &[Object],
+        writing: Writing,
+    ) -> Result<(), Fault> {
         let present = items.iter().filter(|item| !matches!(item, Object::Omit));
         for (index, item) in present.enumerate() {
             if index > 0 {
                 out.push_str(", ");
             }
-            self.write(out, item, true, depth + 1)?;
+            self.write(out, item, writing.inner())?;
         }
         Ok(())
     }

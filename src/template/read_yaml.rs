@@ -52,7 +52,7 @@ fn object(node: &Node) -> Object {
     }
 }
 
-/// Reads a number from the source once more: its sign of being octal is lost in the node.
+/// Reads a number from the source once more: what YAML 1.1 takes for a number, and for which, is lost in the node.
 fn plain(node: &Node, otherwise: impl Fn() -> Object) -> Object {
     let line = node.loc.source.line(node.loc.line).unwrap_or_default();
     let column = usize::try_from(node.loc.column).unwrap_or(1);
@@ -64,7 +64,8 @@ fn plain(node: &Node, otherwise: impl Fn() -> Object) -> Object {
     match plain_yaml::resolve(word) {
         Plain::Int(number) => Object::Int(number),
         Plain::Float(number) => Object::Float(number),
-        Plain::Text | Plain::Null | Plain::Bool(_) | Plain::Other => otherwise(),
+        Plain::Text => Object::text(word),
+        Plain::Null | Plain::Bool(_) | Plain::Other => otherwise(),
     }
 }
 

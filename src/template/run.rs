@@ -64,6 +64,15 @@ impl Output {
     }
 }
 
+/// Copies a container, so that later changes do not show in what was written before.
+fn copy(value: Object) -> Object {
+    match value {
+        Object::List(list) => Object::List(list.copy()),
+        Object::Map(map) => Object::Map(map.copy()),
+        other => other,
+    }
+}
+
 impl Rendering {
     /// Runs a whole template.
     pub(crate) fn whole(&self, frame: &Frame) -> Result<Object, Fault> {
@@ -92,6 +101,7 @@ impl Rendering {
             blocks: Rc::new(blocks),
             ..frame.clone()
         };
+        others::set_self(self, &frame);
         let mut parent = None;
         for statement in &frame.program.body {
             if let Statement::Extends(name) = statement {
@@ -150,7 +160,14 @@ impl Rendering {
     ) -> Result<Flow, Fault> {
         match statement {
             Statement::Text(text) => output.0.push(Object::Text(Arc::clone(text))),
-            Statement::Output(expression) => output.push(self.evaluate(frame, expression)?),
+            Statement::Output(expression) => {
+                let value = self.evaluate(frame, expression)?;
+                output.push(if frame.program.changes {
+                    copy(value)
+                } else {
+                    value
+                });
+            }
             Statement::For(repeat) => return self.repeat(frame, repeat, output),
             Statement::If(test, then, otherwise) => {
                 let test = self.evaluate(frame, test)?.truth()?;

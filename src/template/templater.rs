@@ -302,10 +302,11 @@ impl Rendering {
             match object {
                 Object::Text(inner) => {
                     if !self.may_be_evaluated(expression, &place)? {
-                        return Err(fail(
-                            "the condition is text that did not come from a file of the playbook, and is not evaluated"
-                                .to_owned(),
-                        ));
+                        let message =
+                            "text that did not come from a file of the playbook is not evaluated";
+                        let failure = Failure::new(ErrorKind::Failed, message);
+                        let spot = || whole_text(expression, &place);
+                        return Err(super::failure::at(failure.fault(), spot));
                     }
                     text = inner.trim().into();
                     place = Rc::new(Place::Nowhere);

@@ -36,6 +36,8 @@ pub(crate) struct Program {
     pub(crate) blocks: HashMap<Arc<str>, Arc<[Statement]>>,
     /// The names that the template itself sets, for "did you mean".
     pub(crate) sets: Vec<Arc<str>>,
+    /// Whether it changes lists or maps, so that what it writes must be copied when it is written.
+    pub(crate) changes: bool,
     /// The end of a line in its output.
     pub(crate) newline: &'static str,
     /// Mistakes that would show only when that part of it is evaluated.

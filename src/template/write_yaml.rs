@@ -133,6 +133,7 @@ fn node(rendering: &Rendering, object: &Object, style: Style, depth: usize) -> R
         Object::Missing(fault) => Err(Rc::clone(fault)),
         Object::List(own) => list(own.items(rendering)),
         Object::Tuple(own) => list(own.to_vec()),
+        Object::Range(_) => list(rendering.items(object)?),
         Object::Special(special) => match special.items() {
             Some(items) => list(items),
             None => Err(failed(format!(
@@ -161,7 +162,6 @@ fn node(rendering: &Rendering, object: &Object, style: Style, depth: usize) -> R
         | Object::Int(_)
         | Object::Float(_)
         | Object::Text(_)
-        | Object::Range(_)
         | Object::Omit => Err(failed(format!(
             "{} cannot be written as YAML",
             object.described()
@@ -490,9 +490,7 @@ impl Emitter {
 /// Tells whether a key can stand before `:` on one line.
 fn is_simple(key: &Node) -> bool {
     match key {
-        Node::Scalar { text, .. } => {
-            text.len() < 128 && !text.is_empty() && !text.contains(yaml_scalar::is_break)
-        }
+        Node::Scalar { text, .. } => text.len() <= 128 && !text.contains(yaml_scalar::is_break),
         Node::List(items, _) => items.is_empty(),
         Node::Map(entries, _) => entries.is_empty(),
     }

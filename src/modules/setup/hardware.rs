@@ -12,7 +12,10 @@ pub(super) fn facts(reply: &Reply, facts: &mut Map<String, Value>) {
     memory(reply, facts);
     facts.insert("ansible_mounts".into(), json!(mounts(reply)));
     for (record, name) in FIRMWARE {
-        let value = reply.line(&format!("dmi_{record}")).map(str::trim).unwrap_or_default();
+        let value = reply
+            .line(&format!("dmi_{record}"))
+            .map(str::trim)
+            .unwrap_or_default();
         let value = if value.is_empty() { "NA" } else { value };
         facts.insert(format!("ansible_{name}"), json!(value));
     }
@@ -72,7 +75,10 @@ fn processors(reply: &Reply, facts: &mut Map<String, Value>) {
     let count = if count == 0 { logical.max(1) } else { count };
     let cores = numbers.get("cpu cores").copied().unwrap_or(1).max(1);
     let threads = (numbers.get("siblings").copied().unwrap_or(cores) / cores).max(1);
-    let nproc = reply.line("nproc").and_then(|line| line.parse::<u64>().ok()).unwrap_or(logical);
+    let nproc = reply
+        .line("nproc")
+        .and_then(|line| line.parse::<u64>().ok())
+        .unwrap_or(logical);
     for (name, value) in [
         ("processor", json!(listed)),
         ("processor_count", json!(count)),
@@ -88,7 +94,9 @@ fn processors(reply: &Reply, facts: &mut Map<String, Value>) {
 fn memory(reply: &Reply, facts: &mut Map<String, Value>) {
     let info = reply.get("meminfo").unwrap_or_default();
     let megabytes = |name: &str| {
-        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
         kilobytes.unwrap_or(0) / 1024
     };
@@ -121,7 +129,13 @@ fn mounts(reply: &Reply) -> Vec<Value> {
         if let [numbers @ .., path] = words.as_slice()
             && numbers.len() == 6
         {
-            sizes.insert(path, numbers.iter().filter_map(|number| number.parse().ok()).collect());
+            sizes.insert(
+                path,
+                numbers
+                    .iter()
+                    .filter_map(|number| number.parse().ok())
+                    .collect(),
+            );
         }
     }
     let uuids: BTreeMap<&str, &str> = reply
@@ -154,9 +168,10 @@ fn mounts(reply: &Reply) -> Vec<Value> {
             "passno": pass.parse::<u32>().unwrap_or(0),
             "uuid": uuid.copied().unwrap_or("N/A"),
         });
-        if let (Some(&[block, total, _, available, inodes, inodes_free]), Some(entry)) =
-            (sizes.get(path.as_str()).map(Vec::as_slice), entry.as_object_mut())
-        {
+        if let (Some(&[block, total, _, available, inodes, inodes_free]), Some(entry)) = (
+            sizes.get(path.as_str()).map(Vec::as_slice),
+            entry.as_object_mut(),
+        ) {
             for (name, value) in [
                 ("block_size", block),
                 ("block_total", total),
@@ -182,7 +197,9 @@ fn unescaped(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('\\') {
         out.push_str(before);
-        let digits = after.get(..3).and_then(|digits| u32::from_str_radix(digits, 8).ok());
+        let digits = after
+            .get(..3)
+            .and_then(|digits| u32::from_str_radix(digits, 8).ok());
         match digits.and_then(char::from_u32) {
             Some(c) => {
                 out.push(c);
@@ -220,9 +237,18 @@ mod tests {
         assert_eq!(found["ansible_memtotal_mb"], json!(2));
         let mounts = found["ansible_mounts"].as_array().unwrap();
         assert_eq!(mounts.len(), 3);
-        assert_eq!((&mounts[0]["uuid"], &mounts[0]["size_available"]), (&json!("abc-1"), &json!(40 * 4096)));
-        assert_eq!((&mounts[1]["mount"], &mounts[1]["inode_used"]), (&json!("/a b"), &json!(1)));
-        assert_eq!((&mounts[2]["device"], mounts[2].get("size_total")), (&json!("nas:/x"), None));
+        assert_eq!(
+            (&mounts[0]["uuid"], &mounts[0]["size_available"]),
+            (&json!("abc-1"), &json!(40 * 4096))
+        );
+        assert_eq!(
+            (&mounts[1]["mount"], &mounts[1]["inode_used"]),
+            (&json!("/a b"), &json!(1))
+        );
+        assert_eq!(
+            (&mounts[2]["device"], mounts[2].get("size_total")),
+            (&json!("nas:/x"), None)
+        );
         assert_eq!(found["ansible_product_name"], json!("NA"));
     }
 }

@@ -52,25 +52,40 @@ fn system(reply: &Reply, facts: &mut Map<String, Value>) {
         fqdn => fqdn,
     };
     let short = node.split('.').next().unwrap_or(node);
-    let bits = reply.line("bits").filter(|bits| !bits.is_empty()).unwrap_or("64");
+    let bits = reply
+        .line("bits")
+        .filter(|bits| !bits.is_empty())
+        .unwrap_or("64");
     let machine = part(4);
     for (name, value) in [
         ("system", part(0)),
         ("nodename", node),
         ("hostname", short),
         ("fqdn", fqdn),
-        ("domain", fqdn.split_once('.').map_or("", |(_, domain)| domain)),
+        (
+            "domain",
+            fqdn.split_once('.').map_or("", |(_, domain)| domain),
+        ),
         ("kernel", part(2)),
         ("kernel_version", part(3)),
         ("machine", machine),
         ("architecture", machine),
         ("userspace_bits", bits),
-        ("userspace_architecture", if bits == "32" && machine == "x86_64" { "i386" } else { machine }),
+        (
+            "userspace_architecture",
+            if bits == "32" && machine == "x86_64" {
+                "i386"
+            } else {
+                machine
+            },
+        ),
         ("machine_id", reply.line("machine_id").unwrap_or_default()),
     ] {
         set(facts, name, json!(value));
     }
-    let uptime = reply.line("uptime").and_then(|line| line.split('.').next()?.parse::<u64>().ok());
+    let uptime = reply
+        .line("uptime")
+        .and_then(|line| line.split('.').next()?.parse::<u64>().ok());
     if let Some(uptime) = uptime {
         set(facts, "uptime_seconds", json!(uptime));
     }
@@ -82,10 +97,16 @@ fn system(reply: &Reply, facts: &mut Map<String, Value>) {
         .filter_map(|load| load.parse().ok())
         .collect();
     if let &[one, five, fifteen] = loads.as_slice() {
-        set(facts, "loadavg", json!({"1m": one, "5m": five, "15m": fifteen}));
+        set(
+            facts,
+            "loadavg",
+            json!({"1m": one, "5m": five, "15m": fifteen}),
+        );
     }
     let chroot = reply.line("root").is_some_and(|root| {
-        reply.line("root1").is_some_and(|first| !first.is_empty() && root != first)
+        reply
+            .line("root1")
+            .is_some_and(|first| !first.is_empty() && root != first)
     });
     set(facts, "is_chroot", json!(chroot));
 }
@@ -104,7 +125,9 @@ fn distribution(reply: &Reply, facts: &mut Map<String, Value>) {
     let like = assignment(release, "ID_LIKE");
     let family = known.map_or_else(
         || {
-            let kin = DISTRIBUTIONS.iter().find(|(known, _, _)| like.split(' ').any(|like| like == *known));
+            let kin = DISTRIBUTIONS
+                .iter()
+                .find(|(known, _, _)| like.split(' ').any(|like| like == *known));
             kin.map_or_else(|| assignment(release, "NAME"), |(_, _, family)| family)
         },
         |(_, _, family)| family,
@@ -115,28 +138,58 @@ fn distribution(reply: &Reply, facts: &mut Map<String, Value>) {
         "debian" | "raspbian" => reply.line("debian_version").unwrap_or_default().to_owned(),
         "centos" => {
             let words = reply.line("redhat_release").unwrap_or_default().split(' ');
-            let number = words.into_iter().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
-            number.map_or(String::new(), |number| number.split('.').take(2).collect::<Vec<_>>().join("."))
+            let number = words
+                .into_iter()
+                .find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+            number.map_or(String::new(), |number| {
+                number.split('.').take(2).collect::<Vec<_>>().join(".")
+            })
         }
         _ => String::new(),
     };
     // Debian's testing has a name with a slash there.
-    let version = if exact.starts_with(|c: char| c.is_ascii_digit()) { exact.as_str() } else { listed };
+    let version = if exact.starts_with(|c: char| c.is_ascii_digit()) {
+        exact.as_str()
+    } else {
+        listed
+    };
     let mut parts = version.split('.');
     set(facts, "distribution", json!(name));
-    set(facts, "distribution_version", json!(if version.is_empty() { "NA" } else { version }));
-    set(facts, "distribution_major_version", json!(parts.next().filter(|part| !part.is_empty()).unwrap_or("NA")));
+    set(
+        facts,
+        "distribution_version",
+        json!(if version.is_empty() { "NA" } else { version }),
+    );
+    set(
+        facts,
+        "distribution_major_version",
+        json!(parts.next().filter(|part| !part.is_empty()).unwrap_or("NA")),
+    );
     if let Some(minor) = parts.next() {
         set(facts, "distribution_minor_version", json!(minor));
     }
     let codename = assignment(release, "VERSION_CODENAME");
     let long = assignment(release, "VERSION");
-    let in_brackets = long.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches(')'));
-    let codename = if codename.is_empty() { in_brackets } else { codename };
-    set(facts, "distribution_release", json!(if codename.is_empty() { "NA" } else { codename }));
+    let in_brackets = long
+        .split_once('(')
+        .map_or("", |(_, rest)| rest.trim_end_matches(')'));
+    let codename = if codename.is_empty() {
+        in_brackets
+    } else {
+        codename
+    };
+    set(
+        facts,
+        "distribution_release",
+        json!(if codename.is_empty() { "NA" } else { codename }),
+    );
     set(facts, "distribution_file_path", json!("/etc/os-release"));
     set(facts, "distribution_file_variety", json!(name));
-    set(facts, "distribution_file_parsed", json!(!release.is_empty()));
+    set(
+        facts,
+        "distribution_file_parsed",
+        json!(!release.is_empty()),
+    );
     set(facts, "os_family", json!(family));
     let lsb = reply.get("lsb_release").unwrap_or_default();
     let lsb_id = assignment(lsb, "DISTRIB_ID");
@@ -175,7 +228,11 @@ fn managers(reply: &Reply, facts: &mut Map<String, Value>) {
         ("has_pacman", "pacman"),
     ];
     let package = programs.iter().find(|(record, _)| reply.yes(record));
-    set(facts, "pkg_mgr", json!(package.map_or("unknown", |(_, name)| name)));
+    set(
+        facts,
+        "pkg_mgr",
+        json!(package.map_or("unknown", |(_, name)| name)),
+    );
 }
 
 /// Reads a number out of what `id` prints: `uid=0(root) gid=0(root) ...`.
@@ -187,12 +244,18 @@ fn id_number(ids: &str, name: &str) -> Option<u32> {
 fn user(reply: &Reply, facts: &mut Map<String, Value>) {
     let ids = reply.line("ids").unwrap_or_default();
     let (uid, gid) = (id_number(ids, "uid"), id_number(ids, "gid"));
-    let by_id = ids.split_once('(').and_then(|(_, rest)| rest.split(')').next());
+    let by_id = ids
+        .split_once('(')
+        .and_then(|(_, rest)| rest.split(')').next());
     let entry: Vec<&str> = reply.line("user").unwrap_or_default().lines().collect();
     let part = |index: usize| entry.get(index).copied();
     set(facts, "user_id", json!(part(0).or(by_id)));
     set(facts, "user_uid", json!(uid));
-    set(facts, "user_gid", json!(part(1).and_then(|gid| gid.parse::<u32>().ok()).or(gid)));
+    set(
+        facts,
+        "user_gid",
+        json!(part(1).and_then(|gid| gid.parse::<u32>().ok()).or(gid)),
+    );
     set(facts, "user_gecos", json!(part(2).unwrap_or_default()));
     set(facts, "user_dir", json!(part(3).unwrap_or_default()));
     set(facts, "user_shell", json!(part(4).unwrap_or_default()));
@@ -206,10 +269,27 @@ fn user(reply: &Reply, facts: &mut Map<String, Value>) {
 
 fn date_time(reply: &Reply, facts: &mut Map<String, Value>) {
     let words: Vec<&str> = reply.line("date").unwrap_or_default().split(' ').collect();
-    let &[epoch, year, month, weekday, number, week, day, hour, minute, second, zone, offset] = words.as_slice() else {
+    let &[
+        epoch,
+        year,
+        month,
+        weekday,
+        number,
+        week,
+        day,
+        hour,
+        minute,
+        second,
+        zone,
+        offset,
+    ] = words.as_slice()
+    else {
         return;
     };
-    let utc = epoch.parse().ok().and_then(|epoch| Timestamp::from_second(epoch).ok());
+    let utc = epoch
+        .parse()
+        .ok()
+        .and_then(|epoch| Timestamp::from_second(epoch).ok());
     let written = |format: &str| utc.map_or(String::new(), |utc| utc.strftime(format).to_string());
     set(
         facts,
@@ -297,7 +377,11 @@ fn security(reply: &Reply, facts: &mut Map<String, Value>) {
         }),
     };
     set(facts, "selinux", selinux);
-    let apparmor = if reply.yes("apparmor") { "enabled" } else { "disabled" };
+    let apparmor = if reply.yes("apparmor") {
+        "enabled"
+    } else {
+        "disabled"
+    };
     set(facts, "apparmor", json!({"status": apparmor}));
     set(facts, "fips", json!(reply.line("fips") == Some("1")));
     for kind in ["rsa", "ecdsa", "ed25519", "dsa"] {
@@ -305,7 +389,11 @@ fn security(reply: &Reply, facts: &mut Map<String, Value>) {
         let mut words = key.split(' ');
         if let (Some(name), Some(public)) = (words.next(), words.next()) {
             set(facts, &format!("ssh_host_key_{kind}_public"), json!(public));
-            set(facts, &format!("ssh_host_key_{kind}_public_keytype"), json!(name));
+            set(
+                facts,
+                &format!("ssh_host_key_{kind}_public_keytype"),
+                json!(name),
+            );
         }
     }
 }
@@ -329,7 +417,10 @@ fn sections(text: &str) -> Value {
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
         }
-        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|line| line.strip_suffix(']'))
+        {
             all.insert(name.to_owned(), json!({}));
             section = Some(name.to_owned());
             continue;
@@ -337,7 +428,10 @@ fn sections(text: &str) -> Value {
         let Some((name, value)) = line.split_once(['=', ':']) else {
             continue;
         };
-        let place = section.as_ref().and_then(|section| all.get_mut(section)).and_then(Value::as_object_mut);
+        let place = section
+            .as_ref()
+            .and_then(|section| all.get_mut(section))
+            .and_then(Value::as_object_mut);
         if let Some(place) = place {
             place.insert(name.trim().to_lowercase(), json!(value.trim()));
         }
@@ -350,9 +444,18 @@ pub(super) fn virtualization(reply: &Reply, facts: &mut Map<String, Value>) {
     let text = |name: &str| reply.line(name).unwrap_or_default().to_lowercase();
     let container = text("container");
     let cgroup = text("cgroup");
-    let hints = format!("{} {} {}", text("virt_product"), text("virt_vendor"), text("virt_bios"));
-    let machine = MACHINES.iter().find(|(hint, _)| hints.contains(hint)).map(|(_, name)| *name);
-    let (kind, role) = if reply.yes("docker") || cgroup.contains("/docker") || container == "docker" {
+    let hints = format!(
+        "{} {} {}",
+        text("virt_product"),
+        text("virt_vendor"),
+        text("virt_bios")
+    );
+    let machine = MACHINES
+        .iter()
+        .find(|(hint, _)| hints.contains(hint))
+        .map(|(_, name)| *name);
+    let (kind, role) = if reply.yes("docker") || cgroup.contains("/docker") || container == "docker"
+    {
         ("docker", "guest")
     } else if reply.yes("podman") || container == "podman" {
         ("podman", "guest")
@@ -410,7 +513,10 @@ mod tests {
     use crate::connection::Reply as RawReply;
 
     fn reply(records: &[(&str, &str)]) -> Reply {
-        let out: String = records.iter().map(|(name, value)| format!("{name}={value}\0")).collect();
+        let out: String = records
+            .iter()
+            .map(|(name, value)| format!("{name}={value}\0"))
+            .collect();
         Reply::parse(&RawReply {
             out: out.into_bytes(),
             ..RawReply::default()
@@ -420,18 +526,59 @@ mod tests {
     #[test]
     fn distributions_have_the_names_and_versions_that_playbooks_test_for() {
         for (release, further, wanted) in [
-            ("ID=debian\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\n", ("debian_version", "12.11\n"), ("Debian", "12.11", "12", "bookworm", "Debian")),
-            ("ID=debian\nNAME=\"Debian GNU/Linux\"\nVERSION_CODENAME=trixie\n", ("debian_version", "trixie/sid\n"), ("Debian", "NA", "NA", "trixie", "Debian")),
-            ("ID=ubuntu\nVERSION_ID=\"22.04\"\nVERSION=\"22.04.3 LTS (Jammy Jellyfish)\"\nVERSION_CODENAME=jammy\n", ("x", ""), ("Ubuntu", "22.04", "22", "jammy", "Debian")),
-            ("ID=\"centos\"\nVERSION_ID=\"7\"\nVERSION=\"7 (Core)\"\n", ("redhat_release", "CentOS Linux release 7.9.2009 (Core)\n"), ("CentOS", "7.9", "7", "Core", "RedHat")),
-            ("ID=\"rhel\"\nVERSION_ID=\"8.6\"\nVERSION=\"8.6 (Ootpa)\"\n", ("x", ""), ("RedHat", "8.6", "8", "Ootpa", "RedHat")),
-            ("ID=newos\nNAME=NewOS\nID_LIKE=\"rhel fedora\"\nVERSION_ID=3\n", ("x", ""), ("NewOS", "3", "3", "NA", "RedHat")),
+            (
+                "ID=debian\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\n",
+                ("debian_version", "12.11\n"),
+                ("Debian", "12.11", "12", "bookworm", "Debian"),
+            ),
+            (
+                "ID=debian\nNAME=\"Debian GNU/Linux\"\nVERSION_CODENAME=trixie\n",
+                ("debian_version", "trixie/sid\n"),
+                ("Debian", "NA", "NA", "trixie", "Debian"),
+            ),
+            (
+                "ID=ubuntu\nVERSION_ID=\"22.04\"\nVERSION=\"22.04.3 LTS (Jammy Jellyfish)\"\nVERSION_CODENAME=jammy\n",
+                ("x", ""),
+                ("Ubuntu", "22.04", "22", "jammy", "Debian"),
+            ),
+            (
+                "ID=\"centos\"\nVERSION_ID=\"7\"\nVERSION=\"7 (Core)\"\n",
+                ("redhat_release", "CentOS Linux release 7.9.2009 (Core)\n"),
+                ("CentOS", "7.9", "7", "Core", "RedHat"),
+            ),
+            (
+                "ID=\"rhel\"\nVERSION_ID=\"8.6\"\nVERSION=\"8.6 (Ootpa)\"\n",
+                ("x", ""),
+                ("RedHat", "8.6", "8", "Ootpa", "RedHat"),
+            ),
+            (
+                "ID=newos\nNAME=NewOS\nID_LIKE=\"rhel fedora\"\nVERSION_ID=3\n",
+                ("x", ""),
+                ("NewOS", "3", "3", "NA", "RedHat"),
+            ),
         ] {
             let mut found = Map::new();
             distribution(&reply(&[("os_release", release), further]), &mut found);
-            let of = |name: &str| found[&format!("ansible_{name}")].as_str().unwrap().to_owned();
-            let got = (of("distribution"), of("distribution_version"), of("distribution_major_version"), of("distribution_release"), of("os_family"));
-            let wanted = (wanted.0.into(), wanted.1.into(), wanted.2.into(), wanted.3.into(), wanted.4.into());
+            let of = |name: &str| {
+                found[&format!("ansible_{name}")]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            };
+            let got = (
+                of("distribution"),
+                of("distribution_version"),
+                of("distribution_major_version"),
+                of("distribution_release"),
+                of("os_family"),
+            );
+            let wanted = (
+                wanted.0.into(),
+                wanted.1.into(),
+                wanted.2.into(),
+                wanted.3.into(),
+                wanted.4.into(),
+            );
             assert_eq!(got, wanted);
         }
     }
@@ -439,23 +586,50 @@ mod tests {
     #[test]
     fn own_facts_are_json_or_sections() {
         let mut found = Map::new();
-        own(&reply(&[("local_a", "{\"x\": 1}"), ("local_b", "# c\n[main]\nKey = v\n")]), &mut found);
-        assert_eq!(found["ansible_local"], json!({"a": {"x": 1}, "b": {"main": {"key": "v"}}}));
+        own(
+            &reply(&[
+                ("local_a", "{\"x\": 1}"),
+                ("local_b", "# c\n[main]\nKey = v\n"),
+            ]),
+            &mut found,
+        );
+        assert_eq!(
+            found["ansible_local"],
+            json!({"a": {"x": 1}, "b": {"main": {"key": "v"}}})
+        );
     }
 
     #[test]
     fn the_kind_of_machine_is_told() {
         for (records, kind, role) in [
-            (vec![("container", "systemd-nspawn\n")], "container", "guest"),
+            (
+                vec![("container", "systemd-nspawn\n")],
+                "container",
+                "guest",
+            ),
             (vec![("docker", "yes")], "docker", "guest"),
-            (vec![("virt_vendor", "QEMU"), ("cpu_flags", "hypervisor")], "kvm", "guest"),
-            (vec![("virt_product", "VMware Virtual Platform")], "VMware", "guest"),
+            (
+                vec![("virt_vendor", "QEMU"), ("cpu_flags", "hypervisor")],
+                "kvm",
+                "guest",
+            ),
+            (
+                vec![("virt_product", "VMware Virtual Platform")],
+                "VMware",
+                "guest",
+            ),
             (vec![("dev_kvm", "yes")], "kvm", "host"),
             (vec![], "NA", "NA"),
         ] {
             let mut found = Map::new();
             virtualization(&reply(&records), &mut found);
-            assert_eq!((&found["ansible_virtualization_type"], &found["ansible_virtualization_role"]), (&json!(kind), &json!(role)));
+            assert_eq!(
+                (
+                    &found["ansible_virtualization_type"],
+                    &found["ansible_virtualization_role"]
+                ),
+                (&json!(kind), &json!(role))
+            );
         }
     }
 }

@@ -10,8 +10,15 @@ use crate::modules::files::Reply;
 pub(super) fn facts(reply: &Reply, facts: &mut Map<String, Value>) {
     let mut interfaces = links(reply);
     let (mut four, mut six) = (Vec::new(), Vec::new());
-    for address in reply.get("ip_addr").unwrap_or_default().lines().filter_map(Address::parse) {
-        let own = interfaces.entry(address.interface.clone()).or_insert_with(|| json!({}));
+    for address in reply
+        .get("ip_addr")
+        .unwrap_or_default()
+        .lines()
+        .filter_map(Address::parse)
+    {
+        let own = interfaces
+            .entry(address.interface.clone())
+            .or_insert_with(|| json!({}));
         let Some(own) = own.as_object_mut() else {
             continue;
         };
@@ -42,9 +49,15 @@ pub(super) fn facts(reply: &Reply, facts: &mut Map<String, Value>) {
     facts.insert("ansible_interfaces".into(), json!(names));
     facts.insert("ansible_all_ipv4_addresses".into(), json!(four));
     facts.insert("ansible_all_ipv6_addresses".into(), json!(six));
-    for (name, record, part) in [("default_ipv4", "route4", "ipv4"), ("default_ipv6", "route6", "ipv6")] {
+    for (name, record, part) in [
+        ("default_ipv4", "route4", "ipv4"),
+        ("default_ipv6", "route6", "ipv6"),
+    ] {
         let route = reply.line(record).unwrap_or_default();
-        facts.insert(format!("ansible_{name}"), Value::Object(default(route, part, &interfaces)));
+        facts.insert(
+            format!("ansible_{name}"),
+            Value::Object(default(route, part, &interfaces)),
+        );
     }
     for (name, interface) in interfaces {
         let clean = name.replace(['-', '.', ':'], "_");
@@ -78,7 +91,10 @@ fn links(reply: &Reply) -> Map<String, Value> {
             "promisc": flags & 0x100 != 0,
             "type": kind,
         });
-        if let Some(entry) = entry.as_object_mut().filter(|_| !matches!(mac, "-" | "00:00:00:00:00:00")) {
+        if let Some(entry) = entry
+            .as_object_mut()
+            .filter(|_| !matches!(mac, "-" | "00:00:00:00:00:00"))
+        {
             entry.insert("macaddress".into(), json!(mac));
         }
         interfaces.insert(name.to_owned(), entry);
@@ -114,7 +130,12 @@ impl Address {
         };
         let (address, prefix) = match address.split_once('/') {
             Some(parts) => parts,
-            None => (address, after("peer").and_then(|peer| peer.split('/').nth(1)).unwrap_or("32")),
+            None => (
+                address,
+                after("peer")
+                    .and_then(|peer| peer.split('/').nth(1))
+                    .unwrap_or("32"),
+            ),
         };
         Some(Self {
             interface,
@@ -128,7 +149,9 @@ impl Address {
 
     fn four(&self) -> Value {
         let prefix: u32 = self.prefix.parse().unwrap_or(32);
-        let mask = u32::MAX.checked_shl(32_u32.saturating_sub(prefix)).unwrap_or(0);
+        let mask = u32::MAX
+            .checked_shl(32_u32.saturating_sub(prefix))
+            .unwrap_or(0);
         let own: Ipv4Addr = self.address.parse().unwrap_or(Ipv4Addr::UNSPECIFIED);
         json!({
             "address": self.address,
@@ -162,13 +185,18 @@ fn default(route: &str, part: &str, interfaces: &Map<String, Value>) -> Map<Stri
             found.insert(name.into(), value.clone());
         }
     }
-    let lists = [interface.get(part).cloned(), interface.get(format!("{part}_secondaries")).cloned()];
+    let lists = [
+        interface.get(part).cloned(),
+        interface.get(format!("{part}_secondaries")).cloned(),
+    ];
     for entry in lists.into_iter().flatten() {
         let entries = match entry {
             Value::Array(entries) => entries,
             one => vec![one],
         };
-        let own = entries.into_iter().find(|entry| entry.get("address") == Some(&json!(address)));
+        let own = entries
+            .into_iter()
+            .find(|entry| entry.get("address") == Some(&json!(address)));
         if let Some(Value::Object(own)) = own {
             found.extend(own);
         }
@@ -198,14 +226,20 @@ mod tests {
         });
         let mut found = Map::new();
         facts(&reply, &mut found);
-        assert_eq!(found["ansible_all_ipv4_addresses"], json!(["192.0.2.2", "192.0.2.9"]));
+        assert_eq!(
+            found["ansible_all_ipv4_addresses"],
+            json!(["192.0.2.2", "192.0.2.9"])
+        );
         assert_eq!(found["ansible_interfaces"], json!(["eth0", "lo", "br-1"]));
         assert_eq!(
             found["ansible_default_ipv4"],
             json!({"interface": "eth0", "address": "192.0.2.2", "gateway": "192.0.2.1", "macaddress": "02:fc:00:00:00:01", "mtu": 1400, "type": "ether", "prefix": "24", "netmask": "255.255.255.0", "network": "192.0.2.0", "broadcast": "192.0.2.255", "alias": "eth0"})
         );
         assert_eq!(found["ansible_br_1"]["type"], json!("bridge"));
-        assert_eq!(found["ansible_eth0"]["ipv4_secondaries"][0]["address"], json!("192.0.2.9"));
+        assert_eq!(
+            found["ansible_eth0"]["ipv4_secondaries"][0]["address"],
+            json!("192.0.2.9")
+        );
         assert_eq!(found["ansible_default_ipv6"], json!({}));
     }
 }

@@ -44,7 +44,8 @@ printf 'sizes='
 set --
 while read -r d m t o x y; do
 case $t in nfs*|cifs|smb*|fuse.sshfs|glusterfs|ceph|9p|afs|lustre|autofs) continue ;; esac
-case $d in /*) m=$(printf '%b_' "$(printf '%s' "$m" | sed 's/\\\([0-7][0-7][0-7]\)/\\0\1/g')"); set -- "$@" "${m%_}" ;; esac
+case $m in *\\*) m=$(printf '%b_' "$(printf '%s' "$m" | sed 's/\\\([0-7][0-7][0-7]\)/\\0\1/g')"); m=${m%_} ;; esac
+case $d in /*) set -- "$@" "$m" ;; esac
 done </proc/mounts
 [ $# = 0 ] || stat -f -c '%S %b %f %a %c %d %n' -- "$@" 2>/dev/null
 printf '\0'

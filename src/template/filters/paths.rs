@@ -69,13 +69,17 @@ pub(super) const FILTERS: &[Plugin] = &[
     }),
     Plugin::new("win_dirname", &["path"], 1, |r, b| {
         let path = b.printed(r, 0)?;
-        let end = path.rfind(['\\', '/']).unwrap_or(0);
-        let head = path.get(..end).unwrap_or_default();
-        let root = head.is_empty() || head.ends_with(':');
-        let with = path
-            .get(..=end)
-            .filter(|_| end > 0 || path.starts_with(['\\', '/']));
-        Ok(Object::from(if root { with.unwrap_or(head) } else { head }))
+        let drive = if path.chars().nth(1) == Some(':') {
+            2
+        } else {
+            0
+        };
+        let (drive, rest) = path.split_at_checked(drive).unwrap_or(("", &path));
+        let end = rest.rfind(['\\', '/']).map_or(0, |at| at + 1);
+        let head = rest.get(..end).unwrap_or_default();
+        let trimmed = head.trim_end_matches(['\\', '/']);
+        let head = if trimmed.is_empty() { head } else { trimmed };
+        Ok(Object::from(drive.to_owned() + head))
     }),
     Plugin::new("win_splitdrive", &["path"], 1, |r, b| {
         let path = b.printed(r, 0)?;

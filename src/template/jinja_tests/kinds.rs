@@ -86,13 +86,6 @@ pub(super) const TESTS: &[Plugin] = &[
     Plugin::new("upper", &["value"], 1, |r, b| {
         Ok(Object::Bool(python_text::is_upper(&b.printed(r, 0)?)))
     }),
-    Plugin::new("vault_encrypted", &["value"], 1, |_, b| {
-        let value = b.value();
-        let vault = value
-            .as_text()
-            .is_some_and(|text| text.starts_with("$ANSIBLE_VAULT;"));
-        Ok(Object::Bool(vault))
-    }),
 ];
 
 #[expect(

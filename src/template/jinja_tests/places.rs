@@ -60,10 +60,7 @@ fn path(rendering: &Rendering, bound: &Bound, fits: fn(PathKind) -> bool) -> Res
 }
 
 fn matches(rendering: &Rendering, bound: &Bound, kind: &str) -> Result<Object, Fault> {
-    let value = bound.value();
-    let Some(text) = value.as_text() else {
-        return Err(failed(format!("needs text, not {}", value.described())));
-    };
+    let text = bound.printed(rendering, 0)?;
     let flags = Flags {
         ignore_case: bound.flag(2, false)?,
         multiline: bound.flag(3, false)?,
@@ -73,12 +70,12 @@ fn matches(rendering: &Rendering, bound: &Bound, kind: &str) -> Result<Object, F
         None => String::new(),
     };
     Ok(Object::Bool(match kind {
-        "search" => Pattern::new(&written, flags)?.search(text)?.is_some(),
+        "search" => Pattern::new(&written, flags)?.search(&text)?.is_some(),
         "match" => Pattern::new(&format!("\\A(?:{written})"), flags)?
-            .search(text)?
+            .search(&text)?
             .is_some(),
         "fullmatch" => Pattern::new(&format!("\\A(?:{written})\\Z"), flags)?
-            .search(text)?
+            .search(&text)?
             .is_some(),
         other => {
             return Err(failed(format!(

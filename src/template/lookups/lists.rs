@@ -47,7 +47,7 @@ fn level(rendering: &Rendering, terms: &[Object]) -> Result<Vec<Object>, Fault> 
     let mut items = Vec::new();
     for term in terms {
         match term {
-            Object::List(_) | Object::Tuple(_) => items.extend(rendering.items(term)?),
+            Object::List(_) | Object::Tuple(_) => items.extend(rendering.present(term)?),
             other => items.push(other.clone()),
         }
     }

@@ -17,6 +17,21 @@ fn of(span: Span, form: Form) -> Expression {
     Expression { span, form }
 }
 
+/// The methods that change a list or a map.
+const CHANGING: [&str; 11] = [
+    "append",
+    "clear",
+    "extend",
+    "insert",
+    "pop",
+    "popitem",
+    "remove",
+    "reverse",
+    "setdefault",
+    "sort",
+    "update",
+];
+
 impl Lower<'_> {
     /// Lowers an expression.
     pub(super) fn expression(&mut self, expression: &Expr<'_>) -> Expression {
@@ -66,6 +81,7 @@ impl Lower<'_> {
             Expr::Filter(filter) => self.filter(self.span(filter.span()), filter),
             Expr::Test(test) => self.test(self.span(test.span()), test),
             Expr::GetAttr(access) => {
+                self.changes |= CHANGING.contains(&access.name);
                 let base = self.boxed(&access.expr);
                 let span = base.span.to(self.span(access.span()));
                 of(span, Form::Attribute(base, access.name.into()))

@@ -32,6 +32,7 @@ pub(crate) fn compile(text: &str, mode: Mode) -> Result<Program, Vec<Issue>> {
             body,
             blocks: lower.blocks,
             sets: lower.sets,
+            changes: lower.changes,
             newline: lower.newline,
             warnings: lower.issues,
             text: text.into(),
@@ -61,6 +62,7 @@ struct Lower<'t> {
     plain_backslash: bool,
     /// Whether what is read now is an output, `{{ ... }}`.
     in_output: bool,
+    changes: bool,
     newline: &'static str,
     issues: Vec<Issue>,
     blocks: HashMap<Arc<str>, Arc<[Statement]>>,
@@ -76,6 +78,7 @@ impl<'t> Lower<'t> {
             address: 0,
             plain_backslash: matches!(mode, Mode::Value | Mode::Expression),
             in_output: is_expression(mode),
+            changes: false,
             newline: "\n",
             issues: Vec::new(),
             blocks: HashMap::new(),

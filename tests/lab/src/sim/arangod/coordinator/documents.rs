@@ -40,6 +40,13 @@ pub async fn answer(coordinator: &Coordinator, request: &Request) -> Response {
         }
         _ => return Response::wrong_method(),
     };
+    // The replication's own notes are written also while nothing else may be.
+    if !matches!(method, "GET" | "HEAD")
+        && coordinator.catalog().read_only
+        && !collection.starts_with('_')
+    {
+        return Response::error(403, 1004, "read-only");
+    }
     let overwrite = request.query("overwrite") == Some("true");
     let question = Question {
         method: if method == "HEAD" { "GET" } else { method },
@@ -161,7 +168,7 @@ impl Coordinator {
         request.connect_limit = connect_limit.min(left);
         request.body.clone_from(&question.body);
         match call(request).await {
-            Ok(reply) => judge(reply, question),
+            Ok(reply) => judge(&reply, question),
             Err(error @ CallError::NotSent { .. }) => Tried::Again(error.to_string()),
             Err(error @ CallError::Unanswered { .. }) => Tried::Answer(Response::error(
                 503,
@@ -179,7 +186,7 @@ enum Tried {
 }
 
 /// Tells an answer from a server's saying that it does not lead.
-fn judge(reply: Reply, question: &Question<'_>) -> Tried {
+fn judge(reply: &Reply, question: &Question<'_>) -> Tried {
     let mut body = reply.json();
     let number = body.get("errorNum").and_then(Value::as_u64);
     // A server that starts, and one that does not lead, say so with a 503.
@@ -237,10 +244,10 @@ mod tests {
             (500, 1498, false),
             (503, 503, true),
         ] {
-            let tried = judge(reply(status, &json!({"errorNum": number})), &question);
+            let tried = judge(&reply(status, &json!({"errorNum": number})), &question);
             assert_eq!(matches!(tried, Tried::Again(_)), again, "{status} {number}");
         }
-        let Tried::Answer(good) = judge(reply(200, &json!({"_key": "k", "n": 1})), &question)
+        let Tried::Answer(good) = judge(&reply(200, &json!({"_key": "k", "n": 1})), &question)
         else {
             panic!("an answer");
         };
