@@ -35,7 +35,7 @@ impl Scope {
             explain_place(&place, name, &mut all);
         }
         if let Some(value) = self.magic(name) {
-            all.push(bare(Precedence::Magic, value));
+            all.push(bare(Precedence::Magic, value.value.clone()));
         }
         for place in rest {
             explain_place(&place, name, &mut all);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::Precedence;
 use crate::inventory::{Level, LevelVars, VarTable};
 use crate::template::Raw;
-use crate::yaml::{Data, Key, Loc, Node, Problem, variable_template, variable_value};
+use crate::yaml::{Data, Key, Loc, Node, Problem, inert_text, variable_template, variable_value};
 
 /// Variables that lie somewhere else as they were written: in a role, a play, a task.
 pub trait Written: Send + Sync + Debug {
@@ -148,6 +148,19 @@ pub(super) fn plain(value: &Value, templated: bool) -> Raw {
         value: value.clone(),
         templated,
         origin: None,
+    }
+}
+
+/// Makes templates of data that render to that data.
+pub(super) fn inert(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(inert_text(text)),
+        Value::Array(items) => items.iter().map(inert).collect(),
+        Value::Object(entries) => entries
+            .iter()
+            .map(|(name, value)| (name.clone(), inert(value)))
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     }
 }
 

@@ -8,12 +8,13 @@
 mod connection;
 mod explain;
 mod extra;
+mod host_vars;
 mod layer;
 mod magic;
-mod maps;
 mod precedence;
 #[cfg(test)]
 mod precedence_tests;
+mod roster;
 mod scope;
 mod siblings;
 mod ssh_arguments;

@@ -6,9 +6,10 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{Layer, Layers, Precedence, RunMagic, Scope, World};
+use crate::clock::SimulatedClock;
 use crate::inventory::Inventory;
 use crate::inventory::testing::MemoryFiles;
-use crate::template::Variables;
+use crate::template::{Outside, Templater, Variables};
 use crate::yaml::{Source, parse};
 
 const FILES: [(&str, &str); 9] = [
@@ -368,4 +369,100 @@ fn groups_that_disagree_are_named() {
         found[0].notes,
         ["host h1 gets the value of `b`", "`a` sets it at hosts:10:1"]
     );
+}
+
+/// A machine without files and programs.
+#[derive(Debug)]
+struct Nothing;
+
+impl Outside for Nothing {
+    fn read(&self, _kind: &str, path: &str) -> Result<String, String> {
+        Err(format!("there is no {path}"))
+    }
+
+    fn find(&self, _kind: &str, _path: &str) -> Option<String> {
+        None
+    }
+
+    fn glob(&self, _kind: &str, _pattern: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn env(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    fn pipe(&self, command: &str) -> Result<String, String> {
+        Err(format!("{command} cannot be run"))
+    }
+}
+
+/// A template is rendered in the scope of the host whose variable it is, and data is never rendered.
+#[test]
+fn templates_see_what_a_scope_holds() {
+    let world = world(Vec::new());
+    let danger = "{{ 1 + 1 }} \"quoted\" it's \\ \\n {% x %}\n\n{# c #} \\";
+    world.set_variables("h2", map(&json!({"r": {"stdout": danger}})));
+    world.set_facts("h2", map(&json!({"ansible_distribution": "Debian"})));
+    let play = "who: '{{ inventory_hostname }}'\nall_who: \"{{ groups['web'] | map('extract', hostvars, 'own') | list }}\"\n\
+                raw: [!unsafe '{{ no }}', 'yes', yes]\n";
+    let scope = scope_of(&world, "h2", vec![written(Precedence::Play, play)]);
+    let variables: Arc<dyn Variables> = Arc::new(scope);
+    let templater = Templater::new(Arc::new(Nothing), Arc::new(SimulatedClock::new()));
+    let render = |text: &str| {
+        let rendered = templater.value(&json!(text), None, &variables);
+        rendered.unwrap_or_else(|error| panic!("{text}: {error}"))
+    };
+    let cases = [
+        ("{{ who }}", json!("h2")),
+        ("{{ hostvars['h2'].own }}", json!("playbook group_vars web")),
+        ("{{ hostvars.h2.own }}", json!("playbook group_vars web")),
+        ("{{ hostvars['h1.eu'].inventory_hostname }}", json!("h1.eu")),
+        (
+            "{{ hostvars['h1.eu'].who | default('none') }}",
+            json!("none"),
+        ),
+        (
+            "{{ 'h3' in hostvars }} {{ hostvars | length }}",
+            json!("False 2"),
+        ),
+        ("{{ r.stdout }}", json!(danger)),
+        ("{{ hostvars.h2.r.stdout }}", json!(danger)),
+        ("{{ vars['r']['stdout'] }}", json!(danger)),
+        ("{{ vars.who }}", json!("h2")),
+        ("{{ vars['wh' ~ 'o'] }}", json!("h2")),
+        ("{{ raw }}", json!(["{{ no }}", "yes", true])),
+        (
+            "{{ ansible_facts.distribution }} {{ ansible_distribution }}",
+            json!("Debian Debian"),
+        ),
+        (
+            "{{ groups['web'] | length }} {{ groups.all[0] }}",
+            json!("2 h1.eu"),
+        ),
+        ("{{ group_names }}", json!(["eu", "web"])),
+        (
+            "{{ undefined_thing | default(omit) }}",
+            json!(crate::template::OMIT),
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(render(text), expected, "{text}");
+    }
+    let error = templater.value(&json!("{{ hostvars.h2.nothing }}"), None, &variables);
+    assert!(error.is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn data_inside_vars_renders_to_itself(text in "[{}%#'\"\\\\a-c \n-]{0,16}") {
+        let world = world(Vec::new());
+        world.set_variables("h2", map(&json!({"r": [text]})));
+        let variables: Arc<dyn Variables> = Arc::new(scope_of(&world, "h2", Vec::new()));
+        let templater = Templater::new(Arc::new(Nothing), Arc::new(SimulatedClock::new()));
+        let rendered = templater.value(&json!("{{ vars['r'][0] }}"), None, &variables);
+        prop_assert_eq!(rendered.unwrap(), json!(text));
+    }
 }

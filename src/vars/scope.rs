@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::layer::plain;
-use super::maps::{HostVars, groups};
+use super::host_vars::HostVars;
+use super::layer::{inert, plain};
+use super::roster::Roster;
 use super::{HostState, Layer, Layers, Precedence, World};
-use crate::inventory::{HostName, Inventory, directory_of};
+use crate::inventory::{HostName, directory_of};
 use crate::template::{Raw, Scopes, Variables};
 
 /// The variables of one host, as they were when the scope was made; looked up from the strongest layer down.
 #[derive(Debug, Clone)]
 pub struct Scope {
     world: Arc<World>,
-    inventory: Arc<Inventory>,
+    roster: Arc<Roster>,
     host: HostName,
     playbook: Arc<str>,
     /// The inventory's layers, from the lowest to the highest.
@@ -33,12 +34,12 @@ impl Scope {
         layers: Arc<Layers>,
         magic: Arc<Map<String, Value>>,
     ) -> Self {
-        let inventory = world.inventory();
+        let roster = world.roster();
         let files = world.playbook(playbook);
-        let levels = inventory.levels(host, files.as_deref());
+        let levels = roster.levels(host, files.as_deref());
         Self {
             levels: Arc::new(levels.into_iter().map(Layer::from).collect()),
-            inventory,
+            roster,
             host: HostName::new(host),
             playbook: Arc::from(playbook),
             layers,
@@ -77,7 +78,37 @@ impl Scope {
             .chain(std::iter::once(Found::BuiltIn(&self.host)))
     }
 
-    pub(super) fn magic(&self, name: &str) -> Option<Value> {
+    pub(super) fn magic(&self, name: &str) -> Option<Arc<Raw>> {
+        let given = self.magic.contains_key(name);
+        match name {
+            "groups" if !given => Some(self.roster.groups()),
+            "ansible_facts" if !given => Some(self.state.ansible_facts()),
+            "vars" if !given => Some(Arc::new(self.whole())),
+            _ => Some(Arc::new(plain(&self.small_magic(name)?, false))),
+        }
+    }
+
+    /// Returns `vars`: all variables by name, as templates; what is data is written so that it renders to itself.
+    fn whole(&self) -> Raw {
+        let mut names = self.names();
+        names.retain(|name| name != "vars" && name != "hostvars");
+        let entry = |name: String| {
+            let raw = self.lookup(&name)?;
+            let value = if raw.templated {
+                raw.value
+            } else {
+                inert(&raw.value)
+            };
+            Some((name, value))
+        };
+        Raw {
+            value: Value::Object(names.into_iter().filter_map(entry).collect()),
+            templated: true,
+            origin: None,
+        }
+    }
+
+    fn small_magic(&self, name: &str) -> Option<Value> {
         if let Some(value) = self.magic.get(name) {
             return Some(match (name, value) {
                 ("playbook_dir", Value::String(path)) => self.world.run.absolute(path).into(),
@@ -87,16 +118,15 @@ impl Scope {
         if let Some(value) = self.world.run_variables.get(name) {
             return Some(value.clone());
         }
-        let source = || self.inventory.source_of(self.host.as_str());
+        let source = || self.roster.source_of(self.host.as_str());
         let path = |path: Option<&str>| path.map(|path| self.world.run.absolute(path));
         match name {
             "inventory_hostname" => Some(self.host.as_str().into()),
             "inventory_hostname_short" => Some(self.host.short().into()),
             "group_names" => {
-                let names = self.inventory.groups_of(self.host.as_str());
+                let names = self.roster.groups_of(self.host.as_str());
                 Some(names.into_iter().map(Value::from).collect())
             }
-            "groups" => Some(Value::Object(groups(&self.inventory))),
             // A list of hosts on the command line is no file.
             "inventory_file" => Some(path(source()).into()),
             "inventory_dir" => {
@@ -106,7 +136,6 @@ impl Scope {
                 Some(path(directory).into())
             }
             "playbook_dir" => Some(self.world.run.absolute(&self.playbook).into()),
-            "ansible_facts" => Some(Value::Object(self.state.ansible_facts())),
             _ => None,
         }
     }
@@ -122,13 +151,14 @@ pub(super) enum Found<'a> {
 }
 
 impl Found<'_> {
-    pub(super) fn find(&self, name: &str) -> Option<Raw> {
+    pub(super) fn find(&self, name: &str) -> Option<Arc<Raw>> {
+        let data = |value: &Value| Arc::new(plain(value, false));
         match self {
-            Self::Layer(layer) => layer.find(name),
-            Self::SetFact(state) => state.variable(name).map(|value| plain(value, false)),
-            Self::Facts(state) => state.fact(name).map(|value| plain(value, false)),
+            Self::Layer(layer) => layer.find(name).map(Arc::new),
+            Self::SetFact(state) => state.variable(name).cloned(),
+            Self::Facts(state) => state.fact(name).map(data),
             Self::BuiltIn(host) => {
-                (name == "ansible_host").then(|| plain(&Value::from(host.as_str()), false))
+                (name == "ansible_host").then(|| data(&Value::from(host.as_str())))
             }
         }
     }
@@ -146,7 +176,7 @@ impl Found<'_> {
 }
 
 /// The magic variables that every scope has, beside those of run, play and task.
-pub(super) const MAGIC: [&str; 9] = [
+pub(super) const MAGIC: [&str; 10] = [
     "ansible_facts",
     "group_names",
     "groups",
@@ -156,19 +186,22 @@ pub(super) const MAGIC: [&str; 9] = [
     "inventory_hostname",
     "inventory_hostname_short",
     "playbook_dir",
+    "vars",
 ];
 
 impl Variables for Scope {
     fn lookup(&self, name: &str) -> Option<Raw> {
+        self.shared(name).map(Arc::unwrap_or_clone)
+    }
+
+    fn shared(&self, name: &str) -> Option<Arc<Raw>> {
         // A loop's variable may be called as anything.
-        let in_loop = self.layers.down(Precedence::Loop, Precedence::Loop);
-        if let Some(found) = in_loop.into_iter().find_map(|layer| layer.find(name)) {
-            return Some(found);
+        let mut in_loop = self.layers.down(Precedence::Loop, Precedence::Loop);
+        if let Some(found) = in_loop.find_map(|layer| layer.find(name)) {
+            return Some(Arc::new(found));
         }
-        if let Some(value) = self.magic(name) {
-            return Some(plain(&value, false));
-        }
-        self.down().find_map(|place| place.find(name))
+        self.magic(name)
+            .or_else(|| self.down().find_map(|place| place.find(name)))
     }
 
     fn scopes(&self, name: &str) -> Option<Arc<dyn Scopes>> {
@@ -176,7 +209,7 @@ impl Variables for Scope {
         if name != "hostvars" || in_loop.any(|layer| layer.find(name).is_some()) {
             return None;
         }
-        let hosts = HostVars::new(&self.world, &self.inventory, &self.playbook);
+        let hosts = HostVars::new(&self.world, &self.roster, &self.playbook);
         Some(Arc::new(hosts))
     }
 

@@ -1,17 +1,20 @@
 //! What is known of a host since the run began: facts, registered results, variables that tasks set or loaded.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
+use super::layer::plain;
 use super::{Layer, Precedence, Values};
+use crate::template::Raw;
 
 /// The variables of a host that came while the run went on. A copy is cheap; values are shared.
 #[derive(Debug, Clone, Default)]
 pub struct HostState {
     facts: Arc<Map<String, Value>>,
-    set: Arc<BTreeMap<String, Arc<Value>>>,
+    ansible_facts: OnceLock<Arc<Raw>>,
+    set: Arc<BTreeMap<String, Arc<Raw>>>,
     included: Vec<Layer>,
 }
 
@@ -25,7 +28,7 @@ impl HostState {
     pub fn variables(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.set
             .iter()
-            .map(|(name, value)| (name.as_str(), &**value))
+            .map(|(name, raw)| (name.as_str(), &raw.value))
     }
 
     /// Returns a fact under the name that a variable has: `ansible_hostname`, `services`.
@@ -33,17 +36,21 @@ impl HostState {
         self.facts.get(name)
     }
 
-    /// Returns `ansible_facts`: all facts, without `ansible_` before their names.
-    pub(super) fn ansible_facts(&self) -> Map<String, Value> {
+    /// Returns `ansible_facts`: all facts, without `ansible_` before their names; made once for all who look.
+    pub(super) fn ansible_facts(&self) -> Arc<Raw> {
         let short = |(name, value): (&String, &Value)| {
             let short = name.strip_prefix("ansible_").unwrap_or(name);
             (short.to_owned(), value.clone())
         };
-        self.facts.iter().map(short).collect()
+        let make = || {
+            let all = self.facts.iter().map(short).collect();
+            Arc::new(plain(&Value::Object(all), false))
+        };
+        Arc::clone(self.ansible_facts.get_or_init(make))
     }
 
-    pub(super) fn variable(&self, name: &str) -> Option<&Value> {
-        self.set.get(name).map(Arc::as_ref)
+    pub(super) fn variable(&self, name: &str) -> Option<&Arc<Raw>> {
+        self.set.get(name)
     }
 
     /// Returns what `include_vars` loaded, from the lowest to the highest.
@@ -56,19 +63,23 @@ impl HostState {
         // A fact must not lead the connection elsewhere: the inventory says how a host is reached.
         let harmless = facts.into_iter().filter(|(name, _)| !is_connection(name));
         known.extend(harmless);
+        self.ansible_facts = OnceLock::new();
     }
 
     pub(super) fn clear_facts(&mut self) {
         self.facts = Arc::default();
+        self.ansible_facts = OnceLock::new();
     }
 
     pub(super) fn set_variables(&mut self, variables: Map<String, Value>) {
         let known = Arc::make_mut(&mut self.set);
-        known.extend(
-            variables
-                .into_iter()
-                .map(|(name, value)| (name, Arc::new(value))),
-        );
+        let raw = |value| Raw {
+            value,
+            templated: false,
+            origin: None,
+        };
+        let shared = |(name, value)| (name, Arc::new(raw(value)));
+        known.extend(variables.into_iter().map(shared));
     }
 
     /// Adds what a file of variables holds; loading a file again moves it to the top.
@@ -116,11 +127,12 @@ mod tests {
         assert_eq!(state.fact("ansible_hostname"), Some(&json!("db1")));
         let expected =
             json!({"hostname": "db1", "services": {}, "ssh_host_key_rsa_public": "AAAA"});
-        assert_eq!(Value::Object(state.ansible_facts()), expected);
+        assert_eq!(state.ansible_facts().value, expected);
         let before = state.clone();
         state.clear_facts();
         assert!(state.facts().is_empty());
         assert_eq!(before.facts().len(), 3);
+        assert_eq!(state.ansible_facts().value, json!({}));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::{Map, Value};
 
+use super::roster::Roster;
 use super::{HostState, Layer, Layers, RunMagic, Scope, Values};
 use crate::inventory::{Files, Inventory, VarTable, VarsDirectory};
 use crate::yaml::Problem;
@@ -12,7 +13,7 @@ use crate::yaml::Problem;
 /// The variables of a run; shared by all its threads.
 #[derive(Debug)]
 pub struct World {
-    inventory: RwLock<Arc<Inventory>>,
+    roster: RwLock<Arc<Roster>>,
     /// What runs added to the inventory, to be added again when it is read anew.
     additions: RwLock<Vec<Addition>>,
     playbooks: RwLock<BTreeMap<String, Arc<VarsDirectory>>>,
@@ -40,7 +41,7 @@ impl World {
     /// Makes the world of a run; `extra` are the layers of `-e`, in the order of the command line.
     pub fn new(inventory: Inventory, extra: Vec<Layer>, run: RunMagic) -> Arc<Self> {
         Arc::new(Self {
-            inventory: RwLock::new(Arc::new(inventory)),
+            roster: RwLock::new(Roster::new(inventory)),
             additions: RwLock::default(),
             playbooks: RwLock::default(),
             hosts: RwLock::default(),
@@ -52,7 +53,11 @@ impl World {
 
     /// Returns the inventory as it is now.
     pub fn inventory(&self) -> Arc<Inventory> {
-        Arc::clone(&read(&self.inventory))
+        Arc::clone(self.roster().inventory())
+    }
+
+    pub(super) fn roster(&self) -> Arc<Roster> {
+        Arc::clone(&read(&self.roster))
     }
 
     /// Reads `group_vars` and `host_vars` beside a playbook; returns warnings.
@@ -158,14 +163,14 @@ impl World {
 
     fn add(&self, addition: Addition) -> Result<bool, Vec<Problem>> {
         let mut problems = self.addition_problems(&addition);
-        let mut current = write(&self.inventory);
+        let mut current = write(&self.roster);
         // Those who look at the inventory as it was keep their copy.
-        let mut changed = (**current).clone();
+        let mut changed = (**current.inventory()).clone();
         match addition.apply(&mut changed) {
             Err(mut wrong) => problems.append(&mut wrong),
             Ok(_) if !problems.is_empty() => {}
             Ok(has_changed) => {
-                *current = Arc::new(changed);
+                *current = Roster::new(changed);
                 write(&self.additions).push(addition);
                 return Ok(has_changed);
             }
@@ -210,7 +215,7 @@ impl World {
                 }
             }
         }
-        *write(&self.inventory) = Arc::new(inventory);
+        *write(&self.roster) = Roster::new(inventory);
         Ok(())
     }
 }
