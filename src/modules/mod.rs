@@ -167,6 +167,8 @@ pub struct Outcome {
     pub secrets: Vec<Secret>,
     /// Warnings for people.
     pub warnings: Vec<String>,
+    /// What to tell people where nothing was changed; empty for most modules.
+    pub tell: String,
 }
 
 /// What the engine does on behalf of a module.

@@ -111,12 +111,16 @@ impl Ended {
         } else {
             StepOutcome::Ok
         };
-        let message = if outcome.changed { summary } else { "" };
+        let message = if outcome.changed {
+            summary.to_owned()
+        } else {
+            outcome.tell
+        };
         Self {
             effects: outcome.effects,
             diff: outcome.diff,
             warnings: outcome.warnings,
-            ..Self::new(word, result, message.to_owned())
+            ..Self::new(word, result, message)
         }
     }
 
