@@ -2,10 +2,75 @@
 //!
 //! The only room that reads the environment, prints, and knows where files are.
 
+mod args;
+mod asking;
+mod commands;
 mod embedded;
 pub mod failure;
+mod interrupt;
+mod lines;
+mod machine;
+mod output;
+mod prepared;
+mod progress;
+mod sessions;
+mod settings;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use args::{Cli, Command};
+use failure::{ExitCode, Failure};
+use machine::{Environment, Machine};
 
 /// Runs the program and returns its exit code.
 pub fn run() -> u8 {
-    failure::ExitCode::Done as u8
+    let code = match Cli::try_parse() {
+        Ok(cli) => match dispatch(cli.command) {
+            Ok(code) => code,
+            Err(failure) => {
+                for problem in &failure.problems {
+                    output::message(&failure::draw(problem));
+                }
+                failure.code
+            }
+        },
+        Err(error) => usage(&error),
+    };
+    code as u8
+}
+
+/// Shows what the parser says: help and version are data, the rest is bad usage.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds of another library, of which only some matter here"
+)]
+fn usage(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            drop(error.print());
+            ExitCode::Done
+        }
+        _ => {
+            drop(error.print());
+            ExitCode::Usage
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode, Failure> {
+    let machine = Machine::new(Environment::read());
+    match command {
+        Command::Inventory(arguments) => commands::inventory::run(&arguments, &machine)?,
+        Command::Modules(arguments) => commands::modules::run(&arguments)?,
+        Command::Completions(arguments) => commands::manual::completions(&arguments)?,
+        Command::Man => commands::manual::man()?,
+        Command::Check(arguments) => commands::check::run(&arguments, &machine)?,
+        Command::Init(arguments) => commands::init::run(&arguments)?,
+        Command::Apply(arguments) => return commands::apply::run(&arguments, &machine),
+        Command::Preflight(arguments) => return commands::apply::preflight(&arguments, &machine),
+        Command::Plan(arguments) => commands::plan::run(&arguments, &machine)?,
+        Command::Exec(arguments) => return commands::exec::run(&arguments, &machine),
+    }
+    Ok(ExitCode::Done)
 }

@@ -24,7 +24,7 @@ pub trait Clock: Send + Sync + Debug {
     /// Returns the time since this clock was made, from a monotonic source.
     fn elapsed(&self) -> Duration;
 
-    /// Waits for `duration`, or until `stop` is raised to at least [`StopLevel::Abandon`].
+    /// Waits for `duration`, or until `stop` says to abandon waits.
     fn wait(&self, duration: Duration, stop: &Stop) -> Woken;
 
     /// Returns the deadline that lies `duration` from now.

@@ -20,6 +20,7 @@ pub enum StopLevel {
 #[derive(Debug, Clone)]
 pub struct Stop {
     inner: Arc<(Mutex<StopLevel>, Condvar)>,
+    abandons_at: StopLevel,
 }
 
 impl Default for Stop {
@@ -33,6 +34,16 @@ impl Stop {
     pub fn new() -> Self {
         Self {
             inner: Arc::new((Mutex::new(StopLevel::None), Condvar::new())),
+            abandons_at: StopLevel::Abandon,
+        }
+    }
+
+    /// Returns the same flag for those who put things back: only a wish to quit ends their waits.
+    #[must_use]
+    pub fn for_putting_back(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            abandons_at: StopLevel::Quit,
         }
     }
 
@@ -50,7 +61,7 @@ impl Stop {
 
     /// Tells whether steps in flight are to be abandoned.
     pub fn abandons(&self) -> bool {
-        self.level() >= StopLevel::Abandon
+        self.level() >= self.abandons_at
     }
 
     /// Blocks for `duration` of real time or until the flag says to abandon; returns true when it does.
@@ -59,9 +70,9 @@ impl Stop {
         let (level, _timed_out) = self
             .inner
             .1
-            .wait_timeout_while(guard, duration, |level| *level < StopLevel::Abandon)
+            .wait_timeout_while(guard, duration, |level| *level < self.abandons_at)
             .unwrap_or_else(PoisonError::into_inner);
-        *level >= StopLevel::Abandon
+        *level >= self.abandons_at
     }
 }
 
@@ -79,6 +90,17 @@ mod tests {
             stop.block(Duration::from_secs(60)),
             "an abandoned wait ends at once"
         );
+    }
+
+    #[test]
+    fn putting_back_goes_on_until_the_operator_quits() {
+        let stop = Stop::new();
+        let back = stop.for_putting_back();
+        stop.raise(StopLevel::Abandon);
+        assert!(stop.abandons() && !back.abandons());
+        assert!(!back.block(Duration::from_millis(1)));
+        stop.raise(StopLevel::Quit);
+        assert!(back.abandons() && back.block(Duration::from_secs(60)));
     }
 
     #[test]

@@ -1,1 +1,32 @@
-//! x
+//! Files, scripts, ranges and patterns -> hosts and groups.
+//!
+//! Reads what Ansible reads: inventories in YAML, INI and JSON, scripts, directories of them, lists of hosts, and the
+//! `group_vars` and `host_vars` beside them. Values keep their positions; nothing is rendered and nothing is merged
+//! here. Other than in Ansible, a source that cannot be read and a pattern that matches nothing are mistakes. Reaches
+//! files and programs only through [`Files`], which `cli` hands in. Called by `vars`, `plan`, `rollout` and `cli`.
+
+mod files;
+mod host_name;
+mod ini;
+mod levels;
+mod listing;
+mod literal;
+mod load;
+mod model;
+mod pattern;
+mod range;
+mod script;
+mod structured;
+mod table;
+#[cfg(test)]
+pub(crate) mod testing;
+mod vars_directory;
+mod words;
+
+pub use files::{Files, Kind, Output, directory_of};
+pub use host_name::HostName;
+pub use levels::{Level, LevelKind, LevelVars};
+pub use model::Inventory;
+pub use pattern::Limit;
+pub use table::VarTable;
+pub use vars_directory::{VarsDirectory, read_table};

@@ -4,7 +4,54 @@
 //! change. Check mode ends after `observe`. Modules never print, never retry, never know about batches; `rollout` calls
 //! them.
 
+pub mod files;
+pub mod packages;
+pub mod program;
+mod registry;
 pub mod spec;
+pub mod waiting;
+
+mod add_host;
+mod apt;
+mod arangodb_info;
+mod assert;
+mod blockinfile;
+mod command;
+mod command_file;
+mod copy;
+mod debug;
+mod dnf;
+mod fail;
+mod fetch;
+mod file;
+mod find;
+mod group_by;
+mod include_vars;
+mod lineinfile;
+mod meta;
+mod package;
+mod pause;
+mod ping;
+mod process;
+mod raw;
+mod reboot;
+mod replace;
+mod script;
+mod service_facts;
+mod set_fact;
+mod set_stats;
+mod setup;
+mod shell;
+mod slurp;
+mod stat;
+mod systemd;
+mod tempfile;
+mod template;
+mod uri;
+mod wait_for;
+mod wait_for_connection;
+
+pub use registry::{ALL, find};
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -14,12 +61,13 @@ use serde_json::{Map, Value};
 
 use crate::clock::{Clock, Deadline, Stop};
 use crate::connection::{
-    Become, ConnError, Connection, Job, JobEnd, JobOutput, Limit, Reply, Script,
+    Become, ConnError, Connection, Job, JobEnd, JobOutput, Limit, Reply, Script, Upload,
 };
 use crate::secrets::{Masker, Secret};
+use crate::template::shell_quote;
 use crate::yaml::Problem;
 
-use spec::{Arguments, ModuleSpec};
+use spec::{Arguments, ModuleSpec, Safety};
 
 /// A module: its argument table and how it makes an action of arguments.
 pub trait Module: Sync + Debug {
@@ -37,6 +85,12 @@ pub trait Action: Send + Sync + Debug {
 
     /// Returns the literal command that does the same by hand, if there is one.
     fn by_hand(&self) -> Option<String> {
+        None
+    }
+
+    /// Says what running it twice means, where these arguments make that another thing than the table says: a command
+    /// with `creates` can be asked, a service that is `restarted` can't.
+    fn safety(&self) -> Option<Safety> {
         None
     }
 
@@ -69,6 +123,22 @@ pub struct Change {
     pub diff: Option<Diff>,
     /// What `apply` needs to know of what was observed.
     pub data: Value,
+    /// Whether it counts as no change when it is made (a daemon-reload): check mode shows "ok".
+    #[serde(default)]
+    pub silent: bool,
+    /// The result's fields that are known beforehand, for `register` in check mode.
+    #[serde(default)]
+    pub result: Map<String, Value>,
+}
+
+impl Change {
+    /// Makes a change of its summary.
+    pub fn new(summary: impl Into<String>) -> Self {
+        Self {
+            summary: summary.into(),
+            ..Self::default()
+        }
+    }
 }
 
 /// A difference for people.
@@ -97,6 +167,8 @@ pub struct Outcome {
     pub secrets: Vec<Secret>,
     /// Warnings for people.
     pub warnings: Vec<String>,
+    /// What to tell people where nothing was changed; empty for most modules.
+    pub tell: String,
 }
 
 /// What the engine does on behalf of a module.
@@ -156,7 +228,7 @@ pub enum ModuleError {
     Failed {
         /// What failed.
         message: String,
-        /// The result's fields (`rc`, `stdout` ...).
+        /// The result's fields (`rc`, `stdout` ...), and `changed` if something was changed all the same.
         result: Map<String, Value>,
     },
     /// An argument is wrong, as seen only now.
@@ -172,6 +244,24 @@ impl ModuleError {
             result: Map::new(),
         }
     }
+
+    /// Makes a mistake in a task of it, for what is found while an action is made.
+    pub fn in_task(self, arguments: &Arguments) -> Vec<Problem> {
+        match self {
+            Self::Argument(problem) => vec![problem],
+            other @ (Self::Connection(_) | Self::Failed { .. }) => {
+                vec![Problem::at(&arguments.loc, other.to_string())]
+            }
+        }
+    }
+}
+
+/// Makes a result's fields of pairs.
+pub fn fields<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// What a module may reach on the controller's side; implemented by `rollout` and `cli`.
@@ -193,6 +283,19 @@ pub trait Controller: Send + Sync + Debug {
 
     /// Returns the rendered value of a variable of the host.
     fn variable(&self, name: &str) -> Result<Option<Value>, Problem>;
+
+    /// Evaluates an expression (without braces) with the host's variables; its value keeps its type.
+    fn evaluate(&self, expression: &str) -> Result<Value, Problem>;
+
+    /// Reads a file of variables, YAML or JSON, also vaulted, found like [`Controller::read`] finds "vars"; their
+    /// texts are not rendered.
+    fn variables(&self, path: &str) -> Result<Map<String, Value>, Problem>;
+
+    /// Returns the permission bits of a file found like [`Controller::read`] finds it; `None` for an embedded file.
+    fn mode(&self, kind: &str, path: &str) -> Option<u32>;
+
+    /// Reads a file at the place where [`Controller::write`] would put it; `None` if there is none.
+    fn written(&self, path: &str) -> Option<Vec<u8>>;
 
     /// Writes a file on the controller, atomically, making its directories (for `fetch`).
     fn write(&self, path: &str, content: &[u8]) -> Result<(), Problem>;
@@ -250,16 +353,35 @@ impl HostCx<'_> {
         }
     }
 
-    /// Runs a short shell text on the host as the task's user.
+    /// Runs a short shell text on the host as the task's user, with the task's environment.
     pub fn script(&mut self, body: impl Into<String>) -> Result<Reply, ModuleError> {
+        let body = exports(self.environment)? + &body.into();
         let limit = Limit {
             clock: self.clock,
             stop: self.stop,
             deadline: self.deadline,
         };
-        Ok(self
-            .connection
-            .script(self.user, &Script(body.into()), limit)?)
+        Ok(self.connection.script(self.user, &Script(body), limit)?)
+    }
+
+    /// Puts a file on the host as the task's user, atomically.
+    pub fn put(&mut self, upload: &Upload<'_>) -> Result<(), ModuleError> {
+        let limit = Limit {
+            clock: self.clock,
+            stop: self.stop,
+            deadline: self.deadline,
+        };
+        Ok(self.connection.put(self.user, upload, limit)?)
+    }
+
+    /// Fetches a file as the task's user; one longer than `max_bytes` is an error.
+    pub fn get(&mut self, path: &str, max_bytes: u64) -> Result<Vec<u8>, ModuleError> {
+        let limit = Limit {
+            clock: self.clock,
+            stop: self.stop,
+            deadline: self.deadline,
+        };
+        Ok(self.connection.get(self.user, path, max_bytes, limit)?)
     }
 
     /// Runs a job on the host as the task's user and waits for it.
@@ -273,5 +395,41 @@ impl HostCx<'_> {
         Ok(self
             .connection
             .job(self.user, job, limit, &mut |output| watch.output(output))?)
+    }
+}
+
+/// Returns the shell lines that set the task's environment; its values are quoted words.
+fn exports(environment: &[(String, String)]) -> Result<String, ModuleError> {
+    let mut lines = String::new();
+    for (name, value) in environment {
+        let letter = |c: char| c == '_' || c.is_ascii_alphanumeric();
+        if !name.chars().all(letter)
+            || name.starts_with(|c: char| c.is_ascii_digit())
+            || name.is_empty()
+        {
+            return Err(ModuleError::failed(format!(
+                "`{name}` cannot be the name of an environment variable"
+            )));
+        }
+        lines.push_str("export ");
+        lines.push_str(name);
+        lines.push('=');
+        lines.push_str(&shell_quote(value));
+        lines.push('\n');
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_is_exported_as_quoted_words() {
+        let of = |name: &str, value: &str| exports(&[(name.to_owned(), value.to_owned())]);
+        assert_eq!(of("A_1", "x y$").unwrap(), "export A_1='x y$'\n");
+        for bad in ["", "1A", "A B", "A;B"] {
+            assert!(of(bad, "x").is_err(), "{bad}");
+        }
     }
 }

@@ -3,6 +3,14 @@
 //! From a table come the parser's checks, `stagger modules NAME`, the documentation and the completions. No module's
 //! code is here, so that the playbook's checks can use tables without reaching up.
 
+mod check;
+mod coerce;
+mod specs;
+
+pub use check::{check_arguments, is_template};
+pub use coerce::coerce;
+pub use specs::{Specs, builtin_name};
+
 use serde_json::{Map, Value};
 
 use crate::yaml::Loc;
@@ -134,6 +142,8 @@ pub struct ModuleSpec {
     pub notes: &'static [&'static str],
     /// Its arguments.
     pub arguments: &'static [Argument],
+    /// Arguments that Ansible's module has and this one deliberately has not: name, and what to do instead.
+    pub absent: &'static [(&'static str, &'static str)],
     /// The argument that takes the text when the module is written with bare text (`command: ls`).
     pub free_form: Option<&'static str>,
     /// Whether arguments outside the table are allowed (`set_fact`).
@@ -160,6 +170,7 @@ impl ModuleSpec {
         summary: "",
         notes: &[],
         arguments: &[],
+        absent: &[],
         free_form: None,
         open: false,
         exclusive: &[],

@@ -68,7 +68,7 @@ pub use check::{Checked, Kind, Need};
 pub use error::TemplateError;
 pub use failure::ErrorKind;
 pub use locate::Origin;
-pub use quote::shell_quote;
+pub use quote::{shell_quote, shell_quote_bytes};
 pub use serde_json::Value;
 pub use templater::Templater;
 
@@ -82,7 +82,7 @@ pub struct Raw {
     /// Whether its texts are templates: true for what a person wrote in files, false for facts, registered results
     /// and other data that came from hosts, which is never evaluated.
     pub templated: bool,
-    /// Where it was written, if in a text.
+    /// Where the first character of its text was written, if it was in a text (`Node::inside(1, 1)`).
     pub origin: Option<Loc>,
 }
 

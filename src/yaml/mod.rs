@@ -14,8 +14,11 @@ mod mode;
 mod node;
 mod parse;
 mod problem;
+#[cfg(test)]
+mod properties;
 mod syntax;
 mod tree;
+mod variable;
 
 pub use duration::{duration, duration_of};
 pub use fields::Fields;
@@ -25,3 +28,6 @@ pub use mode::{Clause, Mode, mode, mode_of};
 pub use node::{Data, Key, Node, Style};
 pub use parse::{parse, parse_documents};
 pub use problem::{Problem, nearest};
+pub use variable::{
+    check_variable, inert_text, is_variable_name, variable_template, variable_value,
+};

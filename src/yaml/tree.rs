@@ -24,7 +24,12 @@ pub(super) enum Tree {
 impl Tree {
     /// Reads each document of a text; an empty text has none.
     pub(super) fn documents(text: &str) -> Result<Vec<Self>, serde_yaml::Error> {
-        // A reader that sees no document at all reports an error; libyaml sees none in a text of comments.
+        // JSON is YAML, but libyaml does not know its pairs of `\ud83d\ude00`, and takes ten times as long.
+        if text.trim_start().starts_with(['{', '['])
+            && let Ok(tree) = serde_json::from_str(text)
+        {
+            return Ok(vec![tree]);
+        }
         let mut documents = Vec::new();
         for document in serde_yaml::Deserializer::from_str(text) {
             documents.push(Self::deserialize(document)?);

@@ -9,22 +9,29 @@ use serde_json::{Value, json};
 use super::read::{ClusterView, ServerView};
 use crate::cluster::model::Verdict;
 use crate::cluster::model::arangodb::{
-    Shard, Version, agency_ok, blocks_stop, has_quorum, leader, led_by, leadership_way, order_agents,
+    Shard, Version, agency_ok, blocks_stop, check_path, data_upgrade, has_quorum, leader,
+    leadership_way, led_by, order_agents, plan_moves,
 };
 
-/// What the operator allows by name, and what is expected.
+/// What the operator allows by name, what is expected, and what is wanted.
 #[derive(Debug, Clone, Default)]
-pub struct Overrides {
+pub struct Questions {
     /// Collections, as `database/collection` or `*`, whose only copy may be away for a while.
     pub single_copy: Vec<String>,
     /// The version that agents must report, by agent id.
     pub agent_versions: BTreeMap<String, String>,
+    /// The version to go to.
+    pub to: Option<Version>,
+    /// The leader that each shard had before, by the shard's id.
+    pub leaders: BTreeMap<String, String>,
 }
 
-impl Overrides {
+impl Questions {
     fn allows_single(&self, shard: &Shard) -> bool {
         let name = format!("{}/{}", shard.database, shard.name);
-        self.single_copy.iter().any(|allowed| *allowed == name || allowed == "*")
+        self.single_copy
+            .iter()
+            .any(|allowed| *allowed == name || allowed == "*")
     }
 }
 
@@ -36,23 +43,33 @@ pub struct Judgement {
 }
 
 /// Judges what was read.
-pub fn judge(view: &ClusterView, overrides: &Overrides) -> Judgement {
-    let shards: &[Shard] = view.store.as_ref().map(|store| store.shards.as_slice()).unwrap_or_default();
+pub fn judge(view: &ClusterView, questions: &Questions) -> Judgement {
+    let shards: &[Shard] = view
+        .store
+        .as_ref()
+        .map(|store| store.shards.as_slice())
+        .unwrap_or_default();
     let servers = all_servers(view);
-    let versions: BTreeSet<&str> = servers.iter().filter_map(|server| server.version.as_deref()).collect();
+    let versions: BTreeSet<&str> = servers
+        .iter()
+        .filter_map(|server| server.version.as_deref())
+        .collect();
     let value = json!({
         "cluster_id": view.store.as_ref().ok().and_then(|store| store.cluster_id.clone()),
-        "agency": agency(view, overrides),
+        "agency": agency(view, questions),
         "agents": view.agents.iter().map(server).collect::<Vec<_>>(),
         "dbservers": view.dbservers.iter().map(server).collect::<Vec<_>>(),
         "coordinators": view.coordinators.iter().map(server).collect::<Vec<_>>(),
-        "servers": verdict(servers_answer(&servers)),
+        "servers": verdict(&servers_answer(&servers)),
         "versions": versions,
         "leadership": lowest(&view.dbservers).map(leadership_way),
-        "shards": shards_value(shards, overrides),
-        "stop": stop(view, shards, overrides),
+        "shards": shards_value(shards, questions),
+        "stop": stop(view, shards, questions),
         "supervision": supervision(view),
-        "health": verdict(health(view)),
+        "health": verdict(&health(view)),
+        "path": path(&versions, questions),
+        "moves": moves(view, shards),
+        "restore": restore(view, shards, questions),
         "upgrade_plan": view.store.as_ref().ok().and_then(|store| store.upgrade_plan.clone()),
         "store_problem": view.store.as_ref().err(),
     });
@@ -60,19 +77,26 @@ pub fn judge(view: &ClusterView, overrides: &Overrides) -> Judgement {
 }
 
 fn all_servers(view: &ClusterView) -> Vec<&ServerView> {
-    view.agents.iter().chain(&view.dbservers).chain(&view.coordinators).collect()
+    view.agents
+        .iter()
+        .chain(&view.dbservers)
+        .chain(&view.coordinators)
+        .collect()
 }
 
 fn lowest(servers: &[ServerView]) -> Option<Version> {
-    servers.iter().filter_map(|server| server.version.as_deref()?.parse().ok()).min()
+    servers
+        .iter()
+        .filter_map(|server| server.version.as_deref()?.parse().ok())
+        .min()
 }
 
-fn verdict(verdict: Verdict) -> Value {
+fn verdict(verdict: &Verdict) -> Value {
     json!({"ok": verdict.ok, "problems": verdict.problems})
 }
 
-fn agency(view: &ClusterView, overrides: &Overrides) -> Value {
-    let judged = agency_ok(&view.first, &view.second, &overrides.agent_versions);
+fn agency(view: &ClusterView, questions: &Questions) -> Value {
+    let judged = agency_ok(&view.first, &view.second, &questions.agent_versions);
     let leading = leader(&view.second);
     json!({
         "ok": judged.ok,
@@ -103,7 +127,11 @@ fn server(server: &ServerView) -> Value {
 
 fn servers_answer(servers: &[&ServerView]) -> Verdict {
     let problem = |server: &&ServerView| {
-        let name = if server.short_name.is_empty() { &server.id } else { &server.short_name };
+        let name = if server.short_name.is_empty() {
+            &server.id
+        } else {
+            &server.short_name
+        };
         match (&server.problem, server.available) {
             (Some(problem), _) => Some(format!("{name} at {}: {problem}", server.endpoint)),
             // Agents have no availability in every version; their own predicate judges them.
@@ -116,12 +144,21 @@ fn servers_answer(servers: &[&ServerView]) -> Verdict {
     Verdict::of(servers.iter().filter_map(problem).collect())
 }
 
-fn shards_value(shards: &[Shard], overrides: &Overrides) -> Value {
+fn shards_value(shards: &[Shard], questions: &Questions) -> Value {
     let describe = |shard: &Shard| {
-        format!("{} planned on {}, in sync on {}", shard.title(), shard.plan.join(" "), shard.current.join(" "))
+        format!(
+            "{} planned on {}, in sync on {}",
+            shard.title(),
+            shard.plan.join(" "),
+            shard.current.join(" ")
+        )
     };
-    let out_of_sync: Vec<String> = shards.iter().filter(|shard| !shard.in_sync()).map(describe).collect();
-    let single = |shard: &&Shard| shard.plan.len() == 1 && !overrides.allows_single(shard);
+    let out_of_sync: Vec<String> = shards
+        .iter()
+        .filter(|shard| !shard.in_sync())
+        .map(describe)
+        .collect();
+    let single = |shard: &&Shard| shard.plan.len() == 1 && !questions.allows_single(shard);
     let led: BTreeMap<String, Vec<Value>> = led_by(shards)
         .into_iter()
         .map(|(id, shards)| {
@@ -132,38 +169,128 @@ fn shards_value(shards: &[Shard], overrides: &Overrides) -> Value {
             (id, led.collect())
         })
         .collect();
+    let leaders: BTreeMap<&String, Option<&str>> = shards
+        .iter()
+        .map(|shard| (&shard.shard, shard.leader()))
+        .collect();
     json!({
         "total": shards.len(),
         "ok": out_of_sync.is_empty(),
         "problems": out_of_sync,
         "single_copy": shards.iter().filter(single).map(Shard::title).collect::<Vec<_>>(),
         "led_by": led,
+        "leaders": leaders,
     })
 }
 
 /// For each DB-Server: whether every shard allows it to stop.
-fn stop(view: &ClusterView, shards: &[Shard], overrides: &Overrides) -> BTreeMap<String, Value> {
-    let allowed = |shard: &Shard| overrides.allows_single(shard);
+fn stop(view: &ClusterView, shards: &[Shard], questions: &Questions) -> BTreeMap<String, Value> {
+    let allowed = |shard: &Shard| questions.allows_single(shard);
     let judge = |server: &ServerView| {
-        let mut problems: Vec<String> = shards.iter().filter_map(|shard| blocks_stop(shard, &server.id, &allowed)).collect();
+        let mut problems: Vec<String> = shards
+            .iter()
+            .filter_map(|shard| blocks_stop(shard, &server.id, &allowed))
+            .collect();
         if let Err(problem) = &view.store {
             problems.push(problem.clone());
         }
-        (server.id.clone(), verdict(Verdict::of(problems)))
+        (server.id.clone(), verdict(&Verdict::of(problems)))
     };
     view.dbservers.iter().map(judge).collect()
+}
+
+/// Whether the vendor supports the way from every running version to the wanted one.
+fn path(versions: &BTreeSet<&str>, questions: &Questions) -> Value {
+    let Some(to) = questions.to else {
+        return Value::Null;
+    };
+    let mut problems: Vec<String> = Vec::new();
+    let mut upgrade = false;
+    for version in versions {
+        match version.parse::<Version>() {
+            Ok(from) => {
+                problems.extend(check_path(from, to));
+                upgrade |= data_upgrade(from, to);
+            }
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    json!({"problems": problems, "data_upgrade": upgrade, "data_number": to.data_number(), "to": to})
+}
+
+/// The DB-Servers that may take a shard: those that answer and that the supervision counts as fit.
+fn fit(view: &ClusterView) -> Vec<String> {
+    let unfit = view
+        .store
+        .as_ref()
+        .map(|store| store.unfit.as_slice())
+        .unwrap_or_default();
+    let fit = |server: &&ServerView| server.version.is_some() && !unfit.contains(&server.id);
+    view.dbservers
+        .iter()
+        .filter(fit)
+        .map(|server| server.id.clone())
+        .collect()
+}
+
+/// For each DB-Server: the moves that take all leadership from it, and what stands against them.
+fn moves(view: &ClusterView, shards: &[Shard]) -> BTreeMap<String, Value> {
+    let candidates = fit(view);
+    let plan = |server: &ServerView| {
+        let (moves, refusals) = plan_moves(shards, &server.id, &candidates, false);
+        let problems: Vec<String> = refusals
+            .iter()
+            .map(|refusal| format!("{}: {}", refusal.shard, refusal.reason))
+            .collect();
+        (
+            server.id.clone(),
+            json!({"moves": moves, "problems": problems}),
+        )
+    };
+    view.dbservers.iter().map(plan).collect()
+}
+
+/// The moves that give shards back to their former leaders, and those that this version refuses.
+fn restore(view: &ClusterView, shards: &[Shard], questions: &Questions) -> Value {
+    let candidates = fit(view);
+    let (mut moves, mut problems) = (Vec::new(), Vec::new());
+    for shard in shards.iter().filter(|shard| shard.follows.is_none()) {
+        let Some(before) = questions.leaders.get(&shard.shard) else {
+            continue;
+        };
+        let Some(leader) = shard.leader().filter(|leader| leader != before) else {
+            continue;
+        };
+        if shard.plan.iter().any(|id| id == before) {
+            problems.push(format!(
+                "{} stays with {leader}: {before} holds a copy, and such a target is refused",
+                shard.title()
+            ));
+        } else if !candidates.contains(before) {
+            problems.push(format!(
+                "{} stays with {leader}: {before} is not fit",
+                shard.title()
+            ));
+        } else {
+            moves.push(json!({"database": shard.database, "collection": shard.name, "shard": shard.shard, "from": leader, "to": before}));
+        }
+    }
+    json!({"moves": moves, "problems": problems})
 }
 
 fn supervision(view: &ClusterView) -> Value {
     match &view.store {
         Ok(store) => json!({
             "mode": store.mode.as_deref().unwrap_or("Normal"),
+            "since": store.mode_since,
             "maintenance": store.maintenance,
             "normal": store.maintenance.is_none() && store.mode.as_deref().unwrap_or("Normal") == "Normal",
             "jobs": store.jobs,
             "unfit": store.unfit,
         }),
-        Err(problem) => json!({"mode": null, "normal": false, "problem": problem, "jobs": [], "unfit": []}),
+        Err(problem) => {
+            json!({"mode": null, "normal": false, "problem": problem, "jobs": [], "unfit": []})
+        }
     }
 }
 
@@ -173,11 +300,22 @@ fn health(view: &ClusterView) -> Verdict {
         Ok(servers) => servers,
         Err(problem) => return Verdict::of(vec![problem.clone()]),
     };
-    let bad = servers.iter().filter(|(_, health)| match health.status.as_str() {
-        "GOOD" => false,
-        "" => health.role != "Agent",
-        _ => true,
-    });
-    let name = |id: &String, short: &String| if short.is_empty() { id.clone() } else { short.clone() };
-    Verdict::of(bad.map(|(id, health)| format!("{} is {:?}", name(id, &health.short_name), health.status)).collect())
+    let bad = servers
+        .iter()
+        .filter(|(_, health)| match health.status.as_str() {
+            "GOOD" => false,
+            "" => health.role != "Agent",
+            _ => true,
+        });
+    let name = |id: &String, short: &String| {
+        if short.is_empty() {
+            id.clone()
+        } else {
+            short.clone()
+        }
+    };
+    Verdict::of(
+        bad.map(|(id, health)| format!("{} is {:?}", name(id, &health.short_name), health.status))
+            .collect(),
+    )
 }

@@ -5,10 +5,12 @@
 
 pub mod host;
 mod judge;
+mod member;
 pub mod parse;
 mod read;
 mod token;
 
-pub use judge::{Judgement, Overrides, judge};
+pub use judge::{Judgement, Questions, judge};
+pub use member::{HostView, Listed, listed};
 pub use read::{Answer, Ask, AskError, ClusterView, ServerView, read_cluster, read_round};
 pub use token::superuser_token;

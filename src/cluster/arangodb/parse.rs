@@ -30,6 +30,8 @@ pub struct Store {
     pub shards: Vec<Shard>,
     /// The supervision's mode: `Normal` or `Maintenance`; `None` where it has never said.
     pub mode: Option<String>,
+    /// When the mode last changed, as the supervision wrote it.
+    pub mode_since: Option<String>,
     /// What is stored under the maintenance key; any value means that maintenance was asked for.
     pub maintenance: Option<Value>,
     /// The ids of the supervision's jobs that wait or run.
@@ -45,26 +47,57 @@ pub struct Store {
 /// Up to 3.2 the commit index is called `lastCommitted`; up to 3.3 `lastAcked` holds plain seconds, since 3.4 objects
 /// with `lastAckedTime`, and followers leave it out.
 pub fn agent(body: &Value) -> Result<AgentStatus, String> {
-    let configuration = body.get("configuration").ok_or("no `configuration` in the answer")?;
-    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let configuration = body
+        .get("configuration")
+        .ok_or("no `configuration` in the answer")?;
+    let text = |value: &Value, key: &str| {
+        value
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let number = |value: &Value, key: &str| value.get(key).and_then(Value::as_u64);
-    let pool = configuration.get("pool").and_then(Value::as_object).ok_or("no `pool` in the answer")?;
+    let pool = configuration
+        .get("pool")
+        .and_then(Value::as_object)
+        .ok_or("no `pool` in the answer")?;
     let acked = body.get("lastAcked").and_then(Value::as_object);
-    let seconds = |value: &Value| value.as_f64().or_else(|| value.get("lastAckedTime").and_then(Value::as_f64));
+    let seconds = |value: &Value| {
+        value
+            .as_f64()
+            .or_else(|| value.get("lastAckedTime").and_then(Value::as_f64))
+    };
     Ok(AgentStatus {
         id: text(configuration, "id"),
         endpoint: text(configuration, "endpoint"),
         term: number(body, "term").ok_or("no `term` in the answer")?,
         leader: text(body, "leaderId"),
-        commit_index: number(body, "commitIndex").or_else(|| number(body, "lastCommitted")).unwrap_or(0),
+        commit_index: number(body, "commitIndex")
+            .or_else(|| number(body, "lastCommitted"))
+            .unwrap_or(0),
         active: strings(configuration.get("active")).into_iter().collect(),
-        pool: pool.iter().map(|(id, at)| (id.clone(), at.as_str().unwrap_or_default().to_owned())).collect(),
+        pool: pool
+            .iter()
+            .map(|(id, at)| (id.clone(), at.as_str().unwrap_or_default().to_owned()))
+            .collect(),
         size: number(configuration, "agency size").ok_or("no `agency size` in the answer")?,
         last_acked: acked
-            .map(|acked| acked.iter().filter_map(|(id, value)| Some((id.clone(), seconds(value)?))).collect())
+            .map(|acked| {
+                acked
+                    .iter()
+                    .filter_map(|(id, value)| Some((id.clone(), seconds(value)?)))
+                    .collect()
+            })
             .unwrap_or_default(),
-        max_ping: configuration.get("max ping").and_then(Value::as_f64).unwrap_or(0.0),
-        version: body.get("version").and_then(Value::as_str).map(str::to_owned),
+        max_ping: configuration
+            .get("max ping")
+            .and_then(Value::as_f64)
+            .unwrap_or(0.0),
+        version: body
+            .get("version")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
     })
 }
 
@@ -80,19 +113,40 @@ pub const STORE_PATHS: [&str; 6] = [
 
 /// Reads the answer of an agency read of [`STORE_PATHS`].
 pub fn store(body: &Value) -> Result<Store, String> {
-    let whole = body.as_array().and_then(|answers| answers.first()).ok_or("the agency's answer is no list")?;
-    let arango = whole.get("arango").ok_or("the agency holds nothing under /arango")?;
+    let whole = body
+        .as_array()
+        .and_then(|answers| answers.first())
+        .ok_or("the agency's answer is no list")?;
+    let arango = whole
+        .get("arango")
+        .ok_or("the agency holds nothing under /arango")?;
     let at = |path: &str| arango.pointer(path);
-    let plan = whole.pointer("/arangodb-helper/arangodb/upgrade-plan").filter(|plan| unfinished(plan));
+    let text = |path: &str| at(path).and_then(Value::as_str).map(str::to_owned);
+    let plan = whole
+        .pointer("/arangodb-helper/arangodb/upgrade-plan")
+        .filter(|plan| unfinished(plan));
     Ok(Store {
         cluster_id: at("/Cluster").and_then(Value::as_str).map(str::to_owned),
         dbservers: registered(arango, at("/Plan/DBServers")),
-        coordinators: registered(arango, at("/Plan/Coordinators").or_else(|| at("/Current/Coordinators"))),
+        coordinators: registered(
+            arango,
+            at("/Plan/Coordinators").or_else(|| at("/Current/Coordinators")),
+        ),
         shards: shards(arango),
-        mode: at("/Supervision/State/Mode").and_then(Value::as_str).map(str::to_owned),
-        maintenance: at("/Supervision/Maintenance").filter(|value| !value.is_null()).cloned(),
-        jobs: ["/Target/ToDo", "/Target/Pending"].iter().flat_map(|path| keys(at(path))).collect(),
-        unfit: [strings(at("/Target/CleanedServers")), keys(at("/Target/FailedServers"))].concat(),
+        mode: text("/Supervision/State/Mode"),
+        mode_since: text("/Supervision/State/Timestamp"),
+        maintenance: at("/Supervision/Maintenance")
+            .filter(|value| !value.is_null())
+            .cloned(),
+        jobs: ["/Target/ToDo", "/Target/Pending"]
+            .iter()
+            .flat_map(|path| keys(at(path)))
+            .collect(),
+        unfit: [
+            strings(at("/Target/CleanedServers")),
+            keys(at("/Target/FailedServers")),
+        ]
+        .concat(),
         upgrade_plan: plan.cloned(),
     })
 }
@@ -100,13 +154,21 @@ pub fn store(body: &Value) -> Result<Store, String> {
 fn unfinished(plan: &Value) -> bool {
     let entries = plan.get("entries").and_then(Value::as_array);
     match entries {
-        Some(entries) => !entries.is_empty() && plan.get("finished").and_then(Value::as_bool) != Some(true),
+        Some(entries) => {
+            !entries.is_empty() && plan.get("finished").and_then(Value::as_bool) != Some(true)
+        }
         None => plan.as_object().is_some_and(|plan| !plan.is_empty()),
     }
 }
 
 fn registered(arango: &Value, ids: Option<&Value>) -> Vec<Registered> {
-    let text = |path: String| arango.pointer(&path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |path: String| {
+        arango
+            .pointer(&path)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     keys(ids)
         .into_iter()
         .map(|id| Registered {
@@ -121,7 +183,9 @@ fn registered(arango: &Value, ids: Option<&Value>) -> Vec<Registered> {
 fn shards(arango: &Value) -> Vec<Shard> {
     let databases = keys(arango.pointer("/Plan/Databases"));
     let mut shards = Vec::new();
-    let planned = arango.pointer("/Plan/Collections").and_then(Value::as_object);
+    let planned = arango
+        .pointer("/Plan/Collections")
+        .and_then(Value::as_object);
     for (database, collections) in planned.into_iter().flatten() {
         if !databases.is_empty() && !databases.contains(database) {
             continue;
@@ -144,7 +208,10 @@ fn shards(arango: &Value) -> Vec<Shard> {
                         .iter()
                         .find_map(|key| collection.get(*key).and_then(Value::as_u64))
                         .unwrap_or(1),
-                    follows: collection.get("distributeShardsLike").map(|id| text_of(Some(id))).filter(|id| !id.is_empty()),
+                    follows: collection
+                        .get("distributeShardsLike")
+                        .map(|id| text_of(Some(id)))
+                        .filter(|id| !id.is_empty()),
                 });
             }
         }
@@ -154,7 +221,10 @@ fn shards(arango: &Value) -> Vec<Shard> {
 
 /// Reads `replicationFactor`: a number, or `"satellite"` (0 here).
 fn factor(collection: &Value) -> u64 {
-    collection.get("replicationFactor").and_then(Value::as_u64).unwrap_or(0)
+    collection
+        .get("replicationFactor")
+        .and_then(Value::as_u64)
+        .unwrap_or(0)
 }
 
 /// What `GET /_admin/cluster/health` says of one server.
@@ -172,14 +242,20 @@ pub struct Health {
 
 /// Reads `GET /_admin/cluster/health`, by server id.
 pub fn health(body: &Value) -> Result<BTreeMap<String, Health>, String> {
-    let servers = body.get("Health").and_then(Value::as_object).ok_or("no `Health` in the answer")?;
+    let servers = body
+        .get("Health")
+        .and_then(Value::as_object)
+        .ok_or("no `Health` in the answer")?;
     let read = |server: &Value| Health {
         status: text_of(server.get("Status")),
         version: text_of(server.get("Version")),
         role: text_of(server.get("Role")),
         short_name: text_of(server.get("ShortName")),
     };
-    Ok(servers.iter().map(|(id, server)| (id.clone(), read(server))).collect())
+    Ok(servers
+        .iter()
+        .map(|(id, server)| (id.clone(), read(server)))
+        .collect())
 }
 
 /// Returns host and port of an endpoint such as `tcp://[::1]:8529`, and whether it speaks TLS.
@@ -187,7 +263,11 @@ pub fn endpoint(text: &str) -> Option<(String, u16, bool)> {
     let (scheme, rest) = text.split_once("://")?;
     let tls = matches!(scheme, "ssl" | "https");
     let (host, port) = rest.trim_end_matches('/').rsplit_once(':')?;
-    Some((host.trim_matches(['[', ']']).to_owned(), port.parse().ok()?, tls))
+    Some((
+        host.trim_matches(['[', ']']).to_owned(),
+        port.parse().ok()?,
+        tls,
+    ))
 }
 
 fn text_of(value: Option<&Value>) -> String {
@@ -200,11 +280,22 @@ fn text_of(value: Option<&Value>) -> String {
 
 fn strings(value: Option<&Value>) -> Vec<String> {
     let items = value.and_then(Value::as_array);
-    items.map(|items| items.iter().filter_map(Value::as_str).map(str::to_owned).collect()).unwrap_or_default()
+    items
+        .map(|items| {
+            items
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect()
+        })
+        .unwrap_or_default()
 }
 
 fn keys(value: Option<&Value>) -> Vec<String> {
-    value.and_then(Value::as_object).map(|map| map.keys().cloned().collect()).unwrap_or_default()
+    value
+        .and_then(Value::as_object)
+        .map(|map| map.keys().cloned().collect())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -222,13 +313,29 @@ mod tests {
         let new = json!({"term": 1, "leaderId": "A", "commitIndex": 7, "configuration": configuration(), "version": "3.4.3",
             "lastAcked": {"A": {"lastAckedTime": 0, "lastAckedIndex": 1}, "B": {"lastAckedTime": 0.167, "lastAppend": 15.1}}});
         let status = agent(&new).unwrap();
-        assert_eq!(status.last_acked, BTreeMap::from([("A".into(), 0.0), ("B".into(), 0.167)]));
-        assert_eq!((status.version.as_deref(), status.size, status.max_ping), (Some("3.4.3"), 2, 5.0));
+        assert_eq!(
+            status.last_acked,
+            BTreeMap::from([("A".into(), 0.0), ("B".into(), 0.167)])
+        );
+        assert_eq!(
+            (status.version.as_deref(), status.size, status.max_ping),
+            (Some("3.4.3"), 2, 5.0)
+        );
         let old = json!({"term": 1, "leaderId": "A", "commitIndex": 254, "configuration": configuration(), "lastAcked": {"B": 0.231}});
-        assert_eq!(agent(&old).unwrap().last_acked, BTreeMap::from([("B".into(), 0.231)]));
+        assert_eq!(
+            agent(&old).unwrap().last_acked,
+            BTreeMap::from([("B".into(), 0.231)])
+        );
         let oldest = json!({"term": 1, "leaderId": "", "lastCommitted": 9, "configuration": configuration()});
         let status = agent(&oldest).unwrap();
-        assert_eq!((status.commit_index, status.leader.as_str(), status.last_acked.len()), (9, "", 0));
+        assert_eq!(
+            (
+                status.commit_index,
+                status.leader.as_str(),
+                status.last_acked.len()
+            ),
+            (9, "", 0)
+        );
         assert!(agent(&json!({"error": true})).is_err());
     }
 
@@ -246,19 +353,48 @@ mod tests {
             "Supervision": {"State": {"Mode": "Maintenance"}, "Maintenance": true}},
             "arangodb-helper": {"arangodb": {"upgrade-plan": {"revision": 3, "entries": [{"type": "agent"}]}}}}]);
         let store = store(&body).unwrap();
-        assert_eq!(store.dbservers, [Registered { id: "PRMR-1".into(), short_name: "DBServer0001".into(), endpoint: "tcp://h1:8530".into() }]);
-        assert_eq!(store.shards.len(), 2, "shards of a dropped database are no shards");
+        assert_eq!(
+            store.dbservers,
+            [Registered {
+                id: "PRMR-1".into(),
+                short_name: "DBServer0001".into(),
+                endpoint: "tcp://h1:8530".into()
+            }]
+        );
+        assert_eq!(
+            store.shards.len(),
+            2,
+            "shards of a dropped database are no shards"
+        );
         assert_eq!(store.shards[0].current, ["PRMR-1"]);
-        assert_eq!((store.shards[1].replication_factor, store.shards[1].follows.as_deref()), (0, Some("7")));
-        assert_eq!((store.mode.as_deref(), store.maintenance), (Some("Maintenance"), Some(json!(true))));
-        assert_eq!((store.jobs, store.unfit), (vec!["11".to_owned()], vec!["PRMR-2".to_owned()]));
+        assert_eq!(
+            (
+                store.shards[1].replication_factor,
+                store.shards[1].follows.as_deref()
+            ),
+            (0, Some("7"))
+        );
+        assert_eq!(
+            (store.mode.as_deref(), store.maintenance),
+            (Some("Maintenance"), Some(json!(true)))
+        );
+        assert_eq!(
+            (store.jobs, store.unfit),
+            (vec!["11".to_owned()], vec!["PRMR-2".to_owned()])
+        );
         assert!(store.upgrade_plan.is_some());
     }
 
     #[test]
     fn endpoints_are_read() {
-        assert_eq!(endpoint("tcp://10.0.0.1:8531"), Some(("10.0.0.1".into(), 8531, false)));
-        assert_eq!(endpoint("ssl://[fe80::1]:8529"), Some(("fe80::1".into(), 8529, true)));
+        assert_eq!(
+            endpoint("tcp://10.0.0.1:8531"),
+            Some(("10.0.0.1".into(), 8531, false))
+        );
+        assert_eq!(
+            endpoint("ssl://[fe80::1]:8529"),
+            Some(("fe80::1".into(), 8529, true))
+        );
         assert_eq!(endpoint("10.0.0.1:8531"), None);
     }
 }

@@ -82,16 +82,21 @@ pub struct ClusterView {
 /// Asks every agent for its configuration once.
 pub fn read_round(ask: &mut dyn Ask, agents: &[String]) -> Round {
     let answers = agents.iter().map(|endpoint| {
-        let answer = ask.get(endpoint, "/_api/agency/config").map_err(|error| error.0).and_then(|answer| {
-            if answer.status == 200 {
-                parse::agent(&answer.body)
-            } else {
-                Err(format!("status {}", answer.status))
-            }
-        });
+        let answer = ask
+            .get(endpoint, "/_api/agency/config")
+            .map_err(|error| error.0)
+            .and_then(|answer| {
+                if answer.status == 200 {
+                    parse::agent(&answer.body)
+                } else {
+                    Err(format!("status {}", answer.status))
+                }
+            });
         (endpoint.clone(), answer)
     });
-    Round { answers: answers.collect() }
+    Round {
+        answers: answers.collect(),
+    }
 }
 
 /// Finds all agents from some of them: the first that answers names its pool.
@@ -100,7 +105,9 @@ fn discover(ask: &mut dyn Ask, seeds: &[String]) -> Result<Vec<String>, String> 
     for seed in seeds {
         let round = read_round(ask, std::slice::from_ref(seed));
         match round.answers.into_values().next() {
-            Some(Ok(status)) if !status.pool.is_empty() => return Ok(status.pool.into_values().collect()),
+            Some(Ok(status)) if !status.pool.is_empty() => {
+                return Ok(status.pool.into_values().collect());
+            }
             Some(Ok(_)) => problems.push(format!("{seed} knows no agents")),
             Some(Err(problem)) => problems.push(format!("{seed}: {problem}")),
             None => {}
@@ -116,14 +123,33 @@ pub fn read_cluster(ask: &mut dyn Ask, seeds: &[String]) -> Result<ClusterView, 
     ask.wait(BETWEEN_ROUNDS);
     let second = read_round(ask, &agents);
     let store = read_store(ask, &agents);
-    let agents = agents.iter().map(|endpoint| agent_server(ask, &second, endpoint)).collect();
+    let agents = agents
+        .iter()
+        .map(|endpoint| agent_server(ask, &second, endpoint))
+        .collect();
     let (mut dbservers, mut coordinators) = (Vec::new(), Vec::new());
     if let Ok(store) = &store {
-        dbservers = store.dbservers.iter().map(|server| ask_server(ask, server, Role::Dbserver)).collect();
-        coordinators = store.coordinators.iter().map(|server| ask_server(ask, server, Role::Coordinator)).collect();
+        dbservers = store
+            .dbservers
+            .iter()
+            .map(|server| ask_server(ask, server, Role::Dbserver))
+            .collect();
+        coordinators = store
+            .coordinators
+            .iter()
+            .map(|server| ask_server(ask, server, Role::Coordinator))
+            .collect();
     }
     let health = read_health(ask, &coordinators);
-    Ok(ClusterView { first, second, store, agents, dbservers, coordinators, health })
+    Ok(ClusterView {
+        first,
+        second,
+        store,
+        agents,
+        dbservers,
+        coordinators,
+        health,
+    })
 }
 
 fn agent_server(ask: &mut dyn Ask, round: &Round, endpoint: &str) -> ServerView {
@@ -131,7 +157,11 @@ fn agent_server(ask: &mut dyn Ask, round: &Round, endpoint: &str) -> ServerView 
         Some(Ok(status)) => status.id.clone(),
         _ => String::new(),
     };
-    let known = parse::Registered { id, short_name: String::new(), endpoint: endpoint.to_owned() };
+    let known = parse::Registered {
+        id,
+        short_name: String::new(),
+        endpoint: endpoint.to_owned(),
+    };
     ask_server(ask, &known, Role::Agent)
 }
 
@@ -143,9 +173,15 @@ fn read_store(ask: &mut dyn Ask, agents: &[String]) -> Result<Store, String> {
         let mut endpoint = agent.clone();
         for _hop in 0..3 {
             match ask.post(&endpoint, "/_api/agency/read", &query) {
-                Ok(Answer { status: 200, body, .. }) => return parse::store(&body),
-                Ok(Answer { status: 307, location: Some(to), .. }) => match to.find("/_api/") {
-                    Some(end) => endpoint = to.get(..end).unwrap_or_default().to_owned(),
+                Ok(Answer {
+                    status: 200, body, ..
+                }) => return parse::store(&body),
+                Ok(Answer {
+                    status: 307,
+                    location: Some(to),
+                    ..
+                }) => match to.find("/_api/") {
+                    Some(end) => to.get(..end).unwrap_or_default().clone_into(&mut endpoint),
                     None => endpoint = to,
                 },
                 Ok(answer) => {
@@ -159,7 +195,10 @@ fn read_store(ask: &mut dyn Ask, agents: &[String]) -> Result<Store, String> {
             }
         }
     }
-    Err(format!("the agency could not be read: {}", problems.join("; ")))
+    Err(format!(
+        "the agency could not be read: {}",
+        problems.join("; ")
+    ))
 }
 
 /// Asks one server directly for its version, role and availability.
@@ -175,8 +214,13 @@ fn ask_server(ask: &mut dyn Ask, known: &parse::Registered, role: Role) -> Serve
         return view;
     }
     match ask.get(&known.endpoint, "/_api/version") {
-        Ok(Answer { status: 200, body, .. }) => {
-            view.version = body.get("version").and_then(Value::as_str).map(str::to_owned);
+        Ok(Answer {
+            status: 200, body, ..
+        }) => {
+            view.version = body
+                .get("version")
+                .and_then(Value::as_str)
+                .map(str::to_owned);
         }
         Ok(answer) => view.problem = Some(format!("/_api/version: status {}", answer.status)),
         Err(error) => view.problem = Some(error.0),
@@ -185,12 +229,21 @@ fn ask_server(ask: &mut dyn Ask, known: &parse::Registered, role: Role) -> Serve
         return view;
     }
     match ask.get(&known.endpoint, "/_admin/server/role") {
-        Ok(answer) => view.role = answer.body.get("role").and_then(Value::as_str).map(str::to_owned),
+        Ok(answer) => {
+            view.role = answer
+                .body
+                .get("role")
+                .and_then(Value::as_str)
+                .map(str::to_owned);
+        }
         Err(error) => view.problem = Some(error.0),
     }
     if view.role.as_deref() != Some(role.server_role()) {
         let found = view.role.as_deref().unwrap_or("unknown");
-        view.problem = Some(format!("says that its role is {found}, not {}", role.server_role()));
+        view.problem = Some(format!(
+            "says that its role is {found}, not {}",
+            role.server_role()
+        ));
     }
     let available = ask.get(&known.endpoint, "/_admin/server/availability");
     view.available = available.is_ok_and(|answer| answer.status == 200);
@@ -198,14 +251,29 @@ fn ask_server(ask: &mut dyn Ask, known: &parse::Registered, role: Role) -> Serve
 }
 
 /// Reads the health that the first coordinator which answers tells.
-fn read_health(ask: &mut dyn Ask, coordinators: &[ServerView]) -> Result<BTreeMap<String, Health>, String> {
+fn read_health(
+    ask: &mut dyn Ask,
+    coordinators: &[ServerView],
+) -> Result<BTreeMap<String, Health>, String> {
     let mut problems = Vec::new();
-    for coordinator in coordinators.iter().filter(|server| server.version.is_some()) {
+    for coordinator in coordinators
+        .iter()
+        .filter(|server| server.version.is_some())
+    {
         match ask.get(&coordinator.endpoint, "/_admin/cluster/health") {
-            Ok(Answer { status: 200, body, .. }) => return parse::health(&body),
-            Ok(answer) => problems.push(format!("{}: status {}", coordinator.endpoint, answer.status)),
+            Ok(Answer {
+                status: 200, body, ..
+            }) => return parse::health(&body),
+            Ok(answer) => problems.push(format!(
+                "{}: status {}",
+                coordinator.endpoint, answer.status
+            )),
             Err(error) => problems.push(format!("{}: {error}", coordinator.endpoint)),
         }
     }
-    Err(if problems.is_empty() { "no coordinator answers".to_owned() } else { problems.join("; ") })
+    Err(if problems.is_empty() {
+        "no coordinator answers".to_owned()
+    } else {
+        problems.join("; ")
+    })
 }

@@ -18,7 +18,10 @@ pub fn superuser_token(secret: &Secret) -> Secret {
         return Secret::new("");
     };
     mac.update(signed.as_bytes());
-    Secret::new(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())))
+    Secret::new(format!(
+        "{signed}.{}",
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+    ))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub use agency::{AgentStatus, Round, agency_ok, has_quorum, leader};
 pub use order::{AgentOrder, order_agents};
 pub use shards::{Move, MoveRefusal, Shard, blocks_stop, led_by, plan_moves};
 pub use versions::{
-    LeadershipWay, ParseVersionError, PathRule, Version, check_path, leadership_way, steps_between,
+    LeadershipWay, ParseVersionError, PathRule, Version, check_path, data_upgrade, leadership_way,
 };
 
 use serde::Serialize;

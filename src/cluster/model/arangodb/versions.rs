@@ -210,7 +210,7 @@ pub fn check_path(from: Version, to: Version) -> Vec<String> {
 }
 
 /// Tells whether data directories must be upgraded between two versions: only a new release line asks for it.
-pub fn steps_between(from: Version, to: Version) -> bool {
+pub fn data_upgrade(from: Version, to: Version) -> bool {
     from.line() != to.line()
 }
 

@@ -1,0 +1,422 @@
+//! The machine that stagger runs on, as the other rooms may ask for it: files on disk first, then those inside the
+//! binary; programs; the environment, read once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+use super::args::Sources;
+use super::embedded;
+use crate::yaml::Problem;
+use crate::{inventory, playbook, rollout, template};
+
+/// What was read of the environment when the program started.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Environment {
+    variables: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// Reads the environment; what is no UTF-8 in it is left out.
+    pub(super) fn read() -> Self {
+        let pairs = std::env::vars_os();
+        let text = pairs.filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Self {
+            variables: text.collect(),
+        }
+    }
+
+    /// Returns a variable.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// Returns the home directory.
+    pub(super) fn home(&self) -> Option<PathBuf> {
+        self.get("HOME")
+            .filter(|home| !home.is_empty())
+            .map(PathBuf::from)
+    }
+}
+
+/// The machine.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Machine {
+    pub(super) environment: Environment,
+    /// Directories in which a relative path of a lookup or a copied file is searched, first to last.
+    search: Vec<String>,
+}
+
+impl Machine {
+    pub(super) fn new(environment: Environment) -> Self {
+        Self {
+            environment,
+            search: Vec::new(),
+        }
+    }
+
+    /// Returns the machine with directories in which relative paths are searched.
+    pub(super) fn searching(&self, directories: Vec<String>) -> Self {
+        Self {
+            environment: self.environment.clone(),
+            search: directories,
+        }
+    }
+
+    /// Reads a file on disk, else the embedded one of that path.
+    pub(super) fn read_file(path: &str) -> Result<Vec<u8>, String> {
+        match fs::read(path) {
+            Ok(content) => Ok(content),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                match embedded::read(clean(path)) {
+                    Some(content) => Ok(content.to_vec()),
+                    None => Err(reason(&error)),
+                }
+            }
+            Err(error) => Err(reason(&error)),
+        }
+    }
+
+    /// Writes a file atomically: under another name, synced, renamed.
+    pub(super) fn write_file(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+        let directory = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        fs::create_dir_all(directory)?;
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        file.write_all(content)?;
+        file.as_file()
+            .set_permissions(fs::Permissions::from_mode(mode))?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        fs::File::open(directory)?.sync_all()
+    }
+
+    fn candidates(&self, kind: &str, path: &str) -> Vec<String> {
+        if path.starts_with('/') {
+            return vec![path.to_owned()];
+        }
+        let below = |directory: &String| {
+            [
+                playbook::join(directory, &format!("{kind}/{path}")),
+                playbook::join(directory, path),
+            ]
+        };
+        let mut places: Vec<String> = self.search.iter().flat_map(below).collect();
+        // The roles' shared templates lie beside the roles.
+        places.push(format!("{kind}/{path}"));
+        places.push(path.to_owned());
+        places
+    }
+}
+
+/// Takes `./` off a path, as the embedded files are named from the top level.
+fn clean(path: &str) -> &str {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    path.strip_prefix("embedded:").unwrap_or(path)
+}
+
+/// Says why a file could not be had, in words.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds of another library, of which only some matter here"
+)]
+pub(super) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn names(directory: &str) -> io::Result<Vec<String>> {
+    let entries = fs::read_dir(directory)?;
+    entries
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect()
+}
+
+fn end(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "an unknown end".to_owned(),
+    }
+}
+
+impl inventory::Files for Machine {
+    fn kind(&self, path: &str) -> Option<inventory::Kind> {
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => Some(inventory::Kind::Directory),
+            Ok(found) => Some(inventory::Kind::File {
+                executable: found.permissions().mode() & 0o111 != 0,
+            }),
+            Err(_) if embedded::read(clean(path)).is_some() => {
+                Some(inventory::Kind::File { executable: false })
+            }
+            Err(_) => None,
+        }
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        Self::read_file(path)
+    }
+
+    fn list(&self, directory: &str) -> Result<Vec<String>, String> {
+        names(directory).map_err(|error| reason(&error))
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "inventory scripts are programs of the operator's machine"
+    )]
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<inventory::Output, String> {
+        let path = if program.contains('/') {
+            program.to_owned()
+        } else {
+            format!("./{program}")
+        };
+        let output = Command::new(path)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| reason(&error))?;
+        Ok(inventory::Output {
+            success: output.status.success(),
+            end: end(output.status),
+            stdout: output.stdout,
+            stderr: output.stderr,
+        })
+    }
+}
+
+impl playbook::Files for Machine {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        Self::read_file(path)
+    }
+
+    fn kind(&self, path: &str) -> Option<playbook::FileKind> {
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => Some(playbook::FileKind::Directory),
+            Ok(_) => Some(playbook::FileKind::File),
+            Err(_) if embedded::read(clean(path)).is_some() => Some(playbook::FileKind::File),
+            Err(_) => embedded::below(clean(path))
+                .next()
+                .map(|_| playbook::FileKind::Directory),
+        }
+    }
+
+    fn list(&self, directory: &str) -> Vec<String> {
+        let mut found = names(directory).unwrap_or_default();
+        if found.is_empty() {
+            let prefix = format!("{}/", clean(directory).trim_end_matches('/'));
+            let inner = embedded::below(clean(directory))
+                .filter_map(|path| path.strip_prefix(&prefix)?.split('/').next());
+            found = inner.map(str::to_owned).collect();
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+}
+
+impl template::Outside for Machine {
+    fn read(&self, kind: &str, path: &str) -> Result<String, String> {
+        let found =
+            template::Outside::find(self, kind, path).ok_or_else(|| "no such file".to_owned())?;
+        String::from_utf8(Self::read_file(&found)?).map_err(|_| format!("{found} is no UTF-8 text"))
+    }
+
+    fn find(&self, kind: &str, path: &str) -> Option<String> {
+        let is_file =
+            |place: &String| playbook::Files::kind(self, place) == Some(playbook::FileKind::File);
+        self.candidates(kind, path).into_iter().find(is_file)
+    }
+
+    fn glob(&self, kind: &str, pattern: &str) -> Vec<String> {
+        let (directory, name) = pattern.rsplit_once('/').unwrap_or((".", pattern));
+        let matches = |found: &String| wildcard(name, found);
+        for place in self.candidates(kind, directory) {
+            let mut found: Vec<String> = playbook::Files::list(self, &place)
+                .into_iter()
+                .filter(matches)
+                .collect();
+            if !found.is_empty() {
+                found.sort();
+                return found
+                    .into_iter()
+                    .map(|name| playbook::join(&place, &name))
+                    .collect();
+            }
+        }
+        Vec::new()
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        self.environment.get(name).map(str::to_owned)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the `pipe` lookup runs a command of the operator's machine"
+    )]
+    fn pipe(&self, command: &str) -> Result<String, String> {
+        let output = Command::new("/bin/sh")
+            .args(["-c", command])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| reason(&error))?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout)
+                .trim_end_matches('\n')
+                .to_owned())
+        } else {
+            Err(format!(
+                "{}: {}",
+                end(output.status),
+                String::from_utf8_lossy(&output.stderr).trim()
+            ))
+        }
+    }
+}
+
+/// The machine as the engine's desk.
+#[derive(Debug)]
+pub(super) struct MachineDesk {
+    machine: Machine,
+    sources: Sources,
+}
+
+impl MachineDesk {
+    pub(super) fn new(machine: &Machine, sources: &Sources) -> Self {
+        Self {
+            machine: machine.clone(),
+            sources: sources.clone(),
+        }
+    }
+
+    fn below(&self, directory: &str, prefix: &str, found: &mut Vec<String>) {
+        for name in playbook::Files::list(&self.machine, directory) {
+            let path = playbook::join(directory, &name);
+            let shown = format!("{prefix}{name}");
+            match playbook::Files::kind(&self.machine, &path) {
+                Some(playbook::FileKind::Directory) => {
+                    self.below(&path, &format!("{shown}/"), found)
+                }
+                Some(playbook::FileKind::File) => found.push(shown),
+                None => {}
+            }
+        }
+    }
+}
+
+impl rollout::Desk for MachineDesk {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        Machine::read_file(path)
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        playbook::Files::kind(&self.machine, path).is_some()
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<String>, String> {
+        let mut found = Vec::new();
+        self.below(path, "", &mut found);
+        found.sort();
+        Ok(found)
+    }
+
+    fn mode(&self, path: &str) -> Option<u32> {
+        let found = fs::metadata(path).ok()?;
+        Some(found.permissions().mode() & 0o7777)
+    }
+
+    fn write(&self, path: &str, content: &[u8]) -> Result<(), String> {
+        Machine::write_file(Path::new(path), content, 0o644).map_err(|error| reason(&error))
+    }
+
+    fn inventory(&self) -> Result<inventory::Inventory, Vec<Problem>> {
+        inventory::Inventory::load(&self.sources.inventory, &self.machine)
+    }
+}
+
+/// Matches a name against a shell pattern with `*` and `?`.
+fn wildcard(pattern: &str, name: &str) -> bool {
+    match (pattern.chars().next(), name.chars().next()) {
+        (None, None) => true,
+        (Some('*'), _) => {
+            let rest = pattern.get(1..).unwrap_or_default();
+            wildcard(rest, name)
+                || name
+                    .char_indices()
+                    .nth(1)
+                    .map_or(!name.is_empty() && wildcard(pattern, ""), |(next, _)| {
+                        wildcard(pattern, name.get(next..).unwrap_or_default())
+                    })
+        }
+        (Some('?'), Some(c)) => wildcard(
+            pattern.get(1..).unwrap_or_default(),
+            name.get(c.len_utf8()..).unwrap_or_default(),
+        ),
+        (Some(a), Some(b)) if a == b => wildcard(
+            pattern.get(a.len_utf8()..).unwrap_or_default(),
+            name.get(b.len_utf8()..).unwrap_or_default(),
+        ),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shell_patterns_match_as_a_shell_does() {
+        for (pattern, name, expected) in [
+            ("*.yml", "a.yml", true),
+            ("*.yml", "a.yaml", false),
+            ("a?c", "abc", true),
+            ("*", "", true),
+            ("a*", "b", false),
+            ("*ä*", "xäy", true),
+        ] {
+            assert_eq!(wildcard(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn embedded_files_stand_in_for_those_not_on_disk() {
+        let machine = Machine::default();
+        let elsewhere = "./roles/arangodb/defaults/main.yml";
+        assert_eq!(
+            playbook::Files::kind(&machine, elsewhere),
+            Some(playbook::FileKind::File)
+        );
+        assert_eq!(playbook::Files::kind(&machine, "roles/nobody"), None);
+        assert!(
+            template::Outside::find(&machine, "templates", "arangodb/upgrade_server.sh.j2")
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn a_file_is_written_whole_or_not_at_all() {
+        let top = tempfile::tempdir().unwrap();
+        let path = top.path().join("a/b/c");
+        Machine::write_file(&path, b"x", 0o640).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"x");
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o640
+        );
+        assert!(Machine::write_file(&path.join("below a file"), b"y", 0o600).is_err());
+    }
+}

@@ -1,0 +1,252 @@
+//! `arangodb_info`: what an ArangoDB cluster, its agency or one of its machines shows, with verdicts for gates.
+//!
+//! Reads only. The views are made by `cluster::arangodb`; here are the arguments, the requests and the waiting.
+
+mod asking;
+mod cluster_view;
+mod host_view;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::spec::{Argument, Arguments, Kind, ModuleSpec, Safety};
+use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome};
+use crate::cluster::arangodb::Questions;
+use crate::secrets::Secret;
+use crate::yaml::Problem;
+
+static SPEC: ModuleSpec = ModuleSpec {
+    name: "arangodb_info",
+    summary: "Reads the state of an ArangoDB cluster, of its agency, or of one machine of it",
+    notes: &[
+        "Changes nothing.",
+        "`view: cluster` asks every agent twice, at least two seconds apart, and every server directly; the supervision's own health is a verdict of its own, since it is frozen in maintenance mode.",
+        "`view: agency` asks the agents once: quick enough for a guard.",
+        "`view: host` reads unit, starter, servers and data directories of the task's host.",
+    ],
+    arguments: &[
+        Argument::new("view", Kind::Str, "What to look at.")
+            .default("cluster")
+            .choices(&["cluster", "agency", "host"]),
+        Argument::new(
+            "agents",
+            Kind::List,
+            "Endpoints of some agents, such as `tcp://10.0.0.1:8531`; the rest is found from them.",
+        ),
+        Argument::new(
+            "authorization",
+            Kind::Str,
+            "The `Authorization` header that the servers ask for, such as `bearer ...`.",
+        )
+        .secret(),
+        Argument::new(
+            "jwt_secret",
+            Kind::Str,
+            "The cluster's secret, of which the header is made.",
+        )
+        .secret(),
+        Argument::new(
+            "via",
+            Kind::Str,
+            "From where requests are sent: this machine, or through the task's host.",
+        )
+        .default("bastion")
+        .choices(&["bastion", "host"]),
+        Argument::new(
+            "single_copy",
+            Kind::List,
+            "Collections (`database/collection`, or `*`) whose only copy may be away.",
+        ),
+        Argument::new(
+            "to",
+            Kind::Str,
+            "The version to go to: adds the verdict on the path.",
+        ),
+        Argument::new(
+            "agent_versions",
+            Kind::Map,
+            "The version that an agent must report, by the agent's id.",
+        ),
+        Argument::new(
+            "leaders",
+            Kind::Map,
+            "The leader that each shard had before, by the shard's id: adds the moves that restore it.",
+        ),
+        Argument::new(
+            "stable",
+            Kind::Duration,
+            "For how long the agency must be seen to work, without a change of its leader.",
+        )
+        .default("0"),
+        Argument::new(
+            "unit",
+            Kind::Str,
+            "The unit that runs the starter (`view: host`).",
+        )
+        .default("arangodb"),
+        Argument::new(
+            "standalone_unit",
+            Kind::Str,
+            "The unit of the package's standalone server (`view: host`).",
+        )
+        .default("arangodb3"),
+        Argument::new("binary", Kind::Path, "The server's program (`view: host`).")
+            .default("/usr/sbin/arangod"),
+        Argument::new(
+            "data_dir",
+            Kind::Path,
+            "The starter's data directory (`view: host`); found from the running starter or its unit.",
+        ),
+    ],
+    safety: Safety::ReadOnly,
+    example: "\
+- name: every shard is in sync
+  arangodb_info:
+    agents: [tcp://10.0.0.1:8531]
+  register: cluster
+  until: cluster.shards.ok
+  timeout: 30m",
+    returns: &[
+        (
+            "agency",
+            "`ok` with all agents, `quorum`, `leader`, `order` (the leader last), `problems`",
+        ),
+        (
+            "agents, dbservers, coordinators",
+            "the servers: id, short_name, endpoint, version, available, problem",
+        ),
+        ("servers", "verdict: all answer in their roles"),
+        (
+            "shards",
+            "`total`, `ok`, `problems`, `single_copy`, `led_by`, `leaders`",
+        ),
+        ("stop", "for each DB-Server: may it stop now"),
+        (
+            "moves, restore",
+            "moves of leadership away from each DB-Server, and back",
+        ),
+        (
+            "supervision",
+            "`mode`, `normal`, `since`, `maintenance`, `jobs`",
+        ),
+        ("health", "verdict on the supervision's health"),
+        ("path", "verdict on the way to the version `to`"),
+        (
+            "host",
+            "`view: host`: unit, starter, setup, servers, tools, problems",
+        ),
+    ],
+    ..ModuleSpec::EMPTY
+};
+
+/// The module.
+#[derive(Debug)]
+pub(super) struct ArangodbInfo;
+
+impl Module for ArangodbInfo {
+    fn spec(&self) -> &'static ModuleSpec {
+        &SPEC
+    }
+
+    fn action(&self, arguments: &Arguments) -> Result<Box<dyn Action>, Vec<Problem>> {
+        let text = |name: &str| arguments.str(name).unwrap_or_default().to_owned();
+        let view = match arguments.str("view") {
+            Some("host") => View::Host,
+            Some("agency") => View::Agency,
+            _ => View::Cluster,
+        };
+        let agents = arguments.list("agents");
+        if view != View::Host && agents.is_empty() {
+            return Err(vec![Problem::at(
+                &arguments.loc,
+                "`agents` must name at least one agent",
+            )]);
+        }
+        let to = arguments.str("to").map(str::parse).transpose();
+        Ok(Box::new(Look {
+            view,
+            agents,
+            access: access(arguments),
+            stable: arguments.duration("stable").unwrap_or(Duration::ZERO),
+            questions: Questions {
+                single_copy: arguments.list("single_copy"),
+                agent_versions: texts(arguments.get("agent_versions")),
+                to: to
+                    .map_err(|error| vec![Problem::at(&arguments.loc, format!("`to`: {error}"))])?,
+                leaders: texts(arguments.get("leaders")),
+            },
+            host: host_view::Place {
+                unit: text("unit"),
+                standalone_unit: text("standalone_unit"),
+                binary: text("binary"),
+                data_dir: arguments.str("data_dir").map(str::to_owned),
+            },
+        }))
+    }
+}
+
+fn access(arguments: &Arguments) -> asking::Access {
+    let given = arguments
+        .str("authorization")
+        .filter(|header| !header.is_empty());
+    let secret = arguments
+        .str("jwt_secret")
+        .filter(|secret| !secret.is_empty());
+    asking::Access {
+        authorization: given
+            .map(Secret::new)
+            .or_else(|| secret.map(|secret| asking::bearer(&Secret::new(secret)))),
+        via_host: arguments.str("via") == Some("host"),
+    }
+}
+
+fn texts(map: Option<&Value>) -> BTreeMap<String, String> {
+    let pairs = map.and_then(Value::as_object).into_iter().flatten();
+    pairs
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum View {
+    Cluster,
+    Agency,
+    Host,
+}
+
+#[derive(Debug)]
+struct Look {
+    view: View,
+    agents: Vec<String>,
+    access: asking::Access,
+    stable: Duration,
+    questions: Questions,
+    host: host_view::Place,
+}
+
+impl Action for Look {
+    fn describe(&self) -> String {
+        match self.view {
+            View::Cluster => "read the state of the cluster".to_owned(),
+            View::Agency => "read the state of the agency".to_owned(),
+            View::Host => "read what the host shows of its servers".to_owned(),
+        }
+    }
+
+    fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
+        let outcome = match self.view {
+            View::Cluster => {
+                cluster_view::read(cx, &self.access, &self.agents, self.stable, &self.questions)?
+            }
+            View::Agency => cluster_view::read_agency(cx, &self.access, &self.agents),
+            View::Host => host_view::read(cx, &self.access, &self.host)?,
+        };
+        Ok(Observed::Same(outcome))
+    }
+
+    fn apply(&self, _: &mut HostCx<'_>, _: &Change) -> Result<Outcome, ModuleError> {
+        Err(ModuleError::failed("looking at a cluster changes nothing"))
+    }
+}

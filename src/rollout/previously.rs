@@ -1,0 +1,111 @@
+//! What is known of a run from before: asked before every step, every batch, every bracket.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use serde_json::Value;
+
+use crate::events::{BracketRef, StepId, StepOutcome};
+use crate::journal::{Intent, Outcome};
+
+use super::decide::InDoubt;
+
+/// What the journal says of a step.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Its last intent.
+    pub intent: Option<Intent>,
+    /// Its outcome, if it ended after that intent.
+    pub outcome: Option<Outcome>,
+    /// Whether its block's `rescue` took care of its failure.
+    pub rescued: bool,
+}
+
+impl Known {
+    /// Tells whether the step ended with a change.
+    pub(super) fn changed(&self) -> bool {
+        let outcome = self.outcome.as_ref().map(|outcome| &outcome.outcome);
+        outcome == Some(&StepOutcome::Changed)
+    }
+}
+
+/// What the journal says of a bracket.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KnownBracket {
+    /// What was found before its first change.
+    pub found: Option<Value>,
+    /// Whether it was entered, or being entered, and not left.
+    pub open: bool,
+}
+
+/// What is known of a run from before.
+pub trait Previously: Send + Sync + Debug {
+    /// Counts the parts of the run, this one included: 1 for a new run.
+    fn part(&self) -> u32;
+
+    /// Returns the number of the last event.
+    fn last_event(&self) -> u64;
+
+    /// Returns what is known of a step.
+    fn step(&self, step: &StepId) -> Option<Known>;
+
+    /// Returns the hosts of a batch as they were then.
+    fn batch(&self, play: &str, batch: u32) -> Option<Vec<String>>;
+
+    /// Tells whether a stretch came to its end: a play (batch 0), a batch, or a block by its path.
+    fn done(&self, play: &str, batch: u32, path: &str) -> bool;
+
+    /// Returns what is known of a bracket.
+    fn bracket(&self, bracket: &BracketRef) -> Option<KnownBracket>;
+
+    /// Tells whether a point of no return was approved.
+    fn approved(&self, name: &str) -> bool;
+
+    /// Returns the answers that were given when the run asked for variables, sealed.
+    fn answers(&self) -> BTreeMap<String, Value>;
+
+    /// Returns what the operator said of steps in doubt.
+    fn in_doubt(&self) -> Option<InDoubt>;
+}
+
+/// Knows nothing: a new run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NothingBefore;
+
+impl Previously for NothingBefore {
+    fn part(&self) -> u32 {
+        1
+    }
+
+    fn last_event(&self) -> u64 {
+        0
+    }
+
+    fn step(&self, _step: &StepId) -> Option<Known> {
+        None
+    }
+
+    fn batch(&self, _play: &str, _batch: u32) -> Option<Vec<String>> {
+        None
+    }
+
+    fn done(&self, _play: &str, _batch: u32, _path: &str) -> bool {
+        false
+    }
+
+    fn bracket(&self, _bracket: &BracketRef) -> Option<KnownBracket> {
+        None
+    }
+
+    fn approved(&self, _name: &str) -> bool {
+        false
+    }
+
+    fn answers(&self) -> BTreeMap<String, Value> {
+        BTreeMap::new()
+    }
+
+    fn in_doubt(&self) -> Option<InDoubt> {
+        None
+    }
+}

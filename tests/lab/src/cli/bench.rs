@@ -1,0 +1,44 @@
+//! `lab bench`: measures the product beside what the same work costs by hand.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::terminal::{print, tell};
+use super::{Error, interrupt};
+use crate::bench::{self, Measure};
+use crate::files;
+use crate::fleet::Place;
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Run the play on this many hosts
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    hosts: usize,
+    /// Run each way of doing it this many times and take the median
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    rounds: usize,
+    /// Give the large inventory this many hosts
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    inventory_hosts: usize,
+    /// Write the figures to a file as well
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Error> {
+    interrupt::take_down_on_signal();
+    let measure = Measure {
+        hosts: arguments.hosts,
+        rounds: arguments.rounds,
+        inventory_hosts: arguments.inventory_hosts,
+    };
+    let report = format!("{:#}\n", bench::run(place, measure, &tell)?);
+    if let Some(path) = &arguments.json {
+        files::write(path, &report, 0o644)?;
+    }
+    print(&report);
+    Ok(ExitCode::SUCCESS)
+}

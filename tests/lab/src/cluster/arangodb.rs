@@ -1,0 +1,316 @@
+//! An ArangoDB cluster of starters under systemd.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Error, keys};
+use crate::clock::{self, Look};
+use crate::files;
+use crate::fleet::{Bastion, Fleet, Host, Login, quoted};
+use crate::packages::arangodb as package;
+
+/// The directory of a starter, as the documented unit has it.
+pub const DATA: &str = "/var/lib/arangodb/cluster";
+/// The unit of the starter.
+pub const UNIT: &str = "/etc/systemd/system/arangodb.service";
+const SECRET_FILE: &str = "/etc/arangodb.secret";
+const KEY_FILE: &str = "/etc/arangodb.pem";
+/// Where the simulated servers look how they are to behave.
+const SWITCHES: &str = "/etc/lab/sim.json";
+const STARTER_LIMIT: Duration = Duration::from_mins(1);
+const CLUSTER_LIMIT: Duration = Duration::from_mins(5);
+
+/// Who may ask the servers, and how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Security {
+    /// Everybody, in the clear.
+    #[default]
+    Open,
+    /// Who has a token, in the clear.
+    Authenticated,
+    /// Who has a token, over TLS with certificates of an own authority.
+    Tls,
+}
+
+/// What the cluster is to be.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The version that it runs.
+    pub from: String,
+    /// The version that it is to be upgraded to.
+    pub to: String,
+    /// Who may ask its servers.
+    pub security: Security,
+    /// How the simulated servers are to behave, where not as usual.
+    pub switches: serde_json::Map<String, Value>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            from: "3.3.20".to_owned(),
+            to: "3.4.0".to_owned(),
+            security: Security::default(),
+            switches: serde_json::Map::new(),
+        }
+    }
+}
+
+/// A cluster on the hosts of a fleet.
+#[derive(Debug)]
+pub struct Cluster<'a> {
+    hosts: Vec<&'a Host>,
+    bastion: &'a Bastion,
+    options: Options,
+    secret: String,
+    packages: PathBuf,
+}
+
+impl<'a> Cluster<'a> {
+    /// Sets the cluster up on all hosts of a fleet and waits until it serves.
+    pub fn up(fleet: &'a Fleet, program: &Path, options: Options) -> Result<Self, Error> {
+        let packages = fleet.bastion().home().join("packages");
+        for version in [&options.from, &options.to] {
+            package::build(program, version, &packages)?;
+        }
+        let cluster = Self {
+            hosts: fleet.hosts().iter().collect(),
+            bastion: fleet.bastion(),
+            secret: keys::secret()?,
+            options,
+            packages,
+        };
+        let authority = keys::Authority::make()?;
+        if cluster.options.security == Security::Tls {
+            let file = cluster.bastion.home().join("ca.pem");
+            files::write(&file, authority.certificate(), 0o644)?;
+        }
+        fleet.on_all(|host| cluster.prepare(host, &authority))?;
+        cluster.start()?;
+        cluster.wait_until_up()?;
+        Ok(cluster)
+    }
+
+    /// Returns the file of the package of a version, on the bastion.
+    pub fn package(&self, version: &str) -> PathBuf {
+        let name = format!("{}_{version}_amd64.deb", package::NAME);
+        self.packages.join(name)
+    }
+
+    /// Returns an inventory for the upgrade, as an operator would write it.
+    pub fn inventory(&self, login: Login) -> String {
+        let hosts = self.hosts.iter();
+        let hosts = hosts.map(|host| format!("        {}:\n", host.name()));
+        let mut variables = vec![
+            format!("ansible_user: {}", login.user()),
+            format!("arangodb_version: {}", self.options.to),
+            format!(
+                "arangodb_packages: [{}]",
+                self.package(&self.options.to).display()
+            ),
+            "arangodb_backup: none, these are simulators".to_owned(),
+        ];
+        match login {
+            Login::Root => {}
+            Login::Sudo => variables.push("ansible_become: true".to_owned()),
+            Login::SudoPassword => variables.extend([
+                "ansible_become: true".to_owned(),
+                format!("ansible_become_password: {}", Login::PASSWORD),
+            ]),
+        }
+        let variables = variables.iter().map(|line| format!("        {line}\n"));
+        format!(
+            "all:\n  children:\n    arangodb:\n      hosts:\n{}      vars:\n{}",
+            hosts.collect::<Vec<_>>().concat(),
+            variables.collect::<Vec<_>>().concat(),
+        )
+    }
+
+    /// Returns what the cluster was asked to be.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Returns the hosts, the one that was started first in front.
+    pub fn hosts(&self) -> &[&'a Host] {
+        &self.hosts
+    }
+
+    /// Returns the secret that tokens are signed with.
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    fn prepare(&self, host: &Host, authority: &keys::Authority) -> Result<(), Error> {
+        let switches = Value::Object(self.options.switches.clone());
+        host.write(SWITCHES, format!("{switches:#}\n"), 0o644)?;
+        host.install(&[self.package(&self.options.from)])?;
+        // The documentation's advice: the package's own server must not be in the way.
+        host.must("systemctl disable --now arangodb3 2>&1")?;
+        host.must(&format!("install -d -o arangodb -g arangodb {DATA}"))?;
+        if self.options.security != Security::Open {
+            put_for_arangodb(host, SECRET_FILE, &self.secret)?;
+        }
+        if self.options.security == Security::Tls {
+            let pem = authority.server(host.name(), host.address())?;
+            put_for_arangodb(host, KEY_FILE, &pem)?;
+        }
+        host.write(UNIT, self.unit(host), 0o644)?;
+        host.must("systemctl daemon-reload && systemctl enable arangodb 2>&1")?;
+        Ok(())
+    }
+
+    fn unit(&self, host: &Host) -> String {
+        // The first machine waits for nobody; where all name all of them, none comes up.
+        let mut first = self.hosts.iter().take(1);
+        let join = first.find(|first| first.name() != host.name());
+        let join = join.map(|first| first.address().to_string());
+        let address = host.address().to_string();
+        unit_text(&starter_line(&address, join, self.options.security))
+    }
+
+    /// Starts the first starter, and then those that join it.
+    fn start(&self) -> Result<(), Error> {
+        let mut hosts = self.hosts.iter();
+        if let Some(first) = hosts.next() {
+            first.must("systemctl start arangodb")?;
+            wait(STARTER_LIMIT, || {
+                let (code, body) = self.ask(first, 8528, "/version")?;
+                Ok(if code == 200 {
+                    Look::Done(())
+                } else {
+                    Look::NotYet(format!("{}'s starter answers {code} {body}", first.name()))
+                })
+            })?;
+        }
+        for host in hosts {
+            host.must("systemctl start arangodb")?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every starter has started its servers and each of them serves.
+    fn wait_until_up(&self) -> Result<(), Error> {
+        wait(CLUSTER_LIMIT, || {
+            for host in &self.hosts {
+                if let Err(missing) = self.is_up(host)? {
+                    return Ok(Look::NotYet(format!("{}: {missing}", host.name())));
+                }
+            }
+            Ok(Look::Done(()))
+        })
+    }
+
+    fn is_up(&self, host: &Host) -> Result<Result<(), String>, Error> {
+        let (code, body) = self.ask(host, 8528, "/process")?;
+        let process: Value = serde_json::from_str(&body).unwrap_or_default();
+        if process.get("servers-started") != Some(&json!(true)) {
+            return Ok(Err(format!("its starter answers {code} {body}")));
+        }
+        let servers = process.get("servers").and_then(Value::as_array);
+        for server in servers.into_iter().flatten() {
+            let port = server.get("port").and_then(Value::as_u64).unwrap_or(0);
+            let port = u16::try_from(port).unwrap_or(0);
+            let kind = server.get("type").and_then(Value::as_str).unwrap_or("?");
+            let path = if kind == "coordinator" {
+                "/_admin/server/availability"
+            } else {
+                "/_api/version"
+            };
+            let (code, body) = self.ask(host, port, path)?;
+            if code != 200 {
+                return Ok(Err(format!("its {kind} answers {code} {body}")));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Asks a server of a host with GET; returns the status, 0 if nobody answers, and the body.
+    pub fn ask(&self, host: &Host, port: u16, path: &str) -> Result<(u16, String), Error> {
+        let scheme = if self.options.security == Security::Tls {
+            "https"
+        } else {
+            "http"
+        };
+        let url = format!("{scheme}://{}:{port}{path}", host.address());
+        let token = match self.options.security {
+            Security::Open => String::new(),
+            Security::Authenticated | Security::Tls => {
+                format!("-H \"$(arangodb auth header --auth.jwt-secret={SECRET_FILE})\"")
+            }
+        };
+        let said = host.run(&format!(
+            "curl -sk --max-time 5 -w '\\n%{{http_code}}' {token} {}",
+            quoted(&url)
+        ))?;
+        let (body, code) = said.out.rsplit_once('\n').unwrap_or(("", "0"));
+        Ok((code.trim().parse().unwrap_or(0), body.to_owned()))
+    }
+}
+
+fn put_for_arangodb(host: &Host, path: &str, text: &str) -> Result<(), Error> {
+    host.write(path, text, 0o600)?;
+    host.must(&format!("chown arangodb:arangodb {path}"))?;
+    Ok(())
+}
+
+/// The command line of a starter, one argument a line.
+fn starter_line(address: &str, join: Option<String>, security: Security) -> String {
+    let mut line = vec![
+        "/usr/bin/arangodb".to_owned(),
+        format!("--starter.data-dir={DATA}"),
+        format!("--starter.address={address}"),
+        "--server.storage-engine=rocksdb".to_owned(),
+    ];
+    line.extend(join.map(|first| format!("--starter.join={first}")));
+    if security != Security::Open {
+        line.push(format!("--auth.jwt-secret={SECRET_FILE}"));
+    }
+    if security == Security::Tls {
+        line.push(format!("--ssl.keyfile={KEY_FILE}"));
+    }
+    line.join(" \\\n    ")
+}
+
+/// The unit file of the starter's documentation; it says nothing of `KillMode`.
+fn unit_text(line: &str) -> String {
+    format!(
+        "[Unit]\nDescription=Run the ArangoDB Starter\nAfter=network.target\n\n\
+         [Service]\nRestart=on-failure\nUser=arangodb\nGroup=arangodb\n\
+         EnvironmentFile=-/etc/arangodb.env\nLimitNOFILE=8192\n\
+         ExecStart={line}\nTimeoutStopSec=60\n\n\
+         [Install]\nWantedBy=multi-user.target\n"
+    )
+}
+
+fn wait(limit: Duration, look: impl FnMut() -> Result<Look<()>, Error>) -> Result<(), Error> {
+    clock::wait(limit, look)?.map_err(Error::NotUp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_is_the_documented_one_and_only_others_join() {
+        let line = |join, security| starter_line("10.77.0.12", join, security);
+        assert_eq!(
+            line(None, Security::Open),
+            "/usr/bin/arangodb \\\n    --starter.data-dir=/var/lib/arangodb/cluster \\\n    \
+             --starter.address=10.77.0.12 \\\n    --server.storage-engine=rocksdb"
+        );
+        let tls = line(Some("10.77.0.11".to_owned()), Security::Tls);
+        for part in [
+            "--starter.join=10.77.0.11",
+            "--auth.jwt-secret=/etc/arangodb.secret",
+            "--ssl.keyfile=/etc/arangodb.pem",
+        ] {
+            assert!(tls.contains(part), "{part} in {tls}");
+        }
+        let unit = unit_text(&tls);
+        assert!(unit.contains("\nRestart=on-failure\n"), "{unit}");
+        assert!(!unit.contains("KillMode"), "{unit}");
+    }
+}

@@ -1,0 +1,35 @@
+//! A database cluster on a fleet, set up as its own documentation says.
+//!
+//! What is done here is what an operator would have done a year ago: the old packages
+//! installed, the documented unit file written, the starters started. It is the state that
+//! an upgrade begins with. The upgrade itself is the product's, and nothing of it is here.
+
+pub mod arangodb;
+mod keys;
+
+pub use arangodb::{Cluster, Options, Security};
+
+use crate::{command, files, fleet, packages};
+
+/// A cluster that could not be set up or asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A host failed.
+    #[error(transparent)]
+    Fleet(#[from] fleet::Error),
+    /// A package could not be made.
+    #[error(transparent)]
+    Package(#[from] packages::Error),
+    /// A program failed.
+    #[error(transparent)]
+    Command(#[from] command::Error),
+    /// A file failed.
+    #[error(transparent)]
+    File(#[from] files::Error),
+    /// Keys and certificates could not be made.
+    #[error("cannot make a certificate: {0}")]
+    Certificate(String),
+    /// The cluster did not come up.
+    #[error("the cluster is not up: {0}")]
+    NotUp(String),
+}

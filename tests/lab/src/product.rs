@@ -1,0 +1,138 @@
+//! The program under test, built from this tree as it is released.
+//!
+//! Cargo is asked where the program lies; nothing is guessed. Whoever prints a figure prints
+//! the version and the digest of what it was measured on.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::command::{self, Command};
+use crate::files;
+
+/// A program that was built.
+#[derive(Debug, Clone)]
+pub struct Product {
+    /// Where it lies.
+    pub program: PathBuf,
+    /// What it says its version is.
+    pub version: String,
+    /// The digest of the file.
+    pub sha256: String,
+    /// The size of the file.
+    pub bytes: usize,
+}
+
+/// A program that could not be built or asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Cargo or the program failed.
+    #[error(transparent)]
+    Command(#[from] command::Error),
+    /// The program could not be read.
+    #[error(transparent)]
+    File(#[from] files::Error),
+    /// Cargo did not say where the program lies.
+    #[error("cargo built no program `{0}`")]
+    NoProgram(String),
+}
+
+/// A build from nothing, on a machine that is busy with something else too.
+const BUILD_LIMIT: Duration = Duration::from_mins(40);
+
+/// Builds a package of this tree as it is released, showing cargo's progress.
+pub fn build(package: &str) -> Result<Product, Error> {
+    // Flags from outside would silently make another program than the released one.
+    let said = Command::line("env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS cargo build")
+        .args([
+            "--release",
+            "--locked",
+            "--message-format=json-render-diagnostics",
+        ])
+        .args(["--package", package, "--bin", package])
+        .directory(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .within(BUILD_LIMIT)
+        .showing_errors()
+        .run()?;
+    let program = program_in(&said, package);
+    look_at(&program.ok_or_else(|| Error::NoProgram(package.to_owned()))?)
+}
+
+/// Describes a program that is there.
+pub fn look_at(program: &Path) -> Result<Product, Error> {
+    let bytes = files::read_bytes(program)?;
+    let digest = Sha256::digest(&bytes);
+    let hex: Vec<_> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let version = Command::new(program).arg("--version").run()?;
+    Ok(Product {
+        program: program.to_owned(),
+        version: version.trim().to_owned(),
+        sha256: hex.concat(),
+        bytes: bytes.len(),
+    })
+}
+
+impl Product {
+    /// Returns what belongs in every report.
+    pub fn json(&self) -> Value {
+        json!({
+            "version": self.version,
+            "sha256": self.sha256,
+            "bytes": self.bytes,
+        })
+    }
+}
+
+impl std::fmt::Display for Product {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}, {} bytes, sha256 {}",
+            self.version, self.bytes, self.sha256
+        )
+    }
+}
+
+/// Finds where a program lies in cargo's messages, one JSON value a line.
+fn program_in(messages: &str, name: &str) -> Option<PathBuf> {
+    let messages = messages.lines();
+    let messages = messages.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut programs = messages.filter_map(|message| {
+        let is_it = message.get("reason")? == "compiler-artifact"
+            && message.pointer("/target/name")? == name
+            && message.pointer("/target/kind/0")? == "bin";
+        let path = message.get("executable")?.as_str()?;
+        is_it.then(|| PathBuf::from(path))
+    });
+    programs.next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_found_among_cargos_messages() {
+        let artifact = |name: &str, kind: &str, path: Value| {
+            json!({
+                "reason": "compiler-artifact",
+                "target": {"name": name, "kind": [kind]},
+                "executable": path,
+            })
+            .to_string()
+        };
+        let messages = [
+            artifact("stagger", "lib", Value::Null),
+            artifact("build-script-build", "custom-build", json!("/t/build")),
+            "not a message".to_owned(),
+            artifact("stagger", "bin", json!("/t/x/release/stagger")),
+            json!({"reason": "build-finished", "success": true}).to_string(),
+        ]
+        .join("\n");
+        let found = program_in(&messages, "stagger");
+        assert_eq!(found.as_deref(), Some(Path::new("/t/x/release/stagger")));
+        assert_eq!(program_in(&messages, "lab"), None);
+    }
+}

@@ -1,0 +1,265 @@
+//! A port with a service behind it, that can be closed in good order.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio_rustls::TlsAcceptor;
+
+use super::message::{parse_query, split_database};
+use super::{Request, Response};
+
+/// What answers the requests of one port.
+pub trait Service: Send + Sync + 'static {
+    /// Answers one request.
+    fn call(&self, request: Request) -> impl Future<Output = Response> + Send;
+}
+
+/// Opens a port. Where there is no IPv6, `[::]` means all addresses there are.
+pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
+    match TcpListener::bind((host, port)).await {
+        Err(error) if host == "::" && error.kind() != io::ErrorKind::AddrInUse => {
+            TcpListener::bind(("0.0.0.0", port)).await
+        }
+        other => other,
+    }
+}
+
+/// A port that is open; it stays so until it is closed.
+#[derive(Debug)]
+pub struct Door {
+    stop: watch::Sender<bool>,
+    idle: mpsc::Receiver<()>,
+}
+
+impl Door {
+    /// Serves a port until [`Door::close`].
+    pub fn open<S: Service>(
+        listener: TcpListener,
+        tls: Option<TlsAcceptor>,
+        service: Arc<S>,
+    ) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        // Every connection holds a sender, so that the last one to end wakes the receiver.
+        let (busy, idle) = mpsc::channel(1);
+        tokio::spawn(accept(listener, tls, service, stopped, busy));
+        Self { stop, idle }
+    }
+
+    /// Closes the port and waits until the requests that came in are answered, for so long at most.
+    pub async fn close(mut self, limit: Duration) -> bool {
+        self.stop.send_replace(true);
+        tokio::time::timeout(limit, self.idle.recv()).await.is_ok()
+    }
+}
+
+/// Ends when the port is to be closed.
+async fn told(stopped: &mut watch::Receiver<bool>) {
+    drop(stopped.wait_for(|stop| *stop).await);
+}
+
+async fn accept<S: Service>(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    service: Arc<S>,
+    stopped: watch::Receiver<bool>,
+    busy: mpsc::Sender<()>,
+) {
+    let mut stop = stopped.clone();
+    let welcome = |stream: TcpStream, from: SocketAddr, stopped: watch::Receiver<bool>| {
+        tokio::spawn(converse(
+            stream,
+            from,
+            tls.clone(),
+            Arc::clone(&service),
+            stopped,
+            busy.clone(),
+        ));
+    };
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, from)) => welcome(stream, from, stopped.clone()),
+                // Out of descriptors: what is open must end first.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            },
+            () = told(&mut stop) => break,
+        }
+    }
+    // Whoever was let into the queue before the port closes is served.
+    while let Ok(Ok((stream, from))) =
+        tokio::time::timeout(Duration::from_millis(1), listener.accept()).await
+    {
+        welcome(stream, from, stopped.clone());
+    }
+}
+
+async fn converse<S: Service>(
+    stream: TcpStream,
+    from: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    service: Arc<S>,
+    stopped: watch::Receiver<bool>,
+    busy: mpsc::Sender<()>,
+) {
+    drop(stream.set_nodelay(true));
+    match tls {
+        None => serve(stream, from, service, stopped).await,
+        Some(tls) => {
+            let shaken = tokio::time::timeout(Duration::from_secs(10), tls.accept(stream)).await;
+            if let Ok(Ok(stream)) = shaken {
+                serve(stream, from, service, stopped).await;
+            }
+        }
+    }
+    drop(busy);
+}
+
+async fn serve<S, I>(
+    stream: I,
+    from: SocketAddr,
+    service: Arc<S>,
+    mut stopped: watch::Receiver<bool>,
+) where
+    S: Service,
+    I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    // A connection that was in the queue when the port closed may not have sent its request
+    // yet; it is given a moment before it counts as idle.
+    let late = *stopped.borrow();
+    let connection = http1::Builder::new().serve_connection(
+        TokioIo::new(stream),
+        service_fn(move |request| answer(Arc::clone(&service), request, from)),
+    );
+    let mut connection = std::pin::pin!(connection);
+    let stop = async move {
+        told(&mut stopped).await;
+        if late {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::select! {
+        ended = connection.as_mut() => drop(ended),
+        () = stop => {
+            connection.as_mut().graceful_shutdown();
+            drop(connection.await);
+        }
+    }
+}
+
+async fn answer<S: Service>(
+    service: Arc<S>,
+    request: hyper::Request<Incoming>,
+    remote: SocketAddr,
+) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let response = match body.collect().await {
+        Ok(body) => {
+            let (database, path) = split_database(parts.uri.path());
+            service
+                .call(Request {
+                    method: parts.method.to_string(),
+                    path,
+                    database,
+                    query: parse_query(parts.uri.query().unwrap_or("")),
+                    headers: parts.headers,
+                    body: body.to_bytes(),
+                    remote,
+                })
+                .await
+        }
+        Err(error) => Response::error(400, 400, &format!("cannot read the body: {error}")),
+    };
+    Ok(to_hyper(response))
+}
+
+fn to_hyper(response: Response) -> hyper::Response<Full<Bytes>> {
+    let mut built = hyper::Response::builder()
+        .status(response.status)
+        .header("Server", "ArangoDB")
+        .header("Content-Type", response.content_type);
+    for (name, value) in response.headers {
+        built = built.header(name, value);
+    }
+    built
+        .body(Full::new(Bytes::from(response.body)))
+        .unwrap_or_else(|_| hyper::Response::new(Full::default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::http::{Call, Target, call};
+
+    struct Slow;
+
+    impl Service for Slow {
+        async fn call(&self, request: Request) -> Response {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            Response::text(200, format!("{} {}", request.database, request.path))
+        }
+    }
+
+    async fn open() -> (Door, Target) {
+        let listener = bind("127.0.0.1", 0).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let target = Target::parse(&format!("tcp://127.0.0.1:{port}")).unwrap();
+        (Door::open(listener, None, Arc::new(Slow)), target)
+    }
+
+    #[tokio::test]
+    async fn closing_answers_what_came_in_and_refuses_the_rest() {
+        let (door, target) = open().await;
+        let asked = tokio::spawn({
+            let target = target.clone();
+            async move {
+                call(Call::new(
+                    &target,
+                    "GET",
+                    "/_db/x/y",
+                    Duration::from_secs(5),
+                ))
+                .await
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(door.close(Duration::from_secs(5)).await, "all answered");
+        let reply = asked.await.unwrap().unwrap();
+        assert_eq!((reply.status, &reply.body[..]), (200, &b"x /y"[..]));
+        let error = call(Call::new(&target, "GET", "/", Duration::from_secs(1)))
+            .await
+            .unwrap_err();
+        assert!(error.was_not_sent(), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_stop_does_not_wait_longer_than_it_may() {
+        let (door, target) = open().await;
+        let asked = tokio::spawn(async move {
+            call(Call::new(&target, "GET", "/", Duration::from_secs(5))).await
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!door.close(Duration::from_millis(20)).await);
+        drop(asked);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_come_is_not_an_unsent_request() {
+        let (_door, target) = open().await;
+        let error = call(Call::new(&target, "GET", "/", Duration::from_millis(50)))
+            .await
+            .unwrap_err();
+        assert!(!error.was_not_sent(), "{error}");
+    }
+}

@@ -1,0 +1,66 @@
+//! Where the simulators find and leave what is not on their command line.
+//!
+//! All places move together under the directory that the environment variable `LAB_ROOT`
+//! names, so that several "hosts" fit on one machine. Nothing else is read from the
+//! environment.
+
+use std::path::{Path, PathBuf};
+
+/// The places of one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    root: PathBuf,
+}
+
+impl Paths {
+    /// Returns the places under the given root.
+    pub fn under(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Returns the places of this host, moved by `LAB_ROOT` if that is set.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where a simulator reads its environment"
+    )]
+    pub fn of_this_host() -> Self {
+        Self::under(std::env::var("LAB_ROOT").unwrap_or_else(|_| "/".to_owned()))
+    }
+
+    /// Returns the directory that everything else lies under.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns the file that says which version the installed programs are.
+    pub fn version(&self) -> PathBuf {
+        self.root.join("usr/share/arangodb3/VERSION")
+    }
+
+    /// Returns the file with the switches of behaviour.
+    pub fn switches(&self) -> PathBuf {
+        self.root.join("etc/lab/sim.json")
+    }
+
+    /// Returns the file that every effect is appended to.
+    pub fn effects(&self) -> PathBuf {
+        self.root.join("var/lib/lab/effects.log")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_moves_with_the_root() {
+        let paths = Paths::under("/");
+        assert_eq!(paths.version(), Path::new("/usr/share/arangodb3/VERSION"));
+        let moved = Paths::under("/tmp/h1");
+        assert_eq!(moved.switches(), Path::new("/tmp/h1/etc/lab/sim.json"));
+        assert_eq!(
+            moved.effects(),
+            Path::new("/tmp/h1/var/lib/lab/effects.log")
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! What a case is, and what it is given.
+
+use std::sync::OnceLock;
+
+use lab::command::Command;
+use lab::fleet::{self, Fleet, Options, Place};
+use libtest_mimic::{Completion, Failed, Trial};
+
+/// What a case ends in.
+pub(crate) type Outcome = Result<(), Failure>;
+
+/// Why a case has failed.
+#[derive(Debug)]
+pub(crate) struct Failure(pub(crate) String);
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// One thing that must hold.
+#[derive(Debug)]
+pub(crate) struct Case {
+    name: &'static str,
+    run: fn(&Lab) -> Outcome,
+}
+
+/// Makes a case of a name and a function.
+pub(crate) fn case(name: &'static str, run: fn(&Lab) -> Outcome) -> Case {
+    Case { name, run }
+}
+
+impl Case {
+    /// Makes it known to the test harness.
+    pub(crate) fn trial(self, lab: &'static Lab) -> Trial {
+        Trial::ignorable_test(self.name, move || {
+            if let Err(reason) = lab.ready() {
+                if lab::cli::is_required() {
+                    return Err(Failed::from(format!("the lab cannot start: {reason}")));
+                }
+                return Ok(Completion::ignored_with(reason));
+            }
+            (self.run)(lab).map_err(|failure| Failed::from(failure.0))?;
+            Ok(Completion::Completed)
+        })
+    }
+}
+
+/// Fails a case unless something holds.
+pub(crate) fn check(holds: bool, otherwise: impl Into<String>) -> Outcome {
+    if holds {
+        return Ok(());
+    }
+    Err(Failure(otherwise.into()))
+}
+
+/// Fails a case unless two things are equal.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a case compares what it has just made, and reads better without `&`"
+)]
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(is: T, wanted: T, what: &str) -> Outcome {
+    check(is == wanted, format!("{what}: {is:?}, not {wanted:?}"))
+}
+
+/// The lab that all cases share.
+#[derive(Debug)]
+pub(crate) struct Lab {
+    ready: OnceLock<Result<Place, String>>,
+}
+
+impl Lab {
+    pub(crate) fn new() -> Self {
+        let ready = OnceLock::new();
+        Self { ready }
+    }
+
+    /// Finds out, once, whether hosts can be booted here.
+    fn ready(&self) -> Result<&Place, String> {
+        let ready = self.ready.get_or_init(|| {
+            fleet::provide().map_err(|error| error.to_string())?;
+            let place = lab::cli::place().map_err(|error| error.to_string())?;
+            Ok(Place {
+                program: env!("CARGO_BIN_EXE_lab").into(),
+                ..place
+            })
+        });
+        ready.as_ref().map_err(Clone::clone)
+    }
+
+    /// Returns where fleets are.
+    pub(crate) fn place(&self) -> Result<&Place, Failure> {
+        self.ready().map_err(Failure)
+    }
+
+    /// Boots some hosts, `node1` and on; they are taken down when the fleet is dropped.
+    pub(crate) fn hosts(&self, case: &str, hosts: usize) -> Result<Fleet, Failure> {
+        self.fleet(&Options::new(&format!("test: {case}"), hosts))
+    }
+
+    /// Boots the hosts that are asked for.
+    pub(crate) fn fleet(&self, options: &Options) -> Result<Fleet, Failure> {
+        Ok(Fleet::up(self.place()?, options)?)
+    }
+
+    /// Returns the command `lab`, to be used as a person would.
+    pub(crate) fn command(&self) -> Result<Command, Failure> {
+        Ok(Command::new(&self.place()?.program))
+    }
+}

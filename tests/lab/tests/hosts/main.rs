@@ -1,0 +1,39 @@
+//! The lab tried on this machine, and stagger tried on the lab's hosts.
+//!
+//! Each file beside this one has some cases, and each case boots what it needs and takes it
+//! down. Where hosts cannot be booted the cases are listed as ignored, with the reason; with
+//! `STAGGER_LAB=required` that is a failure. To add a case, write a function that takes the
+//! [`Lab`] and add it to its file's list; to add a file, add its list below.
+
+mod bench;
+mod boot;
+mod crash;
+mod faults;
+mod harness;
+mod machine;
+mod packages;
+mod units;
+
+use libtest_mimic::Arguments;
+
+use harness::Lab;
+
+/// Cases mostly wait for hosts, so more of them run at once than there are processors.
+const AT_ONCE: usize = 4;
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_ONCE);
+    let cases = [
+        bench::cases(),
+        boot::cases(),
+        crash::cases(),
+        faults::cases(),
+        machine::cases(),
+        packages::cases(),
+        units::cases(),
+    ];
+    let lab: &'static Lab = Box::leak(Box::new(Lab::new()));
+    let trials = cases.into_iter().flatten().map(|case| case.trial(lab));
+    libtest_mimic::run(&arguments, trials.collect()).exit();
+}
