@@ -108,7 +108,9 @@ impl Engine {
         let until = self.clock().deadline(duration);
         while let Some(left) = until.left(self.clock()).filter(|left| !left.is_zero()) {
             let slice = left.min(std::time::Duration::from_secs(1));
+            self.look_at_guards();
             if stop.level() >= StopLevel::Drain
+                || self.guards_breached()
                 || self.clock().wait(slice, stop) == Woken::Stopped
             {
                 break;
