@@ -1,6 +1,12 @@
 //! A whole simulated cluster on loopback addresses of one machine, without root: three
 //! starters, nine servers, and what an upgrade by hand does to one of them.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test ends where something is not as it must be"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -226,97 +232,110 @@ impl Drop for Cluster {
 #[test]
 fn a_cluster_serves_and_one_server_is_upgraded_by_hand() {
     let mut cluster = Cluster::up();
-
-    let wanted = json!({"name": "c", "numberOfShards": 3, "replicationFactor": 2});
-    let made = cluster
-        .ask(0, 8529, "POST", "/_api/collection", &wanted)
-        .unwrap();
-    assert_eq!(made.status, 200, "{:?}", made.json());
-    let document = json!({"_key": "k", "n": 1});
-    let written = cluster
-        .ask(1, 8529, "POST", "/_api/document/c", &document)
-        .unwrap();
-    assert_eq!(written.status, 202);
-    assert_eq!(cluster.get(2, 8529, "/_api/document/c/k")["n"], 1);
-
-    let before: BTreeMap<&str, Option<u32>> = SERVERS
+    cluster.writes_and_reads();
+    let before: Pids = SERVERS
         .map(|server| (server, cluster.hosts[0].pid(server)))
         .into();
     cluster.hosts[0].kill_starter();
     for (server, pid) in &before {
         assert!(pid.is_some(), "{server} runs");
-        assert_eq!(
-            cluster.hosts[0].pid(server),
-            *pid,
-            "{server} outlives its starter"
-        );
+        let now = cluster.hosts[0].pid(server);
+        assert_eq!(now, *pid, "{server} outlives its starter");
     }
-
     for host in &cluster.hosts {
         host.install("3.4.0");
     }
     let agent = before["agent8531"].unwrap();
-    process::signal(agent, Signal::TERM);
-    wait_until("the agent stops", 20, || !process::is_alive(agent));
-    assert!(
-        !cluster.hosts[0].data("agent8531").join("LOCK").exists(),
-        "a clean end"
-    );
-
-    let refused = cluster.hosts[0].run_by_hand("agent8531", &[]);
-    assert_eq!(refused.code(), Some(1), "new program, old directory");
-    let log = cluster.hosts[0].log("agent8531");
-    assert!(
-        log.contains("Database directory version (30320) is lower than current version (30400)."),
-        "{log}"
-    );
-    let upgraded = cluster.hosts[0].run_by_hand("agent8531", &["--database.auto-upgrade=true"]);
-    assert_eq!(upgraded.code(), Some(0));
-    let version = std::fs::read_to_string(cluster.hosts[0].data("agent8531").join("VERSION-1"));
-    assert!(version.unwrap().contains("30400"));
-
+    cluster.hosts[0].upgrade_agent(agent);
     cluster.hosts[0].start(None);
-    wait_until("the agent is new and the others are adopted", 30, || {
-        let list = cluster.get(0, 8528, "/process");
-        let pid = |kind: &str| {
-            let servers = list["servers"].as_array().cloned().unwrap_or_default();
-            let own = servers
-                .iter()
-                .find(|server| server["type"] == kind)
-                .cloned();
-            own.and_then(|server| server["pid"].as_u64())
-        };
-        let kept = |kind: &str, server: &str| pid(kind) == before[server].map(u64::from);
-        cluster.get(0, 8531, "/_api/version")["version"] == "3.4.0"
-            && kept("dbserver", "dbserver8530")
-            && kept("coordinator", "coordinator8529")
-            && pid("agent").is_some_and(|pid| pid != u64::from(agent))
-    });
-    assert_eq!(
-        cluster.get(0, 8530, "/_api/version")["version"],
-        "3.3.20",
-        "not restarted"
-    );
-    wait_until("the agency has a leader that all know", 30, || {
-        let leaders: Vec<Value> = (0..3)
-            .map(|host| cluster.get(host, 8531, "/_api/agency/config")["leaderId"].clone())
-            .collect();
-        leaders
-            .iter()
-            .all(|leader| *leader == leaders[0] && *leader != "" && !leader.is_null())
-    });
+    cluster.adopts(&before, agent);
+    cluster.hosts[0].counted_all();
+}
 
-    let stories = stories(&cluster.hosts[0].effects());
-    let agent = &stories[&cluster.hosts[0].data("agent8531").display().to_string()];
-    assert_eq!(
-        (agent.upgrade_starts, agent.upgrades, agent.refused_starts),
-        (1, 1, 1)
-    );
-    assert_eq!(agent.signals.get("TERM"), Some(&1));
-    let effects = cluster.hosts[0].effects();
-    let adopted = effects
-        .lines()
-        .filter(|line| line.contains(r#""what":"adopt""#))
-        .count();
-    assert_eq!(adopted, 2);
+type Pids = BTreeMap<&'static str, Option<u32>>;
+
+impl Host {
+    fn upgrade_agent(&self, agent: u32) {
+        process::signal(agent, Signal::TERM);
+        wait_until("the agent stops", 20, || !process::is_alive(agent));
+        assert!(!self.data("agent8531").join("LOCK").exists(), "a clean end");
+
+        let refused = self.run_by_hand("agent8531", &[]);
+        assert_eq!(refused.code(), Some(1), "new program, old directory");
+        let log = self.log("agent8531");
+        assert!(
+            log.contains(
+                "Database directory version (30320) is lower than current version (30400)."
+            ),
+            "{log}"
+        );
+        let upgraded = self.run_by_hand("agent8531", &["--database.auto-upgrade=true"]);
+        assert_eq!(upgraded.code(), Some(0));
+        let version = std::fs::read_to_string(self.data("agent8531").join("VERSION-1"));
+        assert!(version.unwrap().contains("30400"));
+    }
+
+    fn counted_all(&self) {
+        let stories = stories(&self.effects());
+        let agent = &stories[&self.data("agent8531").display().to_string()];
+        assert_eq!(
+            (agent.upgrade_starts, agent.upgrades, agent.refused_starts),
+            (1, 1, 1)
+        );
+        assert_eq!(agent.signals.get("TERM"), Some(&1));
+        let effects = self.effects();
+        let adopted = effects
+            .lines()
+            .filter(|line| line.contains(r#""what":"adopt""#))
+            .count();
+        assert_eq!(adopted, 2);
+    }
+}
+
+impl Cluster {
+    fn writes_and_reads(&self) {
+        let wanted = json!({"name": "c", "numberOfShards": 3, "replicationFactor": 2});
+        let made = self
+            .ask(0, 8529, "POST", "/_api/collection", &wanted)
+            .unwrap();
+        assert_eq!(made.status, 200, "{:?}", made.json());
+        let document = json!({"_key": "k", "n": 1});
+        let written = self
+            .ask(1, 8529, "POST", "/_api/document/c", &document)
+            .unwrap();
+        assert_eq!(written.status, 202);
+        assert_eq!(self.get(2, 8529, "/_api/document/c/k")["n"], 1);
+    }
+
+    fn adopts(&self, before: &Pids, agent: u32) {
+        wait_until("the agent is new and the others are adopted", 30, || {
+            let list = self.get(0, 8528, "/process");
+            let pid = |kind: &str| {
+                let servers = list["servers"].as_array().cloned().unwrap_or_default();
+                let own = servers
+                    .iter()
+                    .find(|server| server["type"] == kind)
+                    .cloned();
+                own.and_then(|server| server["pid"].as_u64())
+            };
+            let kept = |kind: &str, server: &str| pid(kind) == before[server].map(u64::from);
+            self.get(0, 8531, "/_api/version")["version"] == "3.4.0"
+                && kept("dbserver", "dbserver8530")
+                && kept("coordinator", "coordinator8529")
+                && pid("agent").is_some_and(|pid| pid != u64::from(agent))
+        });
+        assert_eq!(
+            self.get(0, 8530, "/_api/version")["version"],
+            "3.3.20",
+            "not restarted"
+        );
+        wait_until("the agency has a leader that all know", 30, || {
+            let leaders: Vec<Value> = (0..3)
+                .map(|host| self.get(host, 8531, "/_api/agency/config")["leaderId"].clone())
+                .collect();
+            leaders
+                .iter()
+                .all(|leader| *leader == leaders[0] && *leader != "" && !leader.is_null())
+        });
+    }
 }
