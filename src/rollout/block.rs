@@ -88,7 +88,9 @@ impl Engine {
     }
 
     fn sections(&self, place: &Place, block: &Arc<Block>, hosts: &[HostName]) -> Walked {
-        let mut walked = self.run_items(place, &block.block, hosts);
+        let mut inner = place.clone();
+        inner.rescued |= !block.rescue.is_empty();
+        let mut walked = self.run_items(&inner, &block.block, hosts);
         let failed_at = self.state().failed_at.clone();
         if !block.rescue.is_empty() {
             self.rescue(place, block, &mut walked);

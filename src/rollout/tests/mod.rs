@@ -3,3 +3,4 @@
 mod blocks;
 mod plain;
 mod protect;
+mod resume;
