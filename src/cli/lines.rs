@@ -129,6 +129,10 @@ fn words(event: &Event, wanted: Wanted) -> Option<(&'static str, String)> {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "`words` names every kind; each of its parts knows only its own"
+)]
 fn run(kind: &EventKind) -> Option<(&'static str, String)> {
     Some(match kind {
         EventKind::RunStarted {
@@ -242,52 +246,13 @@ fn hands(by_hand: &[ByHand]) -> String {
     text
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "`words` names every kind; each of its parts knows only its own"
+)]
 fn step(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> {
     Some(match kind {
-        EventKind::StepFinished {
-            step,
-            name,
-            label,
-            delegated_to,
-            outcome,
-            ignored,
-            attempts,
-            took_ms,
-            result,
-        } => {
-            let word = match outcome {
-                StepOutcome::Ok => "ok",
-                StepOutcome::Changed => "changed",
-                StepOutcome::Skipped { .. } if wanted.verbosity < 2 => return None,
-                StepOutcome::Skipped { .. } => "skipped",
-                StepOutcome::Failed => "failed",
-                StepOutcome::Unreachable => "unreachable",
-                StepOutcome::InDoubt => "in doubt",
-            };
-            let host = delegated_to
-                .as_ref()
-                .map_or(step.host.clone(), |to| format!("{} -> {to}", step.host));
-            let label = label
-                .as_ref()
-                .map(|label| format!(" [{label}]"))
-                .unwrap_or_default();
-            let tries = if *attempts > 1 {
-                format!(", {attempts} tries")
-            } else {
-                String::new()
-            };
-            let took = if *took_ms >= 1000 || *attempts > 1 {
-                format!(" ({}{tries})", seconds(*took_ms))
-            } else {
-                String::new()
-            };
-            let ignored = if *ignored { " (ignored)" } else { "" };
-            let text = format!(
-                "{host}: {name}{label}{took}{ignored}{}",
-                details(outcome, result, wanted)
-            );
-            (word, text)
-        }
+        EventKind::StepFinished { .. } => return finished(kind, wanted),
         EventKind::SubStepStarted { step, name } => ("part", format!("{}: {name}", step.host)),
         EventKind::StepWaited { step, saw, .. } => ("waiting", format!("{}: {saw}", step.host)),
         EventKind::JobReattached { step, job } => (
@@ -316,6 +281,48 @@ fn step(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> {
         }
         _ => return None,
     })
+}
+
+fn finished(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> {
+    let EventKind::StepFinished {
+        step,
+        name,
+        label,
+        delegated_to,
+        outcome,
+        ignored,
+        attempts,
+        took_ms,
+        result,
+    } = kind
+    else {
+        return None;
+    };
+    let word = match outcome {
+        StepOutcome::Ok => "ok",
+        StepOutcome::Changed => "changed",
+        StepOutcome::Skipped { .. } if wanted.verbosity < 2 => return None,
+        StepOutcome::Skipped { .. } => "skipped",
+        StepOutcome::Failed => "failed",
+        StepOutcome::Unreachable => "unreachable",
+        StepOutcome::InDoubt => "in doubt",
+    };
+    let to = delegated_to.as_ref().map(|to| format!(" -> {to}"));
+    let label = label.as_ref().map(|label| format!(" [{label}]"));
+    let took = match (*attempts, *took_ms) {
+        (0 | 1, 0..1000) => String::new(),
+        (0 | 1, took) => format!(" ({})", seconds(took)),
+        (attempts, took) => format!(" ({}, {attempts} tries)", seconds(took)),
+    };
+    let text = format!(
+        "{}{}: {name}{}{took}{}{}",
+        step.host,
+        to.unwrap_or_default(),
+        label.unwrap_or_default(),
+        if *ignored { " (ignored)" } else { "" },
+        details(outcome, result, wanted)
+    );
+    Some((word, text))
 }
 
 /// Returns what a finished step tells beyond its name.
@@ -360,6 +367,10 @@ fn details(outcome: &StepOutcome, result: &StepResult, wanted: Wanted) -> String
     text
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "`words` names every kind; each of its parts knows only its own"
+)]
 fn watching(kind: &EventKind) -> Option<(&'static str, String)> {
     Some(match kind {
         EventKind::GateStarted { time, batch, .. } => ("gate", gate(*time, *batch)),
@@ -395,6 +406,10 @@ fn gate(time: GateTime, batch: u32) -> String {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "`words` names every kind; each of its parts knows only its own"
+)]
 fn bracket(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> {
     let title = |bracket: &crate::events::BracketRef| match bracket.object.as_str() {
         "" => bracket.name.clone(),
@@ -426,6 +441,10 @@ fn bracket(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> {
     })
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "`words` names every kind; each of its parts knows only its own"
+)]
 fn other(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> {
     Some(match kind {
         EventKind::RestPointReached { before, .. } if wanted.verbosity >= 2 => {

@@ -317,6 +317,10 @@ fn config(call: &HttpCall, is_https: bool, waiting: &Waiting<'_>) -> Result<Conf
 }
 
 /// Sorts an error by what it says about effects; until the way and its TLS are ready no request has left.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds of another library, of which only some matter here"
+)]
 fn failure(error: &Error, ready: bool, waiting: &Waiting<'_>) -> HttpError {
     let timed_out = match error {
         Error::Timeout(_) => true,

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use std::os::unix::fs::PermissionsExt as _;
+
 use tempfile::TempDir;
 
 use crate::clock::{Clock, Deadline, Stop, SystemClock};
@@ -37,7 +39,10 @@ pub struct Door {
 impl Door {
     /// Opens a door that is a unix socket in a new directory that only this user can enter.
     pub fn unix(stream: Box<dyn Stream>, limit: Limit<'_>) -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("stagger-").tempdir()?;
+        let directory = tempfile::Builder::new()
+            .prefix("stagger-")
+            .permissions(std::fs::Permissions::from_mode(0o700))
+            .tempdir()?;
         let path = directory.path().join("s");
         let listener = UnixListener::bind(&path)?;
         let alive = serve(stream, Listener::Unix(listener), limit)?;

@@ -150,6 +150,24 @@ pub enum Record {
     Intent(Intent),
     /// A step ended.
     Outcome(Outcome),
+    /// A task's result was registered.
+    Registered {
+        /// The hosts that see it.
+        hosts: Vec<String>,
+        /// The variable.
+        name: String,
+        /// The result, sealed.
+        value: Value,
+    },
+    /// A stretch came to its end on all its hosts.
+    Done {
+        /// The play's id.
+        play: String,
+        /// The batch; 0 for the play as a whole.
+        batch: u32,
+        /// The block's path; empty for the batch or play as a whole.
+        path: String,
+    },
     /// A failure of a block was rescued.
     Rescued {
         /// The host.
@@ -224,6 +242,8 @@ impl Record {
             Self::Batch { .. } => "batch",
             Self::Intent(_) => "intent",
             Self::Outcome(_) => "outcome",
+            Self::Registered { .. } => "registered",
+            Self::Done { .. } => "done",
             Self::Rescued { .. } => "rescued",
             Self::HostLeft { .. } => "host_left",
             Self::Bracket { .. } => "bracket",
@@ -246,12 +266,14 @@ impl Record {
 
     /// Reads a record; one of a kind that is not known here is kept as it is.
     pub(super) fn from_text(kind: &str, body: &str) -> Result<Self, serde_json::Error> {
-        const KNOWN: [&str; 13] = [
+        const KNOWN: [&str; 15] = [
             "opened",
             "part_started",
             "batch",
             "intent",
             "outcome",
+            "registered",
+            "done",
             "rescued",
             "host_left",
             "bracket",

@@ -67,10 +67,22 @@ impl Action for Showing {
             }
         }
         let (name, value) = match &self.expression {
-            None => ("msg", self.message.clone()),
-            Some(expression) => (expression.as_str(), value(cx, expression)?),
+            None => ("msg", Ok(self.message.clone())),
+            Some(expression) => (expression.as_str(), value(cx, expression)),
         };
+        let (value, warnings) = match value {
+            Ok(value) => (value, Vec::new()),
+            Err(problem) => (json!(format!("<< {problem} >>")), vec![problem]),
+        };
+        let text = value
+            .as_str()
+            .map_or_else(|| format!("{value:#}"), str::to_owned);
         Ok(Observed::Same(Outcome {
+            tell: match &self.expression {
+                Some(expression) => format!("{expression} = {text}"),
+                None => text,
+            },
+            warnings,
             result: fields([(name, value)]),
             ..Outcome::default()
         }))
@@ -81,18 +93,18 @@ impl Action for Showing {
     }
 }
 
-/// Evaluates an expression; a variable that is not defined is said to be so, as Ansible does.
-fn value(cx: &HostCx<'_>, expression: &str) -> Result<Value, ModuleError> {
+/// Evaluates an expression; what is not defined is said to be so, as Ansible does: looking must not stop a run.
+fn value(cx: &HostCx<'_>, expression: &str) -> Result<Value, String> {
     let word = |c: char| c == '_' || c.is_ascii_alphanumeric();
     if !expression.chars().all(word) {
         return cx
             .controller
             .evaluate(expression)
-            .map_err(ModuleError::Argument);
+            .map_err(|problem| problem.message);
     }
     let known = cx
         .controller
         .variable(expression)
-        .map_err(ModuleError::Argument)?;
+        .map_err(|problem| problem.message)?;
     Ok(known.unwrap_or_else(|| json!("VARIABLE IS NOT DEFINED!")))
 }

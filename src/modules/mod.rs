@@ -5,12 +5,14 @@
 //! them.
 
 pub mod files;
+pub mod packages;
 pub mod program;
 mod registry;
 pub mod spec;
 pub mod waiting;
 
 mod add_host;
+mod apt;
 mod arangodb_info;
 mod assert;
 mod blockinfile;
@@ -18,6 +20,7 @@ mod command;
 mod command_file;
 mod copy;
 mod debug;
+mod dnf;
 mod fail;
 mod fetch;
 mod file;
@@ -26,6 +29,7 @@ mod group_by;
 mod include_vars;
 mod lineinfile;
 mod meta;
+mod package;
 mod pause;
 mod ping;
 mod process;
@@ -33,13 +37,17 @@ mod raw;
 mod reboot;
 mod replace;
 mod script;
+mod service_facts;
 mod set_fact;
 mod set_stats;
+mod setup;
 mod shell;
 mod slurp;
 mod stat;
+mod systemd;
 mod tempfile;
 mod template;
+mod uri;
 mod wait_for;
 mod wait_for_connection;
 
@@ -159,6 +167,8 @@ pub struct Outcome {
     pub secrets: Vec<Secret>,
     /// Warnings for people.
     pub warnings: Vec<String>,
+    /// What to tell people where nothing was changed; empty for most modules.
+    pub tell: String,
 }
 
 /// What the engine does on behalf of a module.

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::files::{Append as _, Flags, PRELUDE, Pattern, Reply, Text, path_word};
+use super::files::{
+    Append as _, Flags, PRELUDE, PathState, Pattern, Reply, STATE, Text, path_word,
+};
 use super::spec::{Argument, Arguments, Kind, ModuleSpec, Safety};
 use super::waiting::{Look, SocketState, Wait, Waited, sockets, sockets_script};
 use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome, fields};
@@ -27,7 +29,7 @@ static SPEC: ModuleSpec = ModuleSpec {
         Argument::new("port", Kind::Int, "The TCP port."),
         Argument::new("host", Kind::Str, "The name or address that the port is at, as seen from the host.").default("127.0.0.1"),
         Argument::new("path", Kind::Path, "The path."),
-        Argument::new("state", Kind::Str, "started: the port is open; stopped: it is closed; drained: nobody is connected to it any more; present and absent: the path, or the pattern in it, is there or not.")
+        Argument::new("state", Kind::Str, "started: the port is open; stopped: it is closed; drained: nobody is connected to it any more; present: the path, and the pattern in it, is there; absent: the path is gone.")
             .choices(&["absent", "drained", "present", "started", "stopped"])
             .default("started"),
         Argument::new("search_regex", Kind::Str, "A pattern that must be found in the file, or in what the port sends."),
@@ -168,10 +170,10 @@ impl Waiting {
         path: &str,
     ) -> Result<Look<Map<String, Value>>, ModuleError> {
         let mut text = format!(
-            "{PRELUDE}p={}\n[ -e \"$p\" ] || exit 0\nprintf 'there=yes\\0'\n",
+            "{PRELUDE}{STATE}p={}\n[ -e \"$p\" ] || exit 0\nprintf 'there=yes\\0'\nst state \"$p\" -L\n",
             path_word(path)
         );
-        if self.regex.is_some() {
+        if self.regex.is_some() && self.state == State::There {
             let last = self
                 .seen
                 .lock()
@@ -185,14 +187,25 @@ impl Waiting {
         }
         let reply = Reply::of(&cx.script(text + ":\n")?, &format!("cannot look at {path}"))?;
         let there = reply.yes("there");
-        let Some((source, pattern)) = self.regex.as_ref().filter(|_| there) else {
+        let mut known = match reply.line("state") {
+            Some(line) => PathState::parse(line)
+                .map(|state| state.fields())
+                .unwrap_or_default(),
+            None => Map::new(),
+        };
+        // As with Ansible, a pattern says nothing about a path that shall be gone.
+        let pattern = self
+            .regex
+            .as_ref()
+            .filter(|_| there && self.state == State::There);
+        let Some((source, pattern)) = pattern else {
             let wanted = if self.state == State::There {
                 there
             } else {
                 !there
             };
             return Ok(if wanted {
-                Look::Done(Map::new())
+                Look::Done(known)
             } else if there {
                 Look::NotYet(format!("{path} is there"))
             } else {
@@ -215,10 +228,9 @@ impl Waiting {
                 *seen = Some((reply.line("now").unwrap_or_default().to_owned(), found));
             }
         }
-        Ok(if found == (self.state == State::There) {
-            Look::Done(groups)
-        } else if found {
-            Look::NotYet(format!("`{source}` is in {path}"))
+        Ok(if found {
+            known.extend(groups);
+            Look::Done(known)
         } else {
             Look::NotYet(format!("`{source}` is not in {path}"))
         })

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use serde_json::Value;
 
-use crate::events::{BracketRef, StepId};
+use crate::events::{BracketRef, StepId, StepOutcome};
 use crate::journal::{Intent, Outcome};
 
 use super::decide::InDoubt;
@@ -19,6 +19,14 @@ pub struct Known {
     pub outcome: Option<Outcome>,
     /// Whether its block's `rescue` took care of its failure.
     pub rescued: bool,
+}
+
+impl Known {
+    /// Tells whether the step ended with a change.
+    pub(super) fn changed(&self) -> bool {
+        let outcome = self.outcome.as_ref().map(|outcome| &outcome.outcome);
+        outcome == Some(&StepOutcome::Changed)
+    }
 }
 
 /// What the journal says of a bracket.
@@ -43,6 +51,9 @@ pub trait Previously: Send + Sync + Debug {
 
     /// Returns the hosts of a batch as they were then.
     fn batch(&self, play: &str, batch: u32) -> Option<Vec<String>>;
+
+    /// Tells whether a stretch came to its end: a play (batch 0), a batch, or a block by its path.
+    fn done(&self, play: &str, batch: u32, path: &str) -> bool;
 
     /// Returns what is known of a bracket.
     fn bracket(&self, bracket: &BracketRef) -> Option<KnownBracket>;
@@ -76,6 +87,10 @@ impl Previously for NothingBefore {
 
     fn batch(&self, _play: &str, _batch: u32) -> Option<Vec<String>> {
         None
+    }
+
+    fn done(&self, _play: &str, _batch: u32, _path: &str) -> bool {
+        false
     }
 
     fn bracket(&self, _bracket: &BracketRef) -> Option<KnownBracket> {

@@ -42,6 +42,8 @@ pub struct Case {
     pub listener: Option<String>,
     /// What must come of it.
     pub expect: Expect,
+    /// Why Ansible does otherwise here, if it does.
+    pub differs: Option<String>,
     /// The shells in which it is not run, with the reason.
     #[serde(default)]
     pub except: BTreeMap<String, String>,

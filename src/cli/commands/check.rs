@@ -49,6 +49,10 @@ pub(in crate::cli) fn run(arguments: &args::Check, machine: &Machine) -> Result<
 
 /// The playbooks that the binary brings: those directly in a role's directory.
 fn shipped() -> Vec<String> {
+    #[expect(
+        clippy::case_sensitive_file_extension_comparisons,
+        reason = "these are our own files"
+    )]
     let direct = |path: &&str| path.split('/').count() == 3 && path.ends_with(".yml");
     embedded::below("roles")
         .filter(direct)

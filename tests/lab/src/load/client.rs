@@ -29,6 +29,7 @@ pub struct Client {
     keys: Mutex<BTreeMap<String, ShardKeys>>,
     tally: Mutex<Tally>,
     made: AtomicU64,
+    run: u64,
 }
 
 /// Makes the database and the collection, if they are not there.
@@ -76,6 +77,7 @@ impl Client {
             keys: Mutex::new(BTreeMap::new()),
             tally: Mutex::new(Tally::default()),
             made: AtomicU64::new(0),
+            run: time::unix_ms(),
             options,
         })
     }
@@ -244,7 +246,8 @@ impl Client {
         let shards: Vec<&str> = self.shards.iter().map(String::as_str).collect();
         loop {
             let number = self.made.fetch_add(1, Ordering::Relaxed);
-            let key = format!("k{number}");
+            // Keys of another run in the same collection are another run's.
+            let key = format!("k{}-{number}", self.run);
             if responsible_shard(&key, &shards) == Some(shard) || shards.is_empty() {
                 return key;
             }

@@ -97,22 +97,19 @@ pub fn judge(moment: &Moment, announced_gap: bool) -> Vec<Breach> {
     found
 }
 
+/// When a breach was first and last seen, and in how many looks.
+#[derive(Debug, Clone, Copy)]
+struct Looks {
+    from_ms: u64,
+    to_ms: u64,
+    count: u32,
+}
+
 /// Breaches over time: one that is seen in two looks running counts, once for its whole span.
 #[derive(Debug, Default)]
 pub struct Record {
-    open: BTreeMap<Breach, (u64, u64, u32)>,
+    open: BTreeMap<Breach, Looks>,
     closed: Vec<Span>,
-}
-
-/// A breach and how long it was seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Span {
-    /// What did not hold.
-    pub breach: Breach,
-    /// When it was first seen.
-    pub from_ms: u64,
-    /// When it was last seen.
-    pub to_ms: u64,
 }
 
 impl Record {
@@ -130,34 +127,49 @@ impl Record {
             self.close(&breach);
         }
         for breach in seen {
-            let entry = self.open.entry(breach).or_insert((now_ms, now_ms, 0));
-            entry.1 = now_ms;
-            entry.2 += 1;
+            let looks = self.open.entry(breach).or_insert(Looks {
+                from_ms: now_ms,
+                to_ms: now_ms,
+                count: 0,
+            });
+            looks.to_ms = now_ms;
+            looks.count += 1;
         }
     }
 
     fn close(&mut self, breach: &Breach) {
-        if let Some((from_ms, to_ms, looks)) = self.open.remove(breach)
-            && looks >= 2
-        {
-            self.closed.push(Span {
-                breach: breach.clone(),
-                from_ms,
-                to_ms,
-            });
+        if let Some(looks) = self.open.remove(breach) {
+            self.closed.extend(span(breach, looks));
         }
     }
 
     /// Ends the record and returns every breach that counts.
     pub fn spans(&self) -> Vec<Span> {
-        let open = self.open.iter().filter(|(_, (_, _, looks))| *looks >= 2);
-        let open = open.map(|(breach, (from_ms, to_ms, _))| Span {
-            breach: breach.clone(),
-            from_ms: *from_ms,
-            to_ms: *to_ms,
-        });
+        let open = self
+            .open
+            .iter()
+            .filter_map(|(breach, looks)| span(breach, *looks));
         self.closed.iter().cloned().chain(open).collect()
     }
+}
+
+fn span(breach: &Breach, looks: Looks) -> Option<Span> {
+    (looks.count >= 2).then(|| Span {
+        breach: breach.clone(),
+        from_ms: looks.from_ms,
+        to_ms: looks.to_ms,
+    })
+}
+
+/// A breach and how long it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// What did not hold.
+    pub breach: Breach,
+    /// When it was first seen.
+    pub from_ms: u64,
+    /// When it was last seen.
+    pub to_ms: u64,
 }
 
 #[cfg(test)]
@@ -192,7 +204,9 @@ mod tests {
     fn each_invariant_is_broken_by_its_own_fault_and_by_no_other() {
         let two: &[(&str, &[&str])] = &[("s1", &["P1", "P2"])];
         let one: &[(&str, &[&str])] = &[("s1", &["P1"])];
-        let cases: &[(&[&str], &[(&str, &[&str])], bool, &[&str])] = &[
+        type Shards<'a> = &'a [(&'a str, &'a [&'a str])];
+        type Case<'a> = (&'a [&'a str], Shards<'a>, bool, &'a [&'a str]);
+        let cases: &[Case<'_>] = &[
             (&[], two, false, &[]),
             (&["P2"], two, false, &[]),
             (&["P3"], two, false, &[]),

@@ -8,7 +8,7 @@ use crate::sim::jwt;
 /// Runs reads and writes against a cluster and judges what becomes of them.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// An agent's address, such as http://10.77.0.11:8531; several, for when one is away
+    /// An agent's address, such as <http://10.77.0.11:8531>; several, for when one is away
     #[arg(long = "agent", required = true, value_delimiter = ',', value_parser = target)]
     pub agents: Vec<Target>,
     /// How many requests a second

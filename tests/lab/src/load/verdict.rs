@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Options;
 use super::client::{Client, holders};
+use super::tally::Tally;
 use super::watch::Watch;
 use crate::sim::arangod::cluster::Catalog;
 use crate::sim::time;
@@ -29,35 +30,13 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
     let held = compare(options, watch, client, &catalog).await;
     let left_on = catalog.maintenance || tree.pointer("/arango/Supervision/Maintenance").is_some();
     let servers = servers(watch).await;
-    let mut breaches: Vec<Value> = watch
-        .breaches()
-        .iter()
-        .map(|span| {
-            json!({
-                "invariant": span.breach.invariant,
-                "what": span.breach.what,
-                "from_ms": span.from_ms,
-                "to_ms": span.to_ms,
-            })
-        })
-        .collect();
-    if left_on {
-        breaches.push(json!({"invariant": "I5 maintenance is off", "what": "it was left on"}));
-    }
+    let breaches = breaches(watch, left_on);
     let (explained, mut report, oddest) = {
         let tally = client.tally();
         let explained = tally.explain(options.gap_ms, |shard, from, to| {
             watch.led_by_stopped(shard, from, to)
         });
-        let oddest: Vec<Value> = tally
-            .oddest(10)
-            .into_iter()
-            .map(|done| {
-                json!({"shard": done.shard, "write": done.write, "begin_ms": done.begin_ms,
-                       "took_ms": done.end_ms.saturating_sub(done.begin_ms),
-                       "failure": done.failure})
-            })
-            .collect();
+        let oddest = oddest(&tally);
         (explained, tally.numbers(), oddest)
     };
     let failures_allowed = options.announced_gap && explained.failed_elsewhere == 0;
@@ -100,9 +79,39 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
     report
 }
 
+fn breaches(watch: &Watch, left_on: bool) -> Vec<Value> {
+    let mut all: Vec<Value> = watch
+        .breaches()
+        .iter()
+        .map(|span| {
+            json!({
+                "invariant": span.breach.invariant,
+                "what": span.breach.what,
+                "from_ms": span.from_ms,
+                "to_ms": span.to_ms,
+            })
+        })
+        .collect();
+    if left_on {
+        all.push(json!({"invariant": "I5 maintenance is off", "what": "it was left on"}));
+    }
+    all
+}
+
+fn oddest(tally: &Tally) -> Vec<Value> {
+    tally
+        .oddest(10)
+        .into_iter()
+        .map(|done| {
+            json!({"shard": done.shard, "write": done.write, "begin_ms": done.begin_ms,
+                   "took_ms": done.end_ms.saturating_sub(done.begin_ms), "failure": done.failure})
+        })
+        .collect()
+}
+
 /// Waits until every shard is in sync, for a minute at most.
 async fn settle(watch: &Watch) -> bool {
-    let end = tokio::time::Instant::now() + Duration::from_secs(60);
+    let end = tokio::time::Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(tree) = watch.tree().await {
             let catalog = Catalog::of(&tree);

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Options;
 use super::invariants::{Moment, Part, Record, Span, judge};
-use crate::sim::arangod::cluster::{CATALOG_PATHS, Catalog, bare};
+use crate::sim::arangod::cluster::{Catalog, bare};
 use crate::sim::http::{Call, Target, call};
 use crate::sim::time;
 
@@ -50,7 +50,7 @@ pub struct Watch {
 
 /// How often each server is looked at.
 pub const EVERY: Duration = Duration::from_millis(200);
-const LIMIT: Duration = Duration::from_millis(1000);
+const LIMIT: Duration = Duration::from_secs(1);
 
 impl Watch {
     /// Finds the servers of a cluster.
@@ -63,7 +63,7 @@ impl Watch {
             seen: Mutex::new(Seen::default()),
             over: AtomicBool::new(false),
         };
-        let end = tokio::time::Instant::now() + Duration::from_secs(60);
+        let end = tokio::time::Instant::now() + Duration::from_mins(1);
         while let Err(why) = watch.find_members().await {
             if tokio::time::Instant::now() >= end {
                 return Err(why);
@@ -158,7 +158,7 @@ impl Watch {
     pub async fn tree(&self) -> Option<Value> {
         let mut best: Option<(u64, Value)> = None;
         let agents: Vec<Target> = if self.members.is_empty() {
-            self.options.agents.clone()
+            self.agents().await
         } else {
             let all = self.members.values();
             all.filter(|member| member.part == Part::Agent)
@@ -355,6 +355,3 @@ fn note_tree(seen: &mut Seen, tree: &Value, now: u64, passed: u64) {
         seen.shards.insert(path.shard, servers);
     }
 }
-
-/// The paths that the oracle reads; the whole tree holds them.
-pub const PATHS: [&str; 5] = CATALOG_PATHS;

@@ -52,12 +52,11 @@ pub fn run_named(args: &[String]) -> u8 {
         eprint_line("usage: lab sim arangod|arangodb|arangosync ARGUMENTS");
         return 2;
     };
-    match Program::named(name) {
-        Some(program) => run(program, name, rest),
-        None => {
-            eprint_line(&format!("lab: there is no simulator of `{name}`"));
-            2
-        }
+    if let Some(program) = Program::named(name) {
+        run(program, name, rest)
+    } else {
+        eprint_line(&format!("lab: there is no simulator of `{name}`"));
+        2
     }
 }
 

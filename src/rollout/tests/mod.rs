@@ -1,0 +1,5 @@
+//! The engine as a whole.
+
+mod blocks;
+mod plain;
+mod protect;
