@@ -195,7 +195,7 @@ struct Hop<'a> {
     with_secrets: bool,
 }
 
-impl<'a> Hop<'a> {
+impl Hop<'_> {
     fn send(
         &self,
         call: &HttpCall,
@@ -276,6 +276,10 @@ fn resolve(base: &Uri, location: &str) -> String {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "errors are passed on but for the one named here"
+)]
 /// Opens the way to a URL's place, from here or through a host.
 fn open(
     uri: &Uri,
@@ -400,7 +404,7 @@ mod tests {
                 {
                     match socket.read(&mut buffer) {
                         Ok(count) if count > 0 => {
-                            text.push_str(&String::from_utf8_lossy(&buffer[..count]))
+                            text.push_str(&String::from_utf8_lossy(&buffer[..count]));
                         }
                         _ => break,
                     }
@@ -563,7 +567,7 @@ mod tests {
         };
         let call = HttpCall::get(
             format!("http://127.0.0.1:{silent}/"),
-            Duration::from_secs(60),
+            Duration::from_mins(1),
         );
         assert_eq!(
             http(&call, None, limit),

@@ -189,7 +189,7 @@ fn serve(stream: Box<dyn Stream>, listener: Listener, limit: Limit<'_>) -> Resul
                 Some(near) => carry(&near, &far, &life),
                 None => Ok(()),
             }));
-            drop(shutdown(&far, Shutdown::Both));
+            let _gone = shutdown(&far, Shutdown::Both);
             drop(stream);
         })?;
     Ok(alive)

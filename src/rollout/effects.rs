@@ -30,7 +30,11 @@ impl Engine {
         let context = &step.task.context;
         let to_delegate = context.nearest(|k| k.delegate_facts.as_ref());
         let to_delegate = step.scope.flag(to_delegate, false).unwrap_or(false);
-        let owner = if to_delegate { &step.runs_on } else { &step.host };
+        let owner = if to_delegate {
+            &step.runs_on
+        } else {
+            &step.host
+        };
         for effect in ended.effects.clone() {
             match effect {
                 Effect::Pause {
