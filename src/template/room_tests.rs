@@ -157,16 +157,15 @@ fn mistakes_in_other_templates_stand_in_their_own_files() {
     );
 }
 
+fn message_and_hint(result: Result<Value, TemplateError>) -> String {
+    let error = result.unwrap_err();
+    format!("{}; {}", error.message, error.hint.unwrap_or_default())
+}
+
 #[test]
 fn what_does_not_exist_is_named_with_the_nearest_that_does() {
     let vars = variables("v.yml", "x: 1\nl: [1]\n");
     let templater = templater(&[]);
-    let of = |text: &str| {
-        let error = templater
-            .value(&json!(text), Origin::Nowhere, &vars)
-            .unwrap_err();
-        format!("{}; {}", error.message, error.hint.unwrap_or_default())
-    };
     let cases = [
         (
             "{{ x | to_jsn }}",
@@ -218,7 +217,8 @@ fn what_does_not_exist_is_named_with_the_nearest_that_does() {
         ),
     ];
     for (text, expected) in cases {
-        assert_eq!(of(text), expected, "{text}");
+        let error = templater.value(&json!(text), Origin::Nowhere, &vars);
+        assert_eq!(message_and_hint(error), expected, "{text}");
     }
 }
 
