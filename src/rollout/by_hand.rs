@@ -16,7 +16,9 @@ impl Engine {
     pub(super) fn by_hand(&self, place: &Place, items: &[Item], host: &HostName) -> Vec<ByHand> {
         let mut tasks = Vec::new();
         flatten(items, &mut tasks);
-        let lines = tasks.into_iter().filter_map(|task| self.line_by_hand(place, task, host));
+        let lines = tasks
+            .into_iter()
+            .filter_map(|task| self.line_by_hand(place, task, host));
         lines.collect()
     }
 
@@ -84,7 +86,8 @@ impl Engine {
             }
             let failed = failed_at.get(host);
             let from = tasks.iter().position(|task| Some(&task.id) == failed);
-            let mut rest: Vec<&Arc<Task>> = tasks.get(from.unwrap_or(0)..).unwrap_or_default().to_vec();
+            let mut rest: Vec<&Arc<Task>> =
+                tasks.get(from.unwrap_or(0)..).unwrap_or_default().to_vec();
             if undone.contains(host) {
                 flatten(&block.always, &mut rest);
             }

@@ -27,8 +27,14 @@ fn mine(did: &[&str], host: char) -> Vec<String> {
 fn a_failure_is_rescued_and_always_runs_on_all() {
     let ran = Kit::new("a b", BLOCK).fault("a do one", Fault::Fails).run();
     let did = ran.did();
-    assert_eq!(mine(&did, 'a'), ["do one", "do rescued-act", "do always", "do after"]);
-    assert_eq!(mine(&did, 'b'), ["do one", "do two", "do always", "do after"]);
+    assert_eq!(
+        mine(&did, 'a'),
+        ["do one", "do rescued-act", "do always", "do after"]
+    );
+    assert_eq!(
+        mine(&did, 'b'),
+        ["do one", "do two", "do always", "do after"]
+    );
     assert_eq!(ran.exit(), 0);
     let counts = ran.ended.recap["a"];
     assert_eq!((counts.failed, counts.rescued), (0, 1));
@@ -41,7 +47,10 @@ fn a_failed_rescue_is_a_failure_and_always_runs_all_the_same() {
         .fault("a do rescued-act", Fault::Fails)
         .run();
     let did = ran.did();
-    assert_eq!(mine(&did, 'a'), ["do one", "do two", "do rescued-act", "do always"]);
+    assert_eq!(
+        mine(&did, 'a'),
+        ["do one", "do two", "do rescued-act", "do always"]
+    );
     assert_eq!(ran.exit(), 2);
 }
 
@@ -50,7 +59,9 @@ fn rescue_is_for_failures_and_always_is_tried_for_hosts_that_are_gone() {
     let ran = Kit::new("a", BLOCK).fault("a do two", Fault::Gone).run();
     assert_eq!(ran.exit(), 0, "it came back in time: {:?}", ran.log);
 
-    let ran = Kit::new("a b", BLOCK).fault("a see two", Fault::GoneForGood).run();
+    let ran = Kit::new("a b", BLOCK)
+        .fault("a see two", Fault::GoneForGood)
+        .run();
     let did = ran.did();
     assert_eq!(mine(&did, 'a'), ["do one"]);
     assert_eq!(mine(&did, 'b').last().unwrap(), "do after");
@@ -85,7 +96,11 @@ const SERIAL: &str = "
 fn one_failed_host_and_no_further_batch_starts() {
     let kit = Kit::new("a b c d", SERIAL).with(|settings| settings.forks = 1);
     let ran = kit.fault("a do one", Fault::Fails).run();
-    assert_eq!(ran.did(), ["a do one", "b do one", "b do two"], "the other host finishes");
+    assert_eq!(
+        ran.did(),
+        ["a do one", "b do one", "b do two"],
+        "the other host finishes"
+    );
     assert_eq!(ran.exit(), 2);
     assert_eq!(ran.told(&["batch_started"]).len(), 1);
     let (_, why) = ran.ended.stopped.unwrap();
@@ -110,7 +125,11 @@ fn a_play_may_go_on_as_ansible_does() {
         .fault("a do one", Fault::Fails)
         .fault("b do one", Fault::Fails)
         .run();
-    assert_eq!(ran.told(&["batch_started"]).len(), 1, "the whole batch failed");
+    assert_eq!(
+        ran.told(&["batch_started"]).len(),
+        1,
+        "the whole batch failed"
+    );
 }
 
 #[test]
@@ -124,8 +143,15 @@ fn a_budget_is_of_the_run_and_counts_hosts_that_are_gone() {
         kit.run()
     };
     let ran = run(&[("a do one", Fault::Fails)]);
-    assert_eq!(ran.told(&["batch_started"]).len(), 4, "25 % are not exceeded");
-    let ran = run(&[("a do one", Fault::Fails), ("b connect", Fault::GoneForGood)]);
+    assert_eq!(
+        ran.told(&["batch_started"]).len(),
+        4,
+        "25 % are not exceeded"
+    );
+    let ran = run(&[
+        ("a do one", Fault::Fails),
+        ("b connect", Fault::GoneForGood),
+    ]);
     assert_eq!(ran.told(&["batch_started"]).len(), 2);
     let (_, why) = ran.ended.stopped.unwrap();
     assert!(why.contains("2 of 4 hosts"), "{why}");
@@ -157,7 +183,11 @@ fn batches_are_cut_and_ordered_by_what_is_so_at_that_moment() {
 ";
     let leaders = [json!("a"), json!("c"), json!("c"), json!("b")];
     let ran = Kit::new("a b c", text).finds("leader", &leaders).run();
-    assert_eq!(ran.did(), ["b do x", "a do x", "c do x"], "c became the leader meanwhile");
+    assert_eq!(
+        ran.did(),
+        ["b do x", "a do x", "c do x"],
+        "c became the leader meanwhile"
+    );
 }
 
 #[test]
@@ -165,12 +195,17 @@ fn hosts_of_one_machine_share_a_place_in_a_batch() {
     let text = SERIAL.replace("serial: 2", "serial: 1");
     let kit = Kit::new("a b c", &text).with(|settings| {
         for (host, machine) in [("a", "m1"), ("b", "m2"), ("c", "m1")] {
-            settings.machines.insert(host.to_owned(), machine.to_owned());
+            settings
+                .machines
+                .insert(host.to_owned(), machine.to_owned());
         }
         settings.forks = 1;
     });
     let ran = kit.run();
-    assert_eq!(ran.did()[..4], ["a do one", "c do one", "a do two", "c do two"]);
+    assert_eq!(
+        ran.did()[..4],
+        ["a do one", "c do one", "a do two", "c do two"]
+    );
     assert_eq!(ran.told(&["batch_started"]).len(), 2);
 }
 
@@ -193,7 +228,10 @@ fn later_plays_are_without_the_hosts_that_were_lost() {
 #[test]
 fn a_limit_leaves_out_hosts() {
     let kit = Kit::new("a b c", SERIAL).with(|settings| {
-        let files = crate::inventory::testing::MemoryFiles::new([("h.yml", "all: {hosts: {a: , b: , c: }}")]);
+        let files = crate::inventory::testing::MemoryFiles::new([(
+            "h.yml",
+            "all: {hosts: {a: , b: , c: }}",
+        )]);
         let inventory = crate::inventory::Inventory::load(&["h.yml".to_owned()], &files).unwrap();
         settings.limit = Some(inventory.limit("b", &files).unwrap());
     });
