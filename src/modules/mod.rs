@@ -10,10 +10,10 @@ pub mod program;
 mod registry;
 pub mod spec;
 pub mod waiting;
+pub mod web;
 
 mod add_host;
 mod apt;
-mod arangodb_info;
 mod assert;
 mod blockinfile;
 mod command;
@@ -47,6 +47,7 @@ mod stat;
 mod systemd;
 mod tempfile;
 mod template;
+mod uri;
 mod wait_for;
 mod wait_for_connection;
 

@@ -6,7 +6,6 @@ use super::Module;
 pub static ALL: &[&dyn Module] = &[
     &super::add_host::AddHost,
     &super::apt::Apt,
-    &super::arangodb_info::ArangodbInfo,
     &super::assert::Assert,
     &super::blockinfile::BlockInFile,
     &super::command::Command,
@@ -40,6 +39,7 @@ pub static ALL: &[&dyn Module] = &[
     &super::systemd::Systemd,
     &super::tempfile::TempFile,
     &super::template::Template,
+    &super::uri::Uri,
     &super::wait_for::WaitFor,
     &super::wait_for_connection::WaitForConnection,
 ];

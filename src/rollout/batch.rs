@@ -41,12 +41,12 @@ impl Engine {
         drop(self.ledger.write(Entry::record(record).with_event(event)));
         let of_batch = |bracket: &&Arc<Bracket>| matches!(bracket.per, Per::Batch | Per::Host);
         let brackets: Vec<Arc<Bracket>> = play.brackets.iter().filter(of_batch).cloned().collect();
-        let walked = self.within(&inside, &brackets, hosts, &mut |inside, hosts| {
-            match self.strategy(inside, play) {
-                Ok(Strategy::Linear) => self.play_sections(inside, play, hosts),
-                Ok(Strategy::Free) => self.at_own_pace(inside, play, hosts),
-                Err(problem) => self.refuse_all(hosts, &problem),
-            }
+        let walked = self.within(&inside, &brackets, hosts, &mut |inside, hosts| match self
+            .strategy(inside, play)
+        {
+            Ok(Strategy::Linear) => self.play_sections(inside, play, hosts),
+            Ok(Strategy::Free) => self.at_own_pace(inside, play, hosts),
+            Err(problem) => self.refuse_all(hosts, &problem),
         });
         for (host, left) in &walked.left {
             if left.is_lost() {
@@ -150,7 +150,10 @@ impl Engine {
         };
         let scope = self.scope(host.as_str(), &self.around(place, &play.context));
         let written = play.force_handlers.as_ref();
-        if scope.flag(written, self.settings.force_handlers).unwrap_or(false) {
+        if scope
+            .flag(written, self.settings.force_handlers)
+            .unwrap_or(false)
+        {
             self.flush(place, occasion, &failed);
         }
     }

@@ -16,7 +16,12 @@ use super::place::{Left, Place, Walked};
 
 impl Engine {
     /// Walks a block with everything that protects it.
-    pub(super) fn run_block(&self, place: &Place, block: &Arc<Block>, hosts: &[HostName]) -> Walked {
+    pub(super) fn run_block(
+        &self,
+        place: &Place,
+        block: &Arc<Block>,
+        hosts: &[HostName],
+    ) -> Walked {
         let protected = block.indivisible || !block.brackets.is_empty();
         let previously = &self.outside.previously;
         let path = format!("{}{}", block.id, place.suffix);
@@ -35,15 +40,25 @@ impl Engine {
             return self.sections(&inside, block, hosts);
         }
         let walked = self.guarded(&inside, &block.guards, || {
-            self.within(&inside, &block.brackets, &concerned, &mut |inside, entered| {
-                let takes_down = block.takes_down.as_ref();
-                self.taking_down(inside, takes_down, &block.context, &concerned, |inside| {
-                    let mut all = entered.to_vec();
-                    all.extend(hosts.iter().filter(|host| !concerned.contains(host)).cloned());
-                    all.sort_by_key(|host| hosts.iter().position(|other| other == host));
-                    self.sections(inside, block, &all)
-                })
-            })
+            self.within(
+                &inside,
+                &block.brackets,
+                &concerned,
+                &mut |inside, entered| {
+                    let takes_down = block.takes_down.as_ref();
+                    self.taking_down(inside, takes_down, &block.context, &concerned, |inside| {
+                        let mut all = entered.to_vec();
+                        all.extend(
+                            hosts
+                                .iter()
+                                .filter(|host| !concerned.contains(host))
+                                .cloned(),
+                        );
+                        all.sort_by_key(|host| hosts.iter().position(|other| other == host));
+                        self.sections(inside, block, &all)
+                    })
+                },
+            )
         });
         if protected && walked.is_good() && !place.way_out {
             let done = Record::Done {
@@ -82,7 +97,8 @@ impl Engine {
         }
         if block.kind == BlockKind::Role {
             let own = role_key(&block.context);
-            let ends = |left: &Left| matches!(left, Left::EndRole(role) if Some(role) == own.as_ref());
+            let ends =
+                |left: &Left| matches!(left, Left::EndRole(role) if Some(role) == own.as_ref());
             walked.left.retain(|_, left| !ends(left));
         }
         if block.indivisible {
@@ -119,7 +135,8 @@ impl Engine {
                         host: host.clone(),
                         block: block.clone(),
                     };
-                    let entry = Entry::record(record).with_event(EventKind::Rescued { host, block });
+                    let entry =
+                        Entry::record(record).with_event(EventKind::Rescued { host, block });
                     drop(self.ledger.write(entry));
                 }
             }
@@ -206,8 +223,11 @@ impl Engine {
             match (scope.texts(&takes_down.members), within) {
                 (Ok(members), Ok(within)) => {
                     let (clock, ledger) = (self.clock(), &self.ledger);
-                    self.down.take_down(host.as_str(), &members, within, clock, ledger);
-                    all.entry(host.clone()).or_default().extend(members.iter().cloned());
+                    self.down
+                        .take_down(host.as_str(), &members, within, clock, ledger);
+                    all.entry(host.clone())
+                        .or_default()
+                        .extend(members.iter().cloned());
                     own.insert(host.clone(), members);
                 }
                 (Err(problem), _) | (_, Err(problem)) => {
@@ -232,7 +252,10 @@ impl Engine {
     fn not_begun(&self, hosts: &[HostName], problem: &crate::yaml::Problem) -> Walked {
         self.warn(super::ended::told(problem), None);
         Walked {
-            left: hosts.iter().map(|host| (host.clone(), Left::Failed)).collect(),
+            left: hosts
+                .iter()
+                .map(|host| (host.clone(), Left::Failed))
+                .collect(),
             begun: false,
         }
     }

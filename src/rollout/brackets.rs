@@ -14,8 +14,8 @@ use crate::inventory::HostName;
 use crate::journal::{BracketChange, Record};
 use crate::playbook::{Bracket, Context, Item, Keywords, Level, Per};
 
-use super::engine::{Debt, Engine};
 use super::ended::told;
+use super::engine::{Debt, Engine};
 use super::exit::Verdict;
 use super::ledger::Entry;
 use super::place::{Left, Place, Walked};
@@ -201,12 +201,15 @@ impl Engine {
     /// Finds what is there before the first change; what was found once is not read again until the bracket was left.
     fn find(&self, open: &Open) -> Result<Value, Left> {
         let known = self.outside.previously.bracket(&open.reference);
-        let known = known.filter(|known| known.open).and_then(|known| known.found);
+        let known = known
+            .filter(|known| known.open)
+            .and_then(|known| known.found);
         if let Some(found) = known {
             return match self.outside.seal.unseal(&found) {
                 Ok(found) => Ok(found),
                 Err(error) => {
-                    let message = format!("what `{}` found is not known: {error}", open.bracket.name);
+                    let message =
+                        format!("what `{}` found is not known: {error}", open.bracket.name);
                     self.halt(StopCause::Failed, message, open.bracket.id.as_str());
                     Err(Left::Stopped)
                 }
@@ -247,7 +250,10 @@ impl Engine {
             bracket: open.reference.clone(),
             found: found.clone(),
         };
-        drop(self.ledger.write(Entry::record(open.record(change)).with_event(event)));
+        drop(
+            self.ledger
+                .write(Entry::record(open.record(change)).with_event(event)),
+        );
         Ok(found)
     }
 
@@ -344,9 +350,9 @@ impl Engine {
     /// Says why a bracket must not be left yet.
     fn holds_back(&self, open: &Open) -> Option<String> {
         let running = self.state().running.clone();
-        let inside = running.iter().find(|step| {
-            open.hosts.iter().any(|host| host.as_str() == step.host)
-        });
+        let inside = running
+            .iter()
+            .find(|step| open.hosts.iter().any(|host| host.as_str() == step.host));
         if let Some(step) = inside {
             return Some(format!("the step {step} is in doubt and may still run"));
         }
@@ -401,7 +407,10 @@ impl Engine {
             };
             (change, event)
         };
-        drop(self.ledger.write(Entry::record(open.record(change)).with_event(event)));
+        drop(
+            self.ledger
+                .write(Entry::record(open.record(change)).with_event(event)),
+        );
         self.halt(StopCause::Failed, message, open.bracket.id.as_str());
     }
 
@@ -461,7 +470,10 @@ impl Engine {
         let state = self.state();
         let messages = hosts.iter().filter_map(|host| state.messages.get(host));
         let last = messages.max_by_key(|(number, _)| *number);
-        last.map_or_else(|| "no reason was given".to_owned(), |(_, text)| text.clone())
+        last.map_or_else(
+            || "no reason was given".to_owned(),
+            |(_, text)| text.clone(),
+        )
     }
 }
 

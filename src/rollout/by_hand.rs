@@ -15,7 +15,9 @@ impl Engine {
     pub(super) fn by_hand(&self, place: &Place, items: &[Item], host: &HostName) -> Vec<ByHand> {
         let mut tasks = Vec::new();
         flatten(items, &mut tasks);
-        let lines = tasks.into_iter().filter_map(|task| self.line_by_hand(place, task, host));
+        let lines = tasks
+            .into_iter()
+            .filter_map(|task| self.line_by_hand(place, task, host));
         lines.collect()
     }
 
@@ -74,7 +76,9 @@ impl Engine {
                 continue;
             }
             let failed = self.state().failed_at.get(host).cloned();
-            let from = tasks.iter().position(|task| Some(&task.id) == failed.as_ref());
+            let from = tasks
+                .iter()
+                .position(|task| Some(&task.id) == failed.as_ref());
             let rest = tasks.get(from.unwrap_or(0)..).unwrap_or_default();
             let lines: Vec<ByHand> = rest
                 .iter()

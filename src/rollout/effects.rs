@@ -30,7 +30,11 @@ impl Engine {
         let context = &step.task.context;
         let to_delegate = context.nearest(|k| k.delegate_facts.as_ref());
         let to_delegate = step.scope.flag(to_delegate, false).unwrap_or(false);
-        let owner = if to_delegate { &step.runs_on } else { &step.host };
+        let owner = if to_delegate {
+            &step.runs_on
+        } else {
+            &step.host
+        };
         for effect in ended.effects.clone() {
             match effect {
                 Effect::Pause {
@@ -108,8 +112,7 @@ impl Engine {
         let until = self.clock().deadline(duration);
         while let Some(left) = until.left(self.clock()).filter(|left| !left.is_zero()) {
             let slice = left.min(std::time::Duration::from_secs(1));
-            if stop.level() >= StopLevel::Drain
-                || self.clock().wait(slice, stop) == Woken::Stopped
+            if stop.level() >= StopLevel::Drain || self.clock().wait(slice, stop) == Woken::Stopped
             {
                 break;
             }

@@ -66,7 +66,10 @@ impl Ended {
         let mut result = Map::new();
         result.insert("changed".to_owned(), json!(false));
         result.insert("skipped".to_owned(), json!(true));
-        result.insert("skip_reason".to_owned(), json!("Conditional result was False"));
+        result.insert(
+            "skip_reason".to_owned(),
+            json!("Conditional result was False"),
+        );
         if let Some(condition) = condition {
             result.insert("false_condition".to_owned(), json!(condition));
         }
@@ -290,13 +293,18 @@ mod tests {
         assert_eq!(ended.outcome, StepOutcome::Failed);
         assert_eq!(ended.message, "failed_when: rc > 0");
         ended.set_changed(false);
-        assert_eq!(ended.outcome, StepOutcome::Failed, "changed says nothing of failed");
+        assert_eq!(
+            ended.outcome,
+            StepOutcome::Failed,
+            "changed says nothing of failed"
+        );
     }
 
     #[test]
     fn long_and_repeated_fields_are_left_out_and_no_log_hides_all() {
         let long = "x".repeat(LONGEST_SHOWN) + "the end";
-        let result = json!({"stdout": long, "stdout_lines": ["x"], "json": {"token": "abcdefgh123"}});
+        let result =
+            json!({"stdout": long, "stdout_lines": ["x"], "json": {"token": "abcdefgh123"}});
         let ended = Ended::new(StepOutcome::Ok, object(result), "m".to_owned());
         let shown = ended.shown(false, true);
         let text = shown.fields["stdout"].as_str().unwrap();

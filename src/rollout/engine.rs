@@ -238,7 +238,10 @@ impl Engine {
     ) -> Vec<Result<R, String>> {
         let guarded = |work: W| catch_unwind(AssertUnwindSafe(|| job(work))).map_err(panic_text);
         let at_once = at_once.min(self.settings.forks).min(work.len());
-        let pool = self.pool.as_ref().filter(|_| at_once > 1 && !place.own_pace);
+        let pool = self
+            .pool
+            .as_ref()
+            .filter(|_| at_once > 1 && !place.own_pace);
         let Some(pool) = pool else {
             return work.into_iter().map(guarded).collect();
         };

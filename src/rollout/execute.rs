@@ -160,9 +160,7 @@ impl Engine {
         match scope.first_false(&step.tries.until) {
             Ok(unmet) => Ok(unmet.map(Some)),
             // A try that failed need not have the fields that the condition asks for.
-            Err(_) if ended.outcome == StepOutcome::Failed => {
-                Ok(Some(step.tries.until.first()))
-            }
+            Err(_) if ended.outcome == StepOutcome::Failed => Ok(Some(step.tries.until.first())),
             Err(problem) => Err(problem),
         }
     }
@@ -262,7 +260,9 @@ impl Engine {
             let end = match fate(&error, phase, step.safety) {
                 Fate::Ends(end) => end,
                 Fate::Retry(end) => {
-                    let wait = waits.next().filter(|_| !bounds.deadline.is_over(self.clock()));
+                    let wait = waits
+                        .next()
+                        .filter(|_| !bounds.deadline.is_over(self.clock()));
                     let slept = wait.map(|wait| self.clock().wait(*wait, &bounds.stop));
                     if slept == Some(Woken::Elapsed) {
                         if phase != Phase::InJob {
@@ -457,4 +457,3 @@ fn broken(error: &ConnError, end: End, phase: Phase) -> Ended {
         }
     }
 }
-

@@ -65,7 +65,10 @@ impl Engine {
             step: line.step.clone(),
             name: line.name.clone(),
             label: line.label.clone(),
-            delegated_to: ended.delegated.as_ref().map(|host| host.as_str().to_owned()),
+            delegated_to: ended
+                .delegated
+                .as_ref()
+                .map(|host| host.as_str().to_owned()),
             outcome: ended.outcome.clone(),
             ignored: ended.ignored,
             attempts: ended.attempts,

@@ -204,7 +204,8 @@ impl Engine {
             });
         }
         if tell_breach {
-            self.ledger.tell(EventKind::GuardBreached { guard, value, saw });
+            self.ledger
+                .tell(EventKind::GuardBreached { guard, value, saw });
         }
     }
 

@@ -29,7 +29,10 @@ impl Engine {
             };
             for name in wanted {
                 let mut found = false;
-                for handler in handlers.iter().filter(|handler| answers(handler, &name, &scope)) {
+                for handler in handlers
+                    .iter()
+                    .filter(|handler| answers(handler, &name, &scope))
+                {
                     found = true;
                     run.place.play.notify(host, handler.id.as_str());
                 }

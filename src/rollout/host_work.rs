@@ -146,7 +146,9 @@ impl Engine {
             Looked::Ended(ended)
         };
         // What was begun in an earlier part of the run had its conditions met then; since then it may have changed them.
-        let id = run.place.step(&run.task.id, &work.host, item.as_ref().map(|item| item.0));
+        let id = run
+            .place
+            .step(&run.task.id, &work.host, item.as_ref().map(|item| item.0));
         let known = self.outside.previously.step(&id);
         let was_begun = known.is_some_and(|known| known.intent.is_some());
         match asked(run.task, &scope) {
@@ -242,8 +244,13 @@ impl Engine {
         report: &mut HostReport,
     ) -> Ended {
         let own = own_members(run, step);
-        self.down
-            .take_down(step.host.as_str(), &own.0, own.1, self.clock(), &self.ledger);
+        self.down.take_down(
+            step.host.as_str(),
+            &own.0,
+            own.1,
+            self.clock(),
+            &self.ledger,
+        );
         let mut ended = match step.decision {
             Decision::ObserveFirst => self.observe_first(run.place, step, attempt),
             Decision::Run | Decision::Skip | Decision::Refuse(_) => {
@@ -353,7 +360,9 @@ fn sum_up(work: &HostWork, report: &mut HostReport) {
         report.result.insert("skipped".to_owned(), json!(true));
         if items.len() == 0 {
             let why = "No items in the list";
-            report.result.insert("skipped_reason".to_owned(), json!(why));
+            report
+                .result
+                .insert("skipped_reason".to_owned(), json!(why));
         }
     }
 }

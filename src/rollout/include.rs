@@ -122,7 +122,9 @@ impl Engine {
                 let mut problems = problems.into_iter();
                 let first = problems.next();
                 let mut first = first.unwrap_or_else(|| Problem::at(&task.loc, "nothing to load"));
-                first.notes.extend(problems.map(|problem| super::ended::told(&problem)));
+                first
+                    .notes
+                    .extend(problems.map(|problem| super::ended::told(&problem)));
                 return self.fail_all(place, task, hosts, &first);
             }
         };
@@ -135,20 +137,24 @@ impl Engine {
         if include.indivisible {
             inside.divisible = false;
         }
-        self.taking_down(&inside, task.takes_down.as_ref(), &task.context, &hosts, |inside| {
-            self.run_block(inside, &loaded.block, &hosts)
-        })
+        self.taking_down(
+            &inside,
+            task.takes_down.as_ref(),
+            &task.context,
+            &hosts,
+            |inside| self.run_block(inside, &loaded.block, &hosts),
+        )
     }
 }
 
 /// Leaves out the hosts on which a role ran before that runs once in a play.
-fn once_each(
-    place: &Place,
-    include: &Include,
-    named: &Named,
-    hosts: &[HostName],
-) -> Vec<HostName> {
-    let (Named::Role(choice), Included::Role { allow_duplicates, .. }) = (named, &include.what)
+fn once_each(place: &Place, include: &Include, named: &Named, hosts: &[HostName]) -> Vec<HostName> {
+    let (
+        Named::Role(choice),
+        Included::Role {
+            allow_duplicates, ..
+        },
+    ) = (named, &include.what)
     else {
         return hosts.to_vec();
     };

@@ -67,7 +67,10 @@ impl Items {
 
     /// Returns what people see of an item.
     pub(super) fn label(&self, index: usize, scope: &Scope) -> String {
-        let label = self.label.as_ref().and_then(|label| scope.value(label).ok());
+        let label = self
+            .label
+            .as_ref()
+            .and_then(|label| scope.value(label).ok());
         let value = label.or_else(|| self.values.get(index).cloned());
         value.map(text_of).unwrap_or_default()
     }
@@ -123,6 +126,8 @@ fn listed(value: Value) -> Vec<Value> {
     match value {
         Value::Array(items) => items,
         Value::Null => Vec::new(),
-        one @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => vec![one],
+        one @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+            vec![one]
+        }
     }
 }

@@ -32,7 +32,11 @@ impl Engine {
             | Meta::Noop => false,
         };
         let around = self.around(place, &task.context);
-        let asked_of = if concerns_all { hosts.get(..1) } else { Some(hosts) };
+        let asked_of = if concerns_all {
+            hosts.get(..1)
+        } else {
+            Some(hosts)
+        };
         let mut willing = Vec::new();
         for host in asked_of.unwrap_or_default() {
             match asked(task, &self.scope(host.as_str(), &around)) {
@@ -44,17 +48,15 @@ impl Engine {
         if willing.is_empty() {
             return Walked::default();
         }
-        let willing = if concerns_all { hosts.to_vec() } else { willing };
+        let willing = if concerns_all {
+            hosts.to_vec()
+        } else {
+            willing
+        };
         self.do_meta(place, task, meta, &willing)
     }
 
-    fn do_meta(
-        &self,
-        place: &Place,
-        task: &Arc<Task>,
-        meta: Meta,
-        hosts: &[HostName],
-    ) -> Walked {
+    fn do_meta(&self, place: &Place, task: &Arc<Task>, meta: Meta, hosts: &[HostName]) -> Walked {
         let mut walked = Walked::default();
         let leave = |left: &Left| {
             let pairs = hosts.iter().map(|host| (host.clone(), left.clone()));

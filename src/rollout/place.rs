@@ -127,11 +127,9 @@ impl Left {
     pub(super) fn is_lost(&self) -> bool {
         match self {
             Self::Failed | Self::Unreachable | Self::InDoubt => true,
-            Self::EndHost
-            | Self::EndRole(_)
-            | Self::EndBatch
-            | Self::EndPlay
-            | Self::Stopped => false,
+            Self::EndHost | Self::EndRole(_) | Self::EndBatch | Self::EndPlay | Self::Stopped => {
+                false
+            }
         }
     }
 

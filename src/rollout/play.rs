@@ -47,7 +47,10 @@ impl Engine {
         );
         let scope = self.hostless(&bare, &play.context);
         let hosts = self.hosts_of(&scope, &play.hosts)?;
-        let hosts: Vec<HostName> = hosts.into_iter().filter(|host| !self.is_lost(host)).collect();
+        let hosts: Vec<HostName> = hosts
+            .into_iter()
+            .filter(|host| !self.is_lost(host))
+            .collect();
         if hosts.is_empty() {
             self.warn(format!("`{}` has no hosts left", play.title()), None);
             return Ok(None);
@@ -138,7 +141,9 @@ impl Engine {
             return true;
         };
         let scope = self.hostless(&place.play, &play.context);
-        let name = scope.text(point).unwrap_or_else(|_| point.to_value().to_string());
+        let name = scope
+            .text(point)
+            .unwrap_or_else(|_| point.to_value().to_string());
         let note = format!("after `{}` there is no way back", play.title());
         self.is_approved(place, &name, &note)
     }
@@ -148,7 +153,12 @@ impl Engine {
         let mut shares = Vec::new();
         for node in &play.serial {
             let value = scope.value(node)?;
-            let wrong = || Problem::at(&node.loc, format!("`serial` takes numbers and percentages, not {value}"));
+            let wrong = || {
+                Problem::at(
+                    &node.loc,
+                    format!("`serial` takes numbers and percentages, not {value}"),
+                )
+            };
             shares.extend(Share::of(&value).ok_or_else(wrong)?);
         }
         Ok(shares)
@@ -181,7 +191,11 @@ impl Engine {
                 break;
             }
             let index = usize::try_from(number - 1).unwrap_or(usize::MAX);
-            let size = sizes.get(index).or(sizes.last()).copied().unwrap_or(left.len());
+            let size = sizes
+                .get(index)
+                .or(sizes.last())
+                .copied()
+                .unwrap_or(left.len());
             let batch = match known {
                 Some(known) => known,
                 None => match self.next_batch(place, play, &left, size) {

@@ -9,7 +9,6 @@ use crate::inventory::HostName;
 use crate::playbook::{Play, RoleUse, Task};
 use crate::vars::Layer;
 
-
 /// A play that runs; also the stretch of plays that a bracket wraps, which has no play of its own.
 #[derive(Debug)]
 pub(super) struct PlayRun {
@@ -63,7 +62,10 @@ impl PlayRun {
 
     /// Returns the play's name for people.
     pub(super) fn title(&self) -> String {
-        self.play.as_ref().map(|play| play.title()).unwrap_or_default()
+        self.play
+            .as_ref()
+            .map(|play| play.title())
+            .unwrap_or_default()
     }
 
     /// Returns the play.
@@ -83,13 +85,19 @@ impl PlayRun {
 
     /// Sets the variables of the files that a host has of its own, because their names are templates.
     pub(super) fn set_host_files(&self, host: &HostName, layers: Vec<Layer>) {
-        let mut files = self.host_files.write().unwrap_or_else(PoisonError::into_inner);
+        let mut files = self
+            .host_files
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         files.insert(host.clone(), layers);
     }
 
     /// Returns the variables of the files that a host has of its own.
     pub(super) fn host_files(&self, host: &str) -> Option<Vec<Layer>> {
-        let files = self.host_files.read().unwrap_or_else(PoisonError::into_inner);
+        let files = self
+            .host_files
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         files.get(host).cloned()
     }
 
@@ -106,7 +114,10 @@ impl PlayRun {
 
     /// Adds what a dynamic include brought: handlers, and a role whose variables the rest of the play sees.
     pub(super) fn bring(&self, handlers: &[Arc<Task>], role: Option<&Arc<RoleUse>>) {
-        let mut known = self.handlers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self
+            .handlers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         for handler in handlers {
             if !known.iter().any(|other| other.id == handler.id) {
                 known.push(Arc::clone(handler));

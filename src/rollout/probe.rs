@@ -71,7 +71,8 @@ impl Engine {
             quiet: true,
         };
         let (mut ended, said) = self.one_try(&step, &bounds);
-        self.judge(&step, &mut ended).map_err(|problem| told(&problem))?;
+        self.judge(&step, &mut ended)
+            .map_err(|problem| told(&problem))?;
         if let Some(said) = said {
             ended.result.entry("saw").or_insert(Value::from(said));
         }
@@ -97,6 +98,8 @@ impl Engine {
             top.insert("result".to_owned(), Value::Object(result));
         }
         let unmet = scope.with(top).first_false(&probed.that);
-        unmet.map(|unmet| unmet.is_none()).map_err(|problem| told(&problem))
+        unmet
+            .map(|unmet| unmet.is_none())
+            .map_err(|problem| told(&problem))
     }
 }

@@ -127,9 +127,8 @@ impl Engine {
 
     fn unsealed(&self, outcome: &Outcome) -> Result<(Map<String, Value>, Vec<Effect>), SealError> {
         let seal = &self.outside.seal;
-        let map = |values: &Map<String, Value>| {
-            seal.unseal(&Value::Object(values.clone())).map(object)
-        };
+        let map =
+            |values: &Map<String, Value>| seal.unseal(&Value::Object(values.clone())).map(object);
         let mut effects = Vec::new();
         for effect in &outcome.effects {
             effects.push(match effect {

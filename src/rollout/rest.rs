@@ -138,7 +138,9 @@ impl Engine {
             of_run: state.hosts.len(),
             in_run: state.lost.len(),
             of_batch: place.batch_hosts.len(),
-            in_batch: in_batch.filter(|host| state.lost.contains_key(*host)).count(),
+            in_batch: in_batch
+                .filter(|host| state.lost.contains_key(*host))
+                .count(),
         }
     }
 
@@ -158,7 +160,9 @@ impl Engine {
         };
         let scope = self.scope(host.as_str(), &self.around(place, context));
         points.iter().all(|(node, note)| {
-            let name = scope.text(node).unwrap_or_else(|_| node.to_value().to_string());
+            let name = scope
+                .text(node)
+                .unwrap_or_else(|_| node.to_value().to_string());
             self.is_approved(place, &name, note)
         })
     }
@@ -231,7 +235,11 @@ impl Engine {
     }
 
     /// Leaves the brackets around a place, asks, passes the gate again, and enters the brackets again.
-    fn with_brackets_left(&self, place: &Place, ask: impl FnOnce() -> Option<bool>) -> Option<bool> {
+    fn with_brackets_left(
+        &self,
+        place: &Place,
+        ask: impl FnOnce() -> Option<bool>,
+    ) -> Option<bool> {
         let open = self.brackets.all();
         for bracket in open.iter().rev() {
             self.close(bracket, false);
@@ -304,7 +312,10 @@ fn collect_points<'a>(item: &'a Item, points: &mut Vec<(&'a Node, String)>) {
     match item {
         Item::Task(task) => {
             if let Some(point) = &task.point_of_no_return {
-                points.push((point, format!("after `{}` there is no way back", task.title())));
+                points.push((
+                    point,
+                    format!("after `{}` there is no way back", task.title()),
+                ));
             }
         }
         Item::Block(block) => {

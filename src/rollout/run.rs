@@ -229,10 +229,7 @@ impl Engine {
     }
 
     /// Returns the hosts of which one lends its variables to a bracket around plays.
-    fn hosts_around(
-        &self,
-        around: &BracketEntry,
-    ) -> Result<Vec<HostName>, crate::yaml::Problem> {
+    fn hosts_around(&self, around: &BracketEntry) -> Result<Vec<HostName>, crate::yaml::Problem> {
         let bare = PlayRun::new(
             String::new(),
             None,
@@ -310,7 +307,10 @@ impl Engine {
         drop(self.ledger.write(end));
         Ended {
             exit_code,
-            place: halt.as_ref().map(|halt| halt.place.clone()).unwrap_or_default(),
+            place: halt
+                .as_ref()
+                .map(|halt| halt.place.clone())
+                .unwrap_or_default(),
             stopped: halt.map(|halt| (halt.cause, halt.message)),
             debts,
             unfinished,

@@ -115,7 +115,9 @@ impl Scope {
                 return Err(Problem::at(&node.loc, message));
             }
         };
-        let asked = self.templater.condition(text, Origin::Scalar(node), &self.variables);
+        let asked = self
+            .templater
+            .condition(text, Origin::Scalar(node), &self.variables);
         asked.map_err(|error| error.to_problem())
     }
 
@@ -136,7 +138,9 @@ impl Scope {
 
     /// Evaluates an expression without braces.
     pub(super) fn expression(&self, text: &str) -> Result<Value, Problem> {
-        let found = self.templater.expression(text, Origin::Nowhere, &self.variables);
+        let found = self
+            .templater
+            .expression(text, Origin::Nowhere, &self.variables);
         found.map_err(|error| error.to_problem())
     }
 
@@ -147,7 +151,9 @@ impl Scope {
         terms: &[Value],
         written: &Node,
     ) -> Result<Vec<Value>, Problem> {
-        let found = self.templater.lookup(name, terms, &written.loc, &self.variables);
+        let found = self
+            .templater
+            .lookup(name, terms, &written.loc, &self.variables);
         found.map_err(|error| error.to_problem())
     }
 
@@ -299,11 +305,15 @@ impl Engine {
 
     /// Returns the templater that searches files as a level does: its roles, its file's directory, the playbook's.
     fn templater(&self, context: &Context) -> Templater {
-        let mut directories: Vec<String> = context.roles().map(|role| role.role.path.clone()).collect();
+        let mut directories: Vec<String> =
+            context.roles().map(|role| role.role.path.clone()).collect();
         directories.push(context.directory.to_string());
         directories.push(context.playbook_directory.to_string());
         directories.dedup();
-        let mut known = self.templaters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self
+            .templaters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let templater = known
             .entry(directories)
             .or_insert_with_key(|directories| self.outside.templaters.searching(directories));
@@ -312,10 +322,17 @@ impl Engine {
 
     fn magic(&self, place: &Place, context: &Context) -> Map<String, Value> {
         let names = |hosts: &[crate::inventory::HostName]| -> Value {
-            hosts.iter().map(|host| Value::from(host.as_str())).collect()
+            hosts
+                .iter()
+                .map(|host| Value::from(host.as_str()))
+                .collect()
         };
         let all = place.play.hosts();
-        let active: Vec<_> = all.iter().filter(|host| !self.is_lost(host)).cloned().collect();
+        let active: Vec<_> = all
+            .iter()
+            .filter(|host| !self.is_lost(host))
+            .cloned()
+            .collect();
         let batch: Vec<_> = place
             .batch_hosts
             .iter()
@@ -342,7 +359,12 @@ impl Engine {
             let parents: Vec<&str> = roles.iter().skip(1).map(|r| r.role.name.as_str()).collect();
             set("ansible_parent_role_names", json!(parents));
         }
-        let names: Vec<String> = place.play.roles().iter().map(|r| r.role.name.clone()).collect();
+        let names: Vec<String> = place
+            .play
+            .roles()
+            .iter()
+            .map(|r| r.role.name.clone())
+            .collect();
         set("ansible_play_role_names", json!(names));
         set("ansible_role_names", json!(names));
         magic
@@ -399,7 +421,9 @@ struct Params(Arc<RoleUse>);
 impl Written for Params {
     fn find(&self, name: &str) -> Option<&Node> {
         let mut params = self.0.params.iter();
-        params.find(|(key, _)| key.name == name).map(|(_, value)| value)
+        params
+            .find(|(key, _)| key.name == name)
+            .map(|(_, value)| value)
     }
 
     fn names(&self) -> Vec<String> {
@@ -450,7 +474,11 @@ fn layers(play: &PlayRun, context: &Arc<Context>) -> Vec<Layer> {
             Level::Include => (Precedence::IncludeParams, "include"),
             Level::Task => (Precedence::Task, "task"),
         };
-        layers.push(layer(precedence, of, Arc::new(LevelVars(Arc::clone(level)))));
+        layers.push(layer(
+            precedence,
+            of,
+            Arc::new(LevelVars(Arc::clone(level))),
+        ));
     }
     layers
 }

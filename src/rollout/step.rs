@@ -168,13 +168,21 @@ impl Engine {
             name: self.task_name(run.task, &scope),
             label: if no_log { None } else { label },
             safety: action.safety().unwrap_or(spec.safety),
-            check: flag(context.nearest(|k| k.check_mode.as_ref()), self.settings.check)?,
+            check: flag(
+                context.nearest(|k| k.check_mode.as_ref()),
+                self.settings.check,
+            )?,
             diff: flag(context.nearest(|k| k.diff.as_ref()), self.settings.diff)?,
             no_log,
             ignore_errors: flag(context.nearest(|k| k.ignore_errors.as_ref()), false)?,
             ignore_unreachable: flag(context.nearest(|k| k.ignore_unreachable.as_ref()), false)?,
-            user: user(&scope, context, &self.settings.r#become, &self.outside.masker)
-                .map_err(one)?,
+            user: user(
+                &scope,
+                context,
+                &self.settings.r#become,
+                &self.outside.masker,
+            )
+            .map_err(one)?,
             environment: environment(&scope, context).map_err(one)?,
             session: None,
             identity: Identity::default(),

@@ -141,7 +141,9 @@ impl Engine {
     fn run_once_at_own_pace(&self, run: &TaskRun<'_>, hosts: &[HostName]) -> Vec<HostReport> {
         let key = format!("{}/{}{}", run.place.batch, run.task.id, run.place.suffix);
         let slot = run.place.play.once(&key);
-        let mut done = slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut done = slot
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(result) = done.as_ref() {
             let report = |host: &HostName| HostReport::given(host, result.clone());
             return hosts.iter().map(report).collect();
@@ -349,7 +351,11 @@ impl Engine {
             if let Some(left) = report.left {
                 self.remember_failure(&report.host, task, &report.result);
                 // What is done once for all fails for all.
-                let who = if once { hosts } else { std::slice::from_ref(&report.host) };
+                let who = if once {
+                    hosts
+                } else {
+                    std::slice::from_ref(&report.host)
+                };
                 for host in who {
                     walked.left.insert(host.clone(), left.clone());
                 }

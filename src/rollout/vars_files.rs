@@ -25,7 +25,11 @@ impl Engine {
 
     /// Reads the files that are named by templates, for each host.
     pub(super) fn read_host_files(&self, place: &Place, play: &Arc<Play>, hosts: &[HostName]) {
-        let templated: Vec<&Node> = play.vars_files.iter().filter(|node| is_templated(node)).collect();
+        let templated: Vec<&Node> = play
+            .vars_files
+            .iter()
+            .filter(|node| is_templated(node))
+            .collect();
         if templated.is_empty() {
             return;
         }
@@ -59,7 +63,8 @@ impl Engine {
             let Some(path) = found else {
                 continue;
             };
-            let wrong = |reason: &str| Problem::at(&node.loc, format!("cannot read `{path}`: {reason}"));
+            let wrong =
+                |reason: &str| Problem::at(&node.loc, format!("cannot read `{path}`: {reason}"));
             let content = desk.read(&path).map_err(|reason| wrong(&reason))?;
             let text = String::from_utf8(content).map_err(|_| wrong("it is not UTF-8 text"))?;
             let source = Source::new(path.clone(), text);

@@ -95,7 +95,10 @@ impl<'a> StepWatch<'a> {
         }
         let now = self.engine.clock().elapsed();
         let mut seen = self.lock();
-        if seen.shown.is_none_or(|shown| now.saturating_sub(shown) >= PACE) {
+        if seen
+            .shown
+            .is_none_or(|shown| now.saturating_sub(shown) >= PACE)
+        {
             seen.shown = Some(now);
             drop(seen);
             self.engine.ledger.progress(&progress);

@@ -50,7 +50,10 @@ impl Asker for Answers {
 
     fn step(&self, task: &str) -> StepAnswer {
         lock(&self.asked).push(format!("step {task}"));
-        lock(&self.steps).get(task).copied().unwrap_or(StepAnswer::Run)
+        lock(&self.steps)
+            .get(task)
+            .copied()
+            .unwrap_or(StepAnswer::Run)
     }
 
     fn approve(&self, name: &str, _note: &str) -> Option<bool> {
@@ -93,13 +96,19 @@ impl playbook::Files for MemoryDesk {
             return Some(FileKind::File);
         }
         let begin = format!("{path}/");
-        let inside = self.files.keys().any(|file| path == "." || file.starts_with(&begin));
+        let inside = self
+            .files
+            .keys()
+            .any(|file| path == "." || file.starts_with(&begin));
         inside.then_some(FileKind::Directory)
     }
 
     fn list(&self, directory: &str) -> Vec<String> {
         let begin = format!("{directory}/");
-        let names = self.files.keys().filter_map(|file| file.strip_prefix(&begin));
+        let names = self
+            .files
+            .keys()
+            .filter_map(|file| file.strip_prefix(&begin));
         let mut names: Vec<String> = names
             .filter_map(|rest| rest.split('/').next().map(str::to_owned))
             .collect();

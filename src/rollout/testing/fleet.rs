@@ -76,11 +76,17 @@ impl Fleet {
 
     pub(crate) fn fault(&self, call: &str, fault: Fault) {
         let mut state = self.lock();
-        state.faults.entry(call.to_owned()).or_default().push_back(fault);
+        state
+            .faults
+            .entry(call.to_owned())
+            .or_default()
+            .push_back(fault);
     }
 
     pub(crate) fn finds(&self, what: &str, values: &[Value]) {
-        self.lock().finds.insert(what.to_owned(), values.iter().cloned().collect());
+        self.lock()
+            .finds
+            .insert(what.to_owned(), values.iter().cloned().collect());
     }
 
     pub(crate) fn log(&self) -> Vec<String> {
@@ -119,7 +125,10 @@ impl Fleet {
         let mut state = self.lock();
         state.log.push(call.clone());
         if matches!(verb, "do" | "job") {
-            let written = state.journal.as_ref().map_or(0, |journal| journal.written().len());
+            let written = state
+                .journal
+                .as_ref()
+                .map_or(0, |journal| journal.written().len());
             state.sent_after.push((call.clone(), written));
         }
         if state.gone.contains(host) {
@@ -253,7 +262,11 @@ impl Connection for FleetSession {
                 });
                 found.unwrap_or_else(|| json!(true))
             }
-            "see" => json!(state.effects.contains_key(&format!("{} do {what}", self.host))),
+            "see" => json!(
+                state
+                    .effects
+                    .contains_key(&format!("{} do {what}", self.host))
+            ),
             _ => json!(null),
         };
         Ok(Reply {

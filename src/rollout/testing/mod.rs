@@ -170,7 +170,9 @@ impl Ran {
     /// Returns what was changed on hosts, in order: `a do x`, `a job y`.
     pub(super) fn did(&self) -> Vec<&str> {
         let calls = self.log.iter().map(String::as_str);
-        calls.filter(|call| !call.contains(" see ") && !call.contains(" look ")).collect()
+        calls
+            .filter(|call| !call.contains(" see ") && !call.contains(" look "))
+            .collect()
     }
 
     /// Returns how the steps of a host ended: name and outcome.
@@ -220,7 +222,9 @@ impl Ran {
             value["event"].as_str().unwrap().to_owned()
         };
         let names = self.events.iter().map(name);
-        names.filter(|name| kinds.contains(&name.as_str())).collect()
+        names
+            .filter(|name| kinds.contains(&name.as_str()))
+            .collect()
     }
 
     /// Returns the exit code.

@@ -5,9 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::connection::{End, Job, JobCommand, OnDeadline};
 use crate::modules::spec::{Argument, Arguments, Kind, ModuleSpec, Safety};
-use crate::modules::{
-    self, Action, Change, HostCx, Module, ModuleError, Observed, Outcome,
-};
+use crate::modules::{self, Action, Change, HostCx, Module, ModuleError, Observed, Outcome};
 use crate::yaml::Problem;
 
 const WHAT: &[Argument] = &[
@@ -38,24 +36,40 @@ static SETUP: ModuleSpec = ModuleSpec {
 #[derive(Debug)]
 struct Scripted(&'static ModuleSpec);
 
-static SCRIPTED: [Scripted; 4] = [Scripted(&LOOK), Scripted(&ACT), Scripted(&LAUNCH), Scripted(&SETUP)];
+static SCRIPTED: [Scripted; 4] = [
+    Scripted(&LOOK),
+    Scripted(&ACT),
+    Scripted(&LAUNCH),
+    Scripted(&SETUP),
+];
 
 /// All modules that tests may use.
-pub(super) static ALL: std::sync::LazyLock<Vec<&'static dyn Module>> = std::sync::LazyLock::new(|| {
-    let real = [
-        "add_host", "assert", "debug", "fail", "group_by", "include_vars", "meta", "pause", "set_fact",
-    ];
-    let mut all: Vec<&'static dyn Module> = Vec::new();
-    for module in &SCRIPTED {
-        all.push(module);
-    }
-    all.extend(real.iter().map(|name| modules::find(name).unwrap()));
-    all
-});
+pub(super) static ALL: std::sync::LazyLock<Vec<&'static dyn Module>> =
+    std::sync::LazyLock::new(|| {
+        let real = [
+            "add_host",
+            "assert",
+            "debug",
+            "fail",
+            "group_by",
+            "include_vars",
+            "meta",
+            "pause",
+            "set_fact",
+        ];
+        let mut all: Vec<&'static dyn Module> = Vec::new();
+        for module in &SCRIPTED {
+            all.push(module);
+        }
+        all.extend(real.iter().map(|name| modules::find(name).unwrap()));
+        all
+    });
 
 /// Finds a module.
 pub(super) fn find(name: &str) -> Option<&'static dyn Module> {
-    ALL.iter().copied().find(|module| module.spec().name == name)
+    ALL.iter()
+        .copied()
+        .find(|module| module.spec().name == name)
 }
 
 impl Module for Scripted {
@@ -139,7 +153,10 @@ impl Action for ScriptedAction {
                 if done {
                     Ok(Observed::Same(outcome(false, json!({}))))
                 } else {
-                    Ok(Observed::Differs(Change::new(format!("would do {}", self.what))))
+                    Ok(Observed::Differs(Change::new(format!(
+                        "would do {}",
+                        self.what
+                    ))))
                 }
             }
             _ => {
@@ -177,7 +194,10 @@ impl Action for ScriptedAction {
             End::Signal(signal) => 128 + signal,
         };
         if code != 0 {
-            return Err(ModuleError::failed(format!("{} ended with {code}", self.what)));
+            return Err(ModuleError::failed(format!(
+                "{} ended with {code}",
+                self.what
+            )));
         }
         Ok(outcome(true, json!({"rc": code, "stdout": "out"})))
     }
