@@ -4,6 +4,7 @@
 //! change. Check mode ends after `observe`. Modules never print, never retry, never know about batches; `rollout` calls
 //! them.
 
+mod documentation;
 pub mod files;
 pub mod packages;
 pub mod program;
@@ -51,6 +52,7 @@ mod uri;
 mod wait_for;
 mod wait_for_connection;
 
+pub use documentation::{arguments_table, documentation, modules_table};
 pub use registry::{ALL, find};
 
 use std::fmt::Debug;
