@@ -111,23 +111,41 @@ impl Engine {
                 }
                 None => {
                     walked.left.remove(host);
-                    let host = host.as_str().to_owned();
-                    let block = format!("{}{}", block.id, place.suffix);
-                    {
-                        let mut state = self.state();
-                        let counts = state.recap.entry(host.clone()).or_default();
-                        counts.failed = counts.failed.saturating_sub(1);
-                        counts.rescued += 1;
-                    }
-                    let record = Record::Rescued {
-                        host: host.clone(),
-                        block: block.clone(),
-                    };
-                    let entry = Entry::record(record).with_event(EventKind::Rescued { host, block });
-                    drop(self.ledger.write(entry));
+                    self.count_rescue(host, &format!("{}{}", block.id, place.suffix));
+                    self.put_right(place, host);
                 }
             }
         }
+    }
+
+    /// What `rescue` came to the end of is put right: nothing is unfinished there, and the members that blocks inside
+    /// took down are up again.
+    fn put_right(&self, place: &Place, host: &HostName) {
+        self.state().unfinished.retain(|(other, _)| other != host);
+        let around = place.members.get(host).cloned().unwrap_or_default();
+        let down = self.down.all().into_iter();
+        let members: Vec<String> = down
+            .filter(|(member, of)| host == of.as_str() && !around.contains(member))
+            .map(|(member, _)| member)
+            .collect();
+        self.down.bring_up(&members, self.clock(), &self.ledger);
+    }
+
+    /// Counts a failure as rescued: something took care of it.
+    pub(super) fn count_rescue(&self, host: &HostName, by: &str) {
+        let (host, block) = (host.as_str().to_owned(), by.to_owned());
+        {
+            let mut state = self.state();
+            let counts = state.recap.entry(host.clone()).or_default();
+            counts.failed = counts.failed.saturating_sub(1);
+            counts.rescued += 1;
+        }
+        let record = Record::Rescued {
+            host: host.clone(),
+            block: block.clone(),
+        };
+        let entry = Entry::record(record).with_event(EventKind::Rescued { host, block });
+        drop(self.ledger.write(entry));
     }
 
     /// Runs `always` on all hosts, also those that were not reached and those that the run's stop kept from going on.
