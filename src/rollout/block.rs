@@ -21,7 +21,10 @@ impl Engine {
         let previously = &self.outside.previously;
         let path = format!("{}{}", block.id, place.suffix);
         if protected && previously.done(place.play.id(), place.batch, &path) {
-            return Walked::default();
+            return Walked {
+                begun: true,
+                ..Walked::default()
+            };
         }
         if block.indivisible && place.divisible && !place.way_out {
             self.rest_point(place, block.id.as_str());

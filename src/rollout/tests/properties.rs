@@ -1,11 +1,14 @@
 //! Random plays with random failures: what must hold whatever happens.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use crate::clock::StopLevel;
 use crate::journal::{BracketChange, Durability, Record};
+use crate::journal::Journal as _;
+use crate::rollout::Recollection;
 use crate::rollout::testing::{Fault, Kit, Ran};
 
 /// Turns from here on are those of what is asked anew and of the way out.
@@ -146,10 +149,7 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 fn run(case: &Case) -> (Ran, Vec<(String, usize)>) {
-    let hosts = ["a", "b", "c"][..case.hosts].join(" ");
-    let mut kit = Kit::new(&hosts, &case.text).with(|settings| settings.forks = 2);
-    kit.settings.leave.truncate(1);
-    kit.settings.reconnect.truncate(2);
+    let mut kit = kit_of(case);
     for (call, fault) in &case.faults {
         kit = kit.fault(call, *fault);
     }
@@ -252,6 +252,55 @@ fn the_end_is_told_truly(ran: &Ran) {
     assert!(ran.exit() != 101 && ran.exit() != 1, "{:?}", ran.ended);
 }
 
+fn kit_of(case: &Case) -> Kit {
+    let hosts = ["a", "b", "c"][..case.hosts].join(" ");
+    let mut kit = Kit::new(&hosts, &case.text).with(|settings| settings.forks = 2);
+    kit.settings.leave.truncate(1);
+    kit.settings.reconnect.truncate(2);
+    kit
+}
+
+/// Runs a play whole, then again with a crash at some record, then what is left of it.
+fn cut_off_and_go_on(case: &Case, at: f64, at_once: bool) {
+    let whole = kit_of(case);
+    let ran = whole.run();
+    assert_eq!(ran.exit(), 0, "{:?}", ran.ended);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of a small number"
+    )]
+    let after = 3 + (at * (ran.records.len() - 3) as f64) as usize;
+    let crashed = kit_of(case);
+    crashed.dies(after, at_once);
+    crashed.run();
+    let recollection = Recollection::of(&crashed.journal.entries().unwrap()).unwrap();
+    let mut again = kit_of(case);
+    again.goes_on(&crashed, Arc::new(recollection));
+    let ran = again.run();
+    assert_eq!(ran.exit(), 0, "after {after} records: {:?}", ran.ended);
+    brackets_are_settled(&ran);
+    records_are_whole_in_the_end(&ran);
+    let (expected, found) = (whole.fleet.effects(), again.fleet.effects());
+    for (call, count) in &expected {
+        let times = found.get(call).copied().unwrap_or(0);
+        let switches = ["job on", "job off", "job enter", "job leave"];
+        if switches.iter().any(|part| call.contains(part)) {
+            assert!(times >= 1, "after {after} records: {call} was never done");
+        } else {
+            assert_eq!(times, *count, "after {after} records: {call}");
+        }
+    }
+    assert_eq!(expected.len(), found.len(), "{found:?}");
+}
+
+/// The numbers of events have no gaps, over all parts of a run.
+fn records_are_whole_in_the_end(ran: &Ran) {
+    let numbers: Vec<u64> = ran.events.iter().map(|event| event.seq).collect();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -263,5 +312,14 @@ proptest! {
         nothing_forward_after_a_stop(&ran);
         records_are_whole(&ran);
         the_end_is_told_truly(&ran);
+    }
+
+    #[test]
+    fn wherever_it_is_cut_off_it_goes_on_to_the_same_end(
+        case in case(),
+        at in 0.0_f64..1.0,
+        at_once in any::<bool>(),
+    ) {
+        cut_off_and_go_on(&Case { faults: Vec::new(), ..case }, at, at_once);
     }
 }
