@@ -16,17 +16,15 @@ use super::place::{Left, Place, Walked};
 
 impl Engine {
     /// Walks a block with everything that protects it.
-    pub(super) fn run_block(
-        &self,
-        place: &Place,
-        block: &Arc<Block>,
-        hosts: &[HostName],
-    ) -> Walked {
+    pub(super) fn run_block(&self, place: &Place, block: &Arc<Block>, hosts: &[HostName]) -> Walked {
         let protected = block.indivisible || !block.brackets.is_empty();
         let previously = &self.outside.previously;
         let path = format!("{}{}", block.id, place.suffix);
         if protected && previously.done(place.play.id(), place.batch, &path) {
-            return Walked::default();
+            return Walked {
+                begun: true,
+                ..Walked::default()
+            };
         }
         if block.indivisible && place.divisible && !place.way_out {
             self.rest_point(place, block.id.as_str());
@@ -40,25 +38,15 @@ impl Engine {
             return self.sections(&inside, block, hosts);
         }
         let walked = self.guarded(&inside, &block.guards, || {
-            self.within(
-                &inside,
-                &block.brackets,
-                &concerned,
-                &mut |inside, entered| {
-                    let takes_down = block.takes_down.as_ref();
-                    self.taking_down(inside, takes_down, &block.context, &concerned, |inside| {
-                        let mut all = entered.to_vec();
-                        all.extend(
-                            hosts
-                                .iter()
-                                .filter(|host| !concerned.contains(host))
-                                .cloned(),
-                        );
-                        all.sort_by_key(|host| hosts.iter().position(|other| other == host));
-                        self.sections(inside, block, &all)
-                    })
-                },
-            )
+            self.within(&inside, &block.brackets, &concerned, &mut |inside, entered| {
+                let takes_down = block.takes_down.as_ref();
+                self.taking_down(inside, takes_down, &block.context, &concerned, |inside| {
+                    let mut all = entered.to_vec();
+                    all.extend(hosts.iter().filter(|host| !concerned.contains(host)).cloned());
+                    all.sort_by_key(|host| hosts.iter().position(|other| other == host));
+                    self.sections(inside, block, &all)
+                })
+            })
         });
         if protected && walked.is_good() && !place.way_out {
             let done = Record::Done {
@@ -101,8 +89,7 @@ impl Engine {
         }
         if block.kind == BlockKind::Role {
             let own = role_key(&block.context);
-            let ends =
-                |left: &Left| matches!(left, Left::EndRole(role) if Some(role) == own.as_ref());
+            let ends = |left: &Left| matches!(left, Left::EndRole(role) if Some(role) == own.as_ref());
             walked.left.retain(|_, left| !ends(left));
         }
         if block.indivisible {
@@ -127,24 +114,41 @@ impl Engine {
                 }
                 None => {
                     walked.left.remove(host);
-                    let host = host.as_str().to_owned();
-                    let block = format!("{}{}", block.id, place.suffix);
-                    {
-                        let mut state = self.state();
-                        let counts = state.recap.entry(host.clone()).or_default();
-                        counts.failed = counts.failed.saturating_sub(1);
-                        counts.rescued += 1;
-                    }
-                    let record = Record::Rescued {
-                        host: host.clone(),
-                        block: block.clone(),
-                    };
-                    let entry =
-                        Entry::record(record).with_event(EventKind::Rescued { host, block });
-                    drop(self.ledger.write(entry));
+                    self.count_rescue(host, &format!("{}{}", block.id, place.suffix));
+                    self.put_right(place, host);
                 }
             }
         }
+    }
+
+    /// What `rescue` came to the end of is put right: nothing is unfinished there, and the members that blocks inside
+    /// took down are up again.
+    fn put_right(&self, place: &Place, host: &HostName) {
+        self.state().unfinished.retain(|(other, _)| other != host);
+        let around = place.members.get(host).cloned().unwrap_or_default();
+        let down = self.down.all().into_iter();
+        let members: Vec<String> = down
+            .filter(|(member, of)| host == of.as_str() && !around.contains(member))
+            .map(|(member, _)| member)
+            .collect();
+        self.down.bring_up(&members, self.clock(), &self.ledger);
+    }
+
+    /// Counts a failure as rescued: something took care of it.
+    pub(super) fn count_rescue(&self, host: &HostName, by: &str) {
+        let (host, block) = (host.as_str().to_owned(), by.to_owned());
+        {
+            let mut state = self.state();
+            let counts = state.recap.entry(host.clone()).or_default();
+            counts.failed = counts.failed.saturating_sub(1);
+            counts.rescued += 1;
+        }
+        let record = Record::Rescued {
+            host: host.clone(),
+            block: block.clone(),
+        };
+        let entry = Entry::record(record).with_event(EventKind::Rescued { host, block });
+        drop(self.ledger.write(entry));
     }
 
     /// Runs `always` on all hosts, also those that were not reached and those that the run's stop kept from going on.
@@ -236,11 +240,8 @@ impl Engine {
             match (scope.texts(&takes_down.members), within) {
                 (Ok(members), Ok(within)) => {
                     let (clock, ledger) = (self.clock(), &self.ledger);
-                    self.down
-                        .take_down(host.as_str(), &members, within, clock, ledger);
-                    all.entry(host.clone())
-                        .or_default()
-                        .extend(members.iter().cloned());
+                    self.down.take_down(host.as_str(), &members, within, clock, ledger);
+                    all.entry(host.clone()).or_default().extend(members.iter().cloned());
                     own.insert(host.clone(), members);
                 }
                 (Err(problem), _) | (_, Err(problem)) => {
@@ -265,10 +266,7 @@ impl Engine {
     fn not_begun(&self, hosts: &[HostName], problem: &crate::yaml::Problem) -> Walked {
         self.warn(super::ended::told(problem), None);
         Walked {
-            left: hosts
-                .iter()
-                .map(|host| (host.clone(), Left::Failed))
-                .collect(),
+            left: hosts.iter().map(|host| (host.clone(), Left::Failed)).collect(),
             begun: false,
         }
     }

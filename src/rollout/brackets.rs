@@ -78,7 +78,10 @@ impl Engine {
         let mut walked = Walked::default();
         let entered = self.enter_all(place, outer, hosts, &mut walked);
         let active = walked.through(hosts);
-        if !active.is_empty() {
+        if self.is_halted() && !place.way_out {
+            // Nothing inside is begun yet.
+            walked.stopped(&active);
+        } else if !active.is_empty() {
             let mut inside = place.clone();
             if let [only] = entered.as_slice() {
                 inside = inside.with([("found".to_owned(), only.found())]);
@@ -330,6 +333,7 @@ impl Engine {
     fn leave(&self, open: &Open) -> Result<(), (bool, String)> {
         let mut waits = self.settings.leave.iter();
         let mut attempt = 0;
+        let mut failed: Vec<HostName> = Vec::new();
         let stop = self.outside.stop.for_putting_back();
         loop {
             attempt += 1;
@@ -344,8 +348,13 @@ impl Engine {
                     let place = self.bracket_place(open, "bracket leave", true);
                     let walked = self.somewhere(open, &place, &open.bracket.leave);
                     if walked.is_good() {
+                        for host in &failed {
+                            self.count_rescue(host, &open.reference.name);
+                        }
                         return Ok(());
                     }
+                    let lost = walked.left.iter().filter(|(_, left)| **left == Left::Failed);
+                    failed.extend(lost.map(|(host, _)| host.clone()));
                     (false, self.last_message(&open.hosts))
                 }
             };
@@ -457,12 +466,18 @@ impl Engine {
 
     /// Walks a bracket's items on its host, or once for all its hosts, on the first that can be reached.
     fn somewhere(&self, open: &Open, place: &Place, items: &[Item]) -> Walked {
+        self.on_one_of(place, items, &open.hosts)
+    }
+
+    /// Walks items on the first of these hosts that can be reached; those that cannot are lost.
+    pub(super) fn on_one_of(&self, place: &Place, items: &[Item], hosts: &[HostName]) -> Walked {
         let mut walked = Walked::default();
-        for host in self.reachable_first(&open.hosts) {
+        for host in self.reachable_first(hosts) {
             walked = self.run_items(place, items, std::slice::from_ref(&host));
-            if !walked.left.values().any(|left| *left == Left::Unreachable) {
+            if walked.left.get(&host) != Some(&Left::Unreachable) {
                 break;
             }
+            self.lose(&host, &Left::Unreachable);
         }
         walked
     }

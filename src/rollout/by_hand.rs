@@ -91,9 +91,10 @@ impl Engine {
             if undone.contains(host) {
                 flatten(&block.always, &mut rest);
             }
-            let lines: Vec<ByHand> = rest
+            let lines: Vec<(HostName, ByHand)> = rest
                 .iter()
                 .filter_map(|task| self.line_by_hand(place, task, host))
+                .map(|line| (host.clone(), line))
                 .collect();
             self.state().unfinished.extend(lines);
         }

@@ -90,7 +90,7 @@ pub(super) struct State {
     pub(super) recap: Recap,
     pub(super) debts: Vec<Debt>,
     /// What would be left to do by hand on hosts that stopped half-way.
-    pub(super) unfinished: Vec<ByHand>,
+    pub(super) unfinished: Vec<(HostName, ByHand)>,
     /// Steps in doubt whose job may still run.
     pub(super) running: Vec<StepId>,
     /// What last went wrong on each host, numbered in its order.

@@ -95,10 +95,9 @@ impl Engine {
                 Slept::On => {}
                 Slept::DeadlineOver => return never_met(ended, tried, &saw),
                 Slept::Stopped => {
-                    let mut stopped = Ended::in_doubt(format!("stopped while it waited: {saw}"));
-                    stopped.stopped = true;
-                    stopped.attempts = tried;
-                    return stopped;
+                    let mut ended = stopped(step.safety, format!("stopped while it waited: {saw}"));
+                    ended.attempts = tried;
+                    return ended;
                 }
             }
             attempt += 1;
@@ -273,7 +272,14 @@ impl Engine {
                     end
                 }
             };
-            return (broken(&error, end, phase), watch.last_seen());
+            let ended = if error == ConnError::Stopped {
+                let mut ended = stopped(step.safety, error.to_string());
+                ended.still_running = phase == Phase::InJob;
+                ended
+            } else {
+                broken(&error, end, phase)
+            };
+            return (ended, watch.last_seen());
         }
     }
 
@@ -444,6 +450,16 @@ fn skipped_by_module(why: String) -> Ended {
     Ended::new(StepOutcome::Ok, result, why)
 }
 
+/// A step that nobody waits for any more: what only read is as if it had not been asked.
+fn stopped(safety: Safety, why: String) -> Ended {
+    let mut ended = match safety {
+        Safety::ReadOnly | Safety::Engine => Ended::skipped(why, None),
+        Safety::State | Safety::Once => Ended::in_doubt(why),
+    };
+    ended.stopped = true;
+    ended
+}
+
 fn broken(error: &ConnError, end: End, phase: Phase) -> Ended {
     let message = error.to_string();
     match end {
@@ -452,7 +468,6 @@ fn broken(error: &ConnError, end: End, phase: Phase) -> Ended {
         End::InDoubt => {
             let mut ended = Ended::in_doubt(message);
             ended.still_running = phase == Phase::InJob;
-            ended.stopped = *error == ConnError::Stopped;
             ended
         }
     }

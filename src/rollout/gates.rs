@@ -5,7 +5,7 @@ use crate::inventory::HostName;
 
 use super::down::milliseconds;
 use super::engine::Engine;
-use super::place::{Left, Place, Walked};
+use super::place::Place;
 
 impl Engine {
     /// Passes a play's gate; its tasks run once, with the variables of the first host that can be reached. If it does not
@@ -36,13 +36,7 @@ impl Engine {
             gate: true,
             ..place.clone()
         };
-        let mut walked = Walked::default();
-        for host in self.reachable_first(hosts) {
-            walked = self.run_items(&inside, &play.gate, std::slice::from_ref(&host));
-            if !walked.left.values().any(|left| *left == Left::Unreachable) {
-                break;
-            }
-        }
+        let walked = self.on_one_of(&inside, &play.gate, hosts);
         if walked.is_good() {
             let took_ms = milliseconds(self.clock().elapsed().saturating_sub(started));
             self.ledger.tell(EventKind::GatePassed {

@@ -187,7 +187,7 @@ impl Ledger {
             Durability::Lazy
         };
         let appended = pen.journal.append(at, &records, durability);
-        for warning in pen.journal.take_warning() {
+        if let Some(warning) = pen.journal.take_warning() {
             events.push(self.extra(pen, at, elapsed_ms, warning));
         }
         if let (Err(error), None) = (appended, &pen.failure) {

@@ -190,6 +190,11 @@ impl Engine {
                 walked.stopped(&left);
                 break;
             }
+            if !self.goes_on_after(place, number, &left) {
+                walked.stopped(&left);
+                break;
+            }
+            left.retain(|host| !self.is_lost(host));
             let index = usize::try_from(number - 1).unwrap_or(usize::MAX);
             let size = sizes
                 .get(index)
@@ -212,12 +217,14 @@ impl Engine {
             let part = self.run_batch(place, play, number, of, &batch);
             let ends = part.left.values().any(|left| *left == Left::EndPlay);
             walked.add(part);
-            if !self.goes_on_after(place, number, &batch) || ends {
-                if self.is_halted() {
-                    walked.stopped(&left);
-                }
+            if !self.goes_on_after(place, number, &batch) {
+                walked.stopped(&left);
                 break;
             }
+            if ends {
+                break;
+            }
+            self.rest_point(place, "the next batch");
         }
         walked
     }
@@ -260,7 +267,7 @@ impl Engine {
         Ok(next(&left, size, |host| state.machines.get(host).cloned()))
     }
 
-    /// Tells whether a further batch may begin after this one.
+    /// Tells whether the play goes on with what is known of these hosts now.
     fn goes_on_after(&self, place: &Place, number: u32, batch: &[HostName]) -> bool {
         if self.is_halted() {
             return false;
@@ -270,7 +277,6 @@ impl Engine {
         after.batch_hosts = batch.into();
         let lost = self.lost_of(&after);
         let Some(why) = self.budget_of(place).ends_after_batch(lost) else {
-            self.rest_point(&after, "the next batch");
             return true;
         };
         let state = self.state();

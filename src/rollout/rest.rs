@@ -62,6 +62,18 @@ impl Engine {
         true
     }
 
+    /// A step ended because the run is to stop: for whatever reason that was.
+    pub(super) fn stop_here(&self, place: &Place, at: &str) {
+        if place.way_out {
+            return;
+        }
+        if self.outside.stop.level() >= StopLevel::Drain {
+            self.interrupted(at);
+        } else {
+            self.guards_pass(at);
+        }
+    }
+
     fn interrupted(&self, before: &str) {
         let message = "the operator stopped the run";
         self.halt(StopCause::Interrupted, message, before);

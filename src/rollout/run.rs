@@ -274,14 +274,14 @@ impl Engine {
     fn end(&self) -> Ended {
         self.tell_stop();
         let (halt, verdict, recap, debts, unfinished) = {
-            let mut state = self.state();
+            let state = self.state();
             let verdict = state.verdicts.last().copied().unwrap_or(Verdict::Done);
             (
                 state.halt.clone(),
                 verdict,
                 state.recap.clone(),
                 state.debts.clone(),
-                std::mem::take(&mut state.unfinished),
+                state.unfinished.iter().map(|(_, line)| line.clone()).collect::<Vec<ByHand>>(),
             )
         };
         if verdict == Verdict::Done {

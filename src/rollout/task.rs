@@ -350,6 +350,9 @@ impl Engine {
             if report.changed {
                 self.notify(run, &report.host);
             }
+            if report.left == Some(Left::Stopped) {
+                self.stop_here(run.place, run.task.id.as_str());
+            }
             if let Some(left) = report.left {
                 self.remember_failure(&report.host, task, &report.result);
                 // What is done once for all fails for all.

@@ -6,9 +6,10 @@
 mod answers;
 mod fleet;
 mod modules;
+mod mortal;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::Map;
 
@@ -38,8 +39,7 @@ pub(super) struct Kit {
     pub(super) clock: Arc<SimulatedClock>,
     pub(super) journal: MemoryJournal,
     pub(super) previously: Arc<dyn Previously>,
-    /// A journal to write to instead, once.
-    pub(super) mortal: std::sync::Mutex<Option<Box<dyn Journal>>>,
+    mortal: Mutex<Option<Box<dyn Journal>>>,
 }
 
 /// What came of a run.
@@ -74,7 +74,7 @@ impl Kit {
             clock: Arc::new(SimulatedClock::new()),
             journal: MemoryJournal::new(),
             previously: Arc::new(NothingBefore),
-            mortal: std::sync::Mutex::new(None),
+            mortal: Mutex::new(None),
         }
     }
 
@@ -112,6 +112,25 @@ impl Kit {
     pub(super) fn answering(self, change: impl FnOnce(&Answers)) -> Self {
         change(&self.answers);
         self
+    }
+
+    /// Lets the process die when it has written this many records: as soon as the last one is written, or only when it
+    /// would write the next one.
+    pub(super) fn dies(&self, after: usize, at_once: bool) {
+        *self.mortal.lock().unwrap() = Some(Box::new(mortal::Mortal {
+            inner: self.journal.clone(),
+            fleet: self.fleet.clone(),
+            left: after,
+            at_once,
+        }));
+    }
+
+    /// Lets this be a further part of another kit's run: on the same hosts, with the same journal.
+    pub(super) fn goes_on(&mut self, earlier: &Self, previously: Arc<dyn Previously>) {
+        self.fleet = earlier.fleet.clone();
+        self.fleet.revive();
+        self.journal = earlier.journal.clone();
+        self.previously = previously;
     }
 
     /// Runs it.

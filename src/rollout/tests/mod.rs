@@ -2,5 +2,6 @@
 
 mod blocks;
 mod plain;
+mod properties;
 mod protect;
 mod resume;

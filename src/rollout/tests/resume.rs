@@ -4,54 +4,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::clock::Timestamp;
-use crate::journal::{Durability, Entry, Journal, JournalError, MemoryJournal, Record};
-use crate::rollout::testing::{Fault, Fleet, Kit};
+use crate::journal::{Journal, MemoryJournal};
+use crate::rollout::testing::{Fault, Kit};
 use crate::rollout::{InDoubt, Recollection};
-
-/// A journal whose process dies when it has written a number of records: from then on nothing reaches hosts or disk.
-#[derive(Debug)]
-struct Mortal {
-    inner: MemoryJournal,
-    fleet: Arc<Fleet>,
-    left: usize,
-    /// Whether it dies as soon as the last record is written, or only when it would write the next one.
-    at_once: bool,
-}
-
-impl Journal for Mortal {
-    fn append(
-        &mut self,
-        at: Timestamp,
-        records: &[Record],
-        durability: Durability,
-    ) -> Result<(), JournalError> {
-        if self.left < records.len() {
-            self.fleet.die();
-            self.left = 0;
-        }
-        if !self.fleet.is_dead() {
-            self.inner.append(at, records, durability)?;
-            self.left -= records.len();
-        }
-        if self.at_once && self.left == 0 {
-            self.fleet.die();
-        }
-        Ok(())
-    }
-
-    fn entries(&self) -> Result<Vec<Entry>, JournalError> {
-        self.inner.entries()
-    }
-
-    fn keep(&mut self, content: &[u8]) -> Result<String, JournalError> {
-        self.inner.keep(content)
-    }
-
-    fn kept(&self, digest: &str) -> Result<Option<Vec<u8>>, JournalError> {
-        self.inner.kept(digest)
-    }
-}
 
 const UPGRADE: &str = "
 - hosts: all
@@ -150,16 +105,11 @@ fn repeatable(call: &str) -> bool {
 }
 
 fn crash(story: Story, at: usize, at_once: bool) -> (Kit, MemoryJournal) {
-    let mut kit = kit_of(story);
-    let inner = kit.journal.clone();
-    kit.mortal = std::sync::Mutex::new(Some(Box::new(Mortal {
-        inner: inner.clone(),
-        fleet: kit.fleet.clone(),
-        left: at,
-        at_once,
-    })));
+    let kit = kit_of(story);
+    kit.dies(at, at_once);
     kit.run();
-    (kit, inner)
+    let journal = kit.journal.clone();
+    (kit, journal)
 }
 
 fn resume(
@@ -171,10 +121,8 @@ fn resume(
     let entries = journal.entries().unwrap();
     let recollection = Recollection::of(&entries).unwrap().answering(in_doubt);
     let mut again = kit_of(story);
-    again.fleet = crashed.fleet.clone();
-    again.fleet.revive();
-    again.journal = journal.clone();
-    again.previously = Arc::new(recollection);
+    again.goes_on(crashed, Arc::new(recollection));
+    assert_eq!(again.journal.len(), journal.len());
     again
 }
 
@@ -249,9 +197,7 @@ fn a_command_in_doubt_without_an_answer_is_the_operators() {
         first.fleet.reboot("a");
         let recollection = Recollection::of(&first.journal.entries().unwrap()).unwrap();
         let mut again = Kit::new("a", &text);
-        again.fleet = first.fleet.clone();
-        again.journal = first.journal.clone();
-        again.previously = Arc::new(recollection.answering(answer));
+        again.goes_on(&first, Arc::new(recollection.answering(answer)));
         let ran = again.run();
         (ran.exit(), again.fleet.effects()["a job x"])
     };
@@ -271,9 +217,8 @@ fn a_machine_that_was_replaced_is_done_again() {
     assert_eq!(first.run().exit(), 2);
     first.fleet.replace("a");
     let mut again = Kit::new("a", text);
-    again.fleet = first.fleet.clone();
-    again.journal = first.journal.clone();
-    again.previously = Arc::new(Recollection::of(&first.journal.entries().unwrap()).unwrap());
+    let recollection = Recollection::of(&first.journal.entries().unwrap()).unwrap();
+    again.goes_on(&first, Arc::new(recollection));
     assert_eq!(again.run().exit(), 0);
     assert_eq!(again.fleet.effects()["a job x"], 2);
 }
