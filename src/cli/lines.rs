@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use similar::TextDiff;
 
 use crate::events::{
-    ByHand, Counts, Event, EventKind, GateTime, GuardValue, PlayOutline, Recap, Sink, StepOutcome,
-    StepResult,
+    BracketRef, ByHand, Counts, Event, EventKind, GateTime, GuardValue, PlayOutline, Recap, Sink,
+    StepOutcome, StepResult,
 };
 
 /// What is shown of a run.
@@ -176,11 +176,7 @@ fn run(kind: &EventKind) -> Option<(&'static str, String)> {
         } => {
             let mut text = format!("exit code {exit_code}");
             for bracket in owed {
-                let _ = write!(
-                    text,
-                    "\nstill owed or held: {} {}",
-                    bracket.name, bracket.object
-                );
+                let _ = write!(text, "\nstill owed or held: {}", title(bracket));
             }
             let _ = write!(text, "\n{}", recap_text(recap));
             ("done", text)
@@ -325,6 +321,17 @@ fn finished(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> 
     Some((word, text))
 }
 
+/// Fields that tell a person nothing about a failure that its line does not say.
+const PLAIN: [&str; 7] = [
+    "attempts",
+    "changed",
+    "delta",
+    "end",
+    "failed",
+    "start",
+    "unreachable",
+];
+
 /// Returns what a finished step tells beyond its name.
 fn details(outcome: &StepOutcome, result: &StepResult, wanted: Wanted) -> String {
     let mut text = String::new();
@@ -336,7 +343,7 @@ fn details(outcome: &StepOutcome, result: &StepResult, wanted: Wanted) -> String
         let _ = write!(text, "{}{}", if bad { "\n" } else { ": " }, result.message);
     }
     for (key, value) in &result.fields {
-        let shown = bad || wanted.verbosity >= 1;
+        let shown = wanted.verbosity >= 1 || (bad && !PLAIN.contains(&key.as_str()));
         let plain = value
             .as_str()
             .map_or_else(|| value.to_string(), str::to_owned);
@@ -406,15 +413,18 @@ fn gate(time: GateTime, batch: u32) -> String {
     }
 }
 
+fn title(bracket: &BracketRef) -> String {
+    match bracket.object.as_str() {
+        "" => bracket.name.clone(),
+        object => format!("{} ({object})", bracket.name),
+    }
+}
+
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "`words` names every kind; each of its parts knows only its own"
 )]
 fn bracket(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> {
-    let title = |bracket: &crate::events::BracketRef| match bracket.object.as_str() {
-        "" => bracket.name.clone(),
-        object => format!("{} ({object})", bracket.name),
-    };
     Some(match kind {
         EventKind::BracketFound { bracket, found } if wanted.verbosity >= 1 => {
             ("found", format!("{}: {found}", title(bracket)))
@@ -452,6 +462,9 @@ fn other(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> {
         }
         EventKind::ApprovalAsked { name, note } => {
             ("approval", format!("asked for: {name}: {note}"))
+        }
+        EventKind::ApprovalGiven { name, by } if by == "beforehand" => {
+            ("approval", format!("given beforehand: {name}"))
         }
         EventKind::ApprovalGiven { name, by } => ("approval", format!("given: {name}, by {by}")),
         EventKind::ApprovalRefused { name, why } => {
@@ -552,10 +565,11 @@ mod tests {
             StepResult::default(),
         );
         assert_eq!(describe(&skipped, none), "");
-        let fields = serde_json::json!({"rc": 3, "stderr": "a\nb\n"})
-            .as_object()
-            .cloned()
-            .unwrap();
+        let fields =
+            serde_json::json!({"rc": 3, "stderr": "a\nb\n", "failed": true, "delta": "0:00:01"})
+                .as_object()
+                .cloned()
+                .unwrap();
         let failed = finished(
             StepOutcome::Failed,
             5,

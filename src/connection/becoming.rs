@@ -59,13 +59,8 @@ impl<'a> Talk<'a> {
     pub(crate) fn command(&self) -> String {
         let shell = single_quoted(&format!("echo {}; exec {}", self.ready, self.shell));
         let user = single_quoted(&self.user.user);
-        let flags: String = self
-            .user
-            .flags
-            .iter()
-            .filter(|flag| !self.clashes(flag))
-            .map(|flag| format!(" {}", single_quoted(flag)))
-            .collect();
+        let flags = self.user.flags.iter().filter(|flag| !self.clashes(flag));
+        let flags = flags.fold(String::new(), |all, flag| all + " " + &single_quoted(flag));
         let program = |name: &str| {
             let exe = self.user.exe.as_deref().unwrap_or(name);
             if exe == name {

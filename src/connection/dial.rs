@@ -4,6 +4,11 @@
 //! interrupted. The static binary resolves from `/etc/hosts` and DNS by itself; other sources of `nsswitch.conf` are
 //! loaded from the machine, if it has the same C library. Called by the SSH and local transports and by `http`.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "errors are passed on but for those named here"
+)]
+
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;

@@ -34,9 +34,9 @@ pub(crate) fn printf_word(bytes: &[u8]) -> String {
         match byte {
             b'%' => word.push_str("%%"),
             b'\n' | b'\t' => word.push(char::from(*byte)),
-            b'\\' | b'\'' => octal(&mut word, *byte),
-            b'-' if at == 0 => octal(&mut word, *byte),
-            b' '..=b'~' => word.push(char::from(*byte)),
+            b' '..=b'~' if !b"\\'".contains(byte) && (*byte != b'-' || at > 0) => {
+                word.push(char::from(*byte));
+            }
             _ => octal(&mut word, *byte),
         }
     }

@@ -4,6 +4,11 @@
 //! left, the host has run nothing, and the request may go out again on a new session. Never repeats anything else.
 //! What is asked of the shells stands in `calls`.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "errors are passed on but for those named here"
+)]
+
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -47,7 +52,7 @@ pub(crate) struct Shells {
     pub(super) identity: Option<Identity>,
     pub(super) clock: SystemClock,
     options: Options,
-    shells: Vec<Shell>,
+    open: Vec<Shell>,
 }
 
 /// What a host's shells are given besides the transport.
@@ -89,7 +94,7 @@ impl Shells {
             identity: None,
             clock: SystemClock::new(),
             options,
-            shells: Vec::new(),
+            open: Vec::new(),
         }
     }
 
@@ -152,7 +157,7 @@ impl Shells {
             host,
             reason: "the answer is not complete".to_owned(),
         };
-        let Some(shell) = self.shells.get_mut(at) else {
+        let Some(shell) = self.open.get_mut(at) else {
             return Err(lost());
         };
         shell.used = used;
@@ -164,22 +169,22 @@ impl Shells {
 
     /// Tells where the shell of this user and role is, if there is one.
     pub(super) fn find(&self, user: Option<&Become>, role: Role) -> Option<usize> {
-        self.shells
+        self.open
             .iter()
             .position(|shell| shell.role == role && shell.user.as_ref() == user)
     }
 
     /// Closes a shell.
     pub(super) fn close(&mut self, at: usize) {
-        if at < self.shells.len() {
-            let shell = self.shells.remove(at);
+        if at < self.open.len() {
+            let shell = self.open.remove(at);
             self.link.close(shell.channel);
         }
     }
 
     /// Ends the session at once: every shell is given up, nothing is waited for.
     pub(super) fn end_session(&mut self) {
-        self.shells.clear();
+        self.open.clear();
         self.identity = None;
         self.link.abandon();
     }
@@ -202,14 +207,14 @@ impl Shells {
             return Ok(None);
         }
         if self
-            .shells
+            .open
             .get(at)
             .is_some_and(|shell| shell.closed.contains(&true))
         {
             self.close(at);
             return Ok(None);
         }
-        let silent = self.shells.get(at).map_or(Duration::ZERO, |shell| {
+        let silent = self.open.get(at).map_or(Duration::ZERO, |shell| {
             self.clock.elapsed().saturating_sub(shell.used)
         });
         if silent > STALE {
@@ -230,7 +235,7 @@ impl Shells {
 
     /// Throws away what came between two requests; an error is a broken session.
     fn drain(&mut self, at: usize) -> Result<(), Broken> {
-        let Some(shell) = self.shells.get_mut(at) else {
+        let Some(shell) = self.open.get_mut(at) else {
             return Ok(());
         };
         let mut buffer = [0; 4096];
@@ -253,7 +258,7 @@ impl Shells {
 
     fn hand(&mut self, at: usize, body: Body<'_>) {
         let used = self.clock.elapsed();
-        if let Some(shell) = self.shells.get_mut(at) {
+        if let Some(shell) = self.open.get_mut(at) {
             shell.used = used;
             shell.number += 1;
             shell.pending = request(shell.number, body).into_bytes();
@@ -264,7 +269,7 @@ impl Shells {
 
     /// Hands a shell bytes that follow its request; see [`Body::Fed`].
     pub(super) fn feed(&mut self, at: usize, bytes: &[u8]) -> Result<usize, ConnError> {
-        match self.shells.get(at) {
+        match self.open.get(at) {
             Some(shell) => self
                 .link
                 .write(shell.channel, bytes)
@@ -275,7 +280,7 @@ impl Shells {
 
     /// Closes a shell's input; false when that must be tried again.
     pub(super) fn feed_end(&mut self, at: usize) -> Result<bool, ConnError> {
-        match self.shells.get(at) {
+        match self.open.get(at) {
             Some(shell) => self
                 .link
                 .finish(shell.channel)
@@ -286,7 +291,7 @@ impl Shells {
 
     /// Returns what a shell has answered so far on standard output.
     pub(super) fn so_far(&self, at: usize) -> &[u8] {
-        self.shells
+        self.open
             .get(at)
             .map_or(&[], |shell| shell.reader.so_far().0)
     }
@@ -303,7 +308,7 @@ impl Shells {
         slice: Duration,
         feeding: bool,
     ) -> Result<(), ConnError> {
-        let Some(shell) = self.shells.get(at) else {
+        let Some(shell) = self.open.get(at) else {
             return Err(self.unreachable("the shell is closed".to_owned()));
         };
         let writing = feeding || shell.sent < shell.pending.len();
@@ -320,7 +325,7 @@ impl Shells {
             Ok(false) => return Err(self.broke(at, "the answer is too long".to_owned())),
             Ok(true) => {}
         }
-        let Some(shell) = self.shells.get(at) else {
+        let Some(shell) = self.open.get(at) else {
             return Err(self.unreachable("the shell is closed".to_owned()));
         };
         if shell.reader.is_complete() {
@@ -333,7 +338,7 @@ impl Shells {
             let whole = self.move_bytes(at).unwrap_or(false);
             if whole
                 && self
-                    .shells
+                    .open
                     .get(at)
                     .is_some_and(|shell| shell.reader.is_complete())
             {
@@ -349,10 +354,10 @@ impl Shells {
 
     /// Moves bytes both ways until nothing moves; false when an answer is too long.
     fn move_bytes(&mut self, at: usize) -> Result<bool, Broken> {
-        let Some(shell) = self.shells.get_mut(at) else {
+        let Some(shell) = self.open.get_mut(at) else {
             return Ok(true);
         };
-        let mut buffer = [0; 32 << 10];
+        let mut buffer = [0; 16 << 10];
         loop {
             let mut moved = false;
             let rest = shell.pending.get(shell.sent..).unwrap_or_default();
@@ -392,7 +397,7 @@ impl Shells {
 
     /// Says what a broken session means for the request of a shell.
     fn broke(&self, at: usize, reason: String) -> ConnError {
-        match self.shells.get(at) {
+        match self.open.get(at) {
             Some(shell) if !shell.is_held_back() => self.lost(reason),
             _ => self.unreachable(reason),
         }
@@ -446,7 +451,7 @@ impl Shells {
             self.link.close(channel);
             return Err(error);
         }
-        self.shells.push(Shell {
+        self.open.push(Shell {
             user: user.cloned(),
             role,
             channel,
@@ -458,7 +463,7 @@ impl Shells {
             sent: 0,
             closed: [false; 2],
         });
-        let at = self.shells.len() - 1;
+        let at = self.open.len() - 1;
         match self.finish(at, &waiting) {
             Ok(_) => Ok(at),
             Err(ConnError::Stopped) => {
@@ -474,7 +479,7 @@ impl Shells {
     }
 
     fn without_greeting(&self, at: usize, error: &ConnError) -> String {
-        let said = self.shells.get(at).map(|shell| {
+        let said = self.open.get(at).map(|shell| {
             let (out, err) = shell.reader.so_far();
             let text = format!(
                 "{}\n{}",
@@ -556,7 +561,7 @@ impl Shells {
                     .map_err(|broken| self.unreachable(broken.0))?;
                 match got {
                     Got::Bytes(count) => {
-                        into.extend_from_slice(buffer.get(..count).unwrap_or_default())
+                        into.extend_from_slice(buffer.get(..count).unwrap_or_default());
                     }
                     Got::Pending => break,
                     Got::Closed => {
@@ -571,9 +576,9 @@ impl Shells {
 
     /// Closes the shell that was not used for the longest time, if there are many.
     fn make_room(&mut self) {
-        while self.shells.len() >= MOST_SHELLS {
+        while self.open.len() >= MOST_SHELLS {
             let oldest = self
-                .shells
+                .open
                 .iter()
                 .enumerate()
                 .min_by_key(|(_, shell)| shell.used)

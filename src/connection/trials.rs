@@ -1,5 +1,11 @@
 //! The shell protocol tried on this machine, in dash, bash and busybox sh: what only real shells can prove.
 
+#![expect(
+    clippy::too_many_lines,
+    clippy::print_stdout,
+    reason = "tables of cases, and figures that are worth seeing"
+)]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -360,7 +366,7 @@ fn a_request_cut_at_any_byte_does_nothing() {
         );
         // The greeting changes nothing, however much of it comes.
         for cut in (0..hello.len()).step_by(11) {
-            feed(shell, hello[..cut].as_bytes());
+            feed(shell, &hello.as_bytes()[..cut]);
             assert!(
                 here().is_empty(),
                 "{shell}: greeting cut at {cut}: {:?}",
@@ -890,21 +896,22 @@ fn a_full_disk_loses_neither_end_nor_identity() {
     });
 }
 
+fn plain_upload<'a>(path: &'a str, content: &'a [u8]) -> Upload<'a> {
+    Upload {
+        path,
+        content,
+        mode: None,
+        owner: None,
+        group: None,
+    }
+}
+
 #[test]
 fn a_file_that_does_not_fit_leaves_the_old_one() {
     for shell in SHELLS {
         let mut host = small_disk(shell);
         let path = host.path("file").display().to_string();
-        fn upload<'a>(path: &'a str, content: &'a [u8]) -> Upload<'a> {
-            Upload {
-                path,
-                content,
-                mode: None,
-                owner: None,
-                group: None,
-            }
-        }
-        host.put(&upload(&path, b"old")).unwrap();
+        host.put(&plain_upload(&path, b"old")).unwrap();
         for size in [60_000, 200_000] {
             let new = vec![b'y'; size];
             host.script(&format!(
@@ -912,7 +919,7 @@ fn a_file_that_does_not_fit_leaves_the_old_one() {
                 host.directory.path().display()
             ))
             .unwrap();
-            let error = host.put(&upload(&path, &new)).unwrap_err();
+            let error = host.put(&plain_upload(&path, &new)).unwrap_err();
             assert!(
                 error.to_string().starts_with("cannot write "),
                 "{shell}: {error}"

@@ -9,7 +9,6 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -190,7 +189,7 @@ fn serve(stream: Box<dyn Stream>, listener: Listener, limit: Limit<'_>) -> Resul
                 Some(near) => carry(&near, &far, &life),
                 None => Ok(()),
             }));
-            drop(shutdown(&far, Shutdown::Both));
+            let _gone = shutdown(&far, Shutdown::Both);
             drop(stream);
         })?;
     Ok(alive)
@@ -299,6 +298,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpStream;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     struct Setup {
         clock: SystemClock,

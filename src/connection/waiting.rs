@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::clock::Deadline;
-
 use super::{ConnError, Limit};
 
 /// How often a blocked wait looks at the stop flag.
@@ -84,11 +82,6 @@ impl<'a> Waiting<'a> {
     /// Returns the deadline as the time left from now, for threads that have a clock of their own.
     pub(crate) fn left(&self) -> Option<Duration> {
         self.limit.deadline.left(self.limit.clock)
-    }
-
-    /// Returns the deadline.
-    pub(crate) fn deadline(&self) -> Deadline {
-        self.limit.deadline
     }
 }
 

@@ -4,6 +4,11 @@
 //! signals it if that is wanted. Whoever comes later asks by the job's name alone. A job is never started twice: its
 //! claim on the host can be made only once.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "errors are passed on but for those named here"
+)]
+
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -138,18 +143,14 @@ impl<'a> Watching<'a> {
 
     /// Looks at the output of the running job on another shell; false when that does not work here.
     fn peek(&mut self, waiting: &Waiting<'_>) -> bool {
-        match self.ask(Role::Look, false, &waiting.within(PATIENCE)) {
-            Ok(look) => {
-                self.take_more(&look);
-                true
-            }
-            Err(_) => {
-                if let Some(at) = self.shells.find(self.user, Role::Look) {
-                    self.shells.close(at);
-                }
-                false
-            }
+        if let Ok(look) = self.ask(Role::Look, false, &waiting.within(PATIENCE)) {
+            self.take_more(&look);
+            return true;
         }
+        if let Some(at) = self.shells.find(self.user, Role::Look) {
+            self.shells.close(at);
+        }
+        false
     }
 
     fn ask(&mut self, role: Role, fence: bool, waiting: &Waiting<'_>) -> Result<Look, ConnError> {

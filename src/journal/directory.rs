@@ -209,6 +209,7 @@ fn summarise(run: &str, entries: &[Entry], owner: Option<String>) -> RunSummary 
             | Record::Intent(_)
             | Record::Outcome(_)
             | Record::Registered { .. }
+            | Record::Shared { .. }
             | Record::Done { .. }
             | Record::Rescued { .. }
             | Record::HostLeft { .. }

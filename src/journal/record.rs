@@ -81,6 +81,8 @@ pub struct Outcome {
     pub ignored: bool,
     /// The result as `register` sees it, sealed.
     pub result: Map<String, Value>,
+    /// The host whose variables the effects concern: the step's, or the one that its facts are delegated to.
+    pub owner: String,
     /// What the engine did on its behalf.
     pub effects: Vec<RecordedEffect>,
 }
@@ -158,6 +160,15 @@ pub enum Record {
         name: String,
         /// The result, sealed.
         value: Value,
+    },
+    /// What a task that ran once found out was given to other hosts.
+    Shared {
+        /// Those hosts.
+        hosts: Vec<String>,
+        /// Whether it is gathered facts.
+        facts: bool,
+        /// The variables, sealed.
+        variables: Map<String, Value>,
     },
     /// A stretch came to its end on all its hosts.
     Done {
@@ -243,6 +254,7 @@ impl Record {
             Self::Intent(_) => "intent",
             Self::Outcome(_) => "outcome",
             Self::Registered { .. } => "registered",
+            Self::Shared { .. } => "shared",
             Self::Done { .. } => "done",
             Self::Rescued { .. } => "rescued",
             Self::HostLeft { .. } => "host_left",
@@ -266,13 +278,14 @@ impl Record {
 
     /// Reads a record; one of a kind that is not known here is kept as it is.
     pub(super) fn from_text(kind: &str, body: &str) -> Result<Self, serde_json::Error> {
-        const KNOWN: [&str; 15] = [
+        const KNOWN: [&str; 16] = [
             "opened",
             "part_started",
             "batch",
             "intent",
             "outcome",
             "registered",
+            "shared",
             "done",
             "rescued",
             "host_left",

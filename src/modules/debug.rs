@@ -74,7 +74,14 @@ impl Action for Showing {
             Ok(value) => (value, Vec::new()),
             Err(problem) => (json!(format!("<< {problem} >>")), vec![problem]),
         };
+        let text = value
+            .as_str()
+            .map_or_else(|| format!("{value:#}"), str::to_owned);
         Ok(Observed::Same(Outcome {
+            tell: match &self.expression {
+                Some(expression) => format!("{expression} = {text}"),
+                None => text,
+            },
             warnings,
             result: fields([(name, value)]),
             ..Outcome::default()

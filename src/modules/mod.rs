@@ -4,16 +4,17 @@
 //! change. Check mode ends after `observe`. Modules never print, never retry, never know about batches; `rollout` calls
 //! them.
 
+mod documentation;
 pub mod files;
 pub mod packages;
 pub mod program;
 mod registry;
 pub mod spec;
 pub mod waiting;
+pub mod web;
 
 mod add_host;
 mod apt;
-mod arangodb_info;
 mod assert;
 mod blockinfile;
 mod command;
@@ -51,6 +52,7 @@ mod uri;
 mod wait_for;
 mod wait_for_connection;
 
+pub use documentation::{arguments_table, documentation, modules_table};
 pub use registry::{ALL, find};
 
 use std::fmt::Debug;
@@ -167,6 +169,8 @@ pub struct Outcome {
     pub secrets: Vec<Secret>,
     /// Warnings for people.
     pub warnings: Vec<String>,
+    /// What to tell people where nothing was changed; empty for most modules.
+    pub tell: String,
 }
 
 /// What the engine does on behalf of a module.

@@ -88,12 +88,16 @@ impl Engine {
     }
 
     fn sections(&self, place: &Place, block: &Arc<Block>, hosts: &[HostName]) -> Walked {
-        let mut walked = self.run_items(place, &block.block, hosts);
+        let mut inner = place.clone();
+        inner.rescued |= !block.rescue.is_empty();
+        let mut walked = self.run_items(&inner, &block.block, hosts);
+        let failed_at = self.state().failed_at.clone();
         if !block.rescue.is_empty() {
             self.rescue(place, block, &mut walked);
         }
+        let mut undone = Vec::new();
         if !block.always.is_empty() && walked.begun {
-            self.always(place, block, hosts, &mut walked);
+            undone = self.always(place, block, hosts, &mut walked);
         }
         if block.kind == BlockKind::Role {
             let own = role_key(&block.context);
@@ -102,7 +106,7 @@ impl Engine {
             walked.left.retain(|_, left| !ends(left));
         }
         if block.indivisible {
-            self.note_unfinished(place, block, &walked);
+            self.note_unfinished(place, block, &walked, &failed_at, &undone);
         }
         walked
     }
@@ -144,7 +148,14 @@ impl Engine {
     }
 
     /// Runs `always` on all hosts, also those that were not reached and those that the run's stop kept from going on.
-    fn always(&self, place: &Place, block: &Arc<Block>, hosts: &[HostName], walked: &mut Walked) {
+    /// Returns the hosts on which it could not be done.
+    fn always(
+        &self,
+        place: &Place,
+        block: &Arc<Block>,
+        hosts: &[HostName],
+        walked: &mut Walked,
+    ) -> Vec<HostName> {
         let ended = |host: &HostName| {
             matches!(
                 walked.left.get(host),
@@ -155,6 +166,7 @@ impl Engine {
         all.retain(|host| !ended(host));
         let inside = self.putting_right(place, "always");
         let done = self.run_items(&inside, &block.always, &all);
+        let undone = done.left.keys().cloned().collect();
         for (host, left) in done.left {
             let was = walked.left.get(&host);
             let unreached = left == Left::Unreachable || left == Left::InDoubt;
@@ -163,6 +175,7 @@ impl Engine {
             }
             walked.left.entry(host).or_insert(left);
         }
+        undone
     }
 
     /// Returns the place for what puts right what was begun: when the run stops, on the way out.

@@ -85,15 +85,17 @@ impl Engine {
             }
             walked.add(self.within(&inside, inner, &active, body));
         }
-        let mut after = Vec::new();
-        for open in entered.iter().rev() {
-            let good = !self.is_halted() && walked.through(&open.hosts).len() == open.hosts.len();
-            if self.close(open, good) {
-                after.push(open.clone());
+        let halted = self.is_halted();
+        let closed = self.each(place, entered, usize::MAX, |open| {
+            let good = !halted && walked.through(&open.hosts).len() == open.hosts.len();
+            (self.close(&open, good), open)
+        });
+        for done in closed {
+            match done {
+                Ok((true, open)) => self.gate_behind(&open, &mut walked),
+                Ok((false, _)) => {}
+                Err(panic) => self.broke(&panic),
             }
-        }
-        for open in after {
-            self.gate_behind(&open, &mut walked);
         }
         walked
     }
@@ -112,24 +114,33 @@ impl Engine {
         } else {
             vec![(String::new(), hosts.to_vec())]
         };
-        let mut entered = Vec::new();
+        let mut wanted = Vec::new();
         for (object, hosts) in objects {
             let reference = BracketRef {
                 name: bracket.name.clone(),
                 object,
             };
-            let open = Open {
+            let mut place = place.clone();
+            place.own_pace |= bracket.per == Per::Host;
+            wanted.push(Open {
                 bracket: Arc::clone(bracket),
                 reference,
-                place: place.clone(),
+                place,
                 hosts,
-            };
-            match self.enter(open) {
-                Ok(open) => entered.push(open),
-                Err((hosts, left)) => {
+            });
+        }
+        let mut entered = Vec::new();
+        for done in self.each(place, wanted, usize::MAX, |open| self.enter(open)) {
+            match done {
+                Ok(Ok(open)) => entered.push(open),
+                Ok(Err((hosts, left))) => {
                     for host in hosts {
                         walked.left.insert(host, left.clone());
                     }
+                }
+                Err(panic) => {
+                    self.broke(&panic);
+                    walked.stopped(hosts);
                 }
             }
         }

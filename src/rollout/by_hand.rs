@@ -1,10 +1,11 @@
 //! What a person can type to do by hand what the run could not do any more.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::events::ByHand;
 use crate::inventory::HostName;
-use crate::playbook::{Action, Block, Include, Included, Item, Task};
+use crate::playbook::{Action, Block, Include, Included, Item, Task, TaskId};
 
 use super::engine::Engine;
 use super::place::{Place, Walked};
@@ -67,19 +68,29 @@ impl Engine {
         }
     }
 
-    /// Notes what an indivisible block has left to do on hosts that are lost inside of it.
-    pub(super) fn note_unfinished(&self, place: &Place, block: &Arc<Block>, walked: &Walked) {
+    /// Notes what an indivisible block has left to do on hosts that are lost inside of it: from the step at which each
+    /// failed, and its `always` where that could not be done.
+    pub(super) fn note_unfinished(
+        &self,
+        place: &Place,
+        block: &Arc<Block>,
+        walked: &Walked,
+        failed_at: &BTreeMap<HostName, TaskId>,
+        undone: &[HostName],
+    ) {
         let mut tasks = Vec::new();
         flatten(&block.block, &mut tasks);
         for (host, left) in &walked.left {
             if !left.is_lost() {
                 continue;
             }
-            let failed = self.state().failed_at.get(host).cloned();
-            let from = tasks
-                .iter()
-                .position(|task| Some(&task.id) == failed.as_ref());
-            let rest = tasks.get(from.unwrap_or(0)..).unwrap_or_default();
+            let failed = failed_at.get(host);
+            let from = tasks.iter().position(|task| Some(&task.id) == failed);
+            let mut rest: Vec<&Arc<Task>> =
+                tasks.get(from.unwrap_or(0)..).unwrap_or_default().to_vec();
+            if undone.contains(host) {
+                flatten(&block.always, &mut rest);
+            }
             let lines: Vec<ByHand> = rest
                 .iter()
                 .filter_map(|task| self.line_by_hand(place, task, host))

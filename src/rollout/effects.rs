@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::{StopLevel, Woken};
 use crate::inventory::HostName;
-use crate::journal::RecordedEffect;
+use crate::journal::{Record, RecordedEffect};
 use crate::modules::Effect;
 use crate::yaml::Problem;
 
@@ -30,11 +30,8 @@ impl Engine {
         let context = &step.task.context;
         let to_delegate = context.nearest(|k| k.delegate_facts.as_ref());
         let to_delegate = step.scope.flag(to_delegate, false).unwrap_or(false);
-        let owner = if to_delegate {
-            &step.runs_on
-        } else {
-            &step.host
-        };
+        let owner = if to_delegate { &step.runs_on } else { &step.host };
+        ended.owner = Some(owner.as_str().to_owned());
         for effect in ended.effects.clone() {
             match effect {
                 Effect::Pause {
@@ -77,12 +74,21 @@ impl Engine {
     }
 
     /// Gives what a task that ran once found to all hosts that it ran for.
-    pub(super) fn share_facts(&self, owners: &[HostName], report: &HostReport) {
-        for host in owners.iter().filter(|host| **host != report.host) {
-            for (facts, variables) in &report.facts {
+    /// Returns what is written of that.
+    pub(super) fn share_facts(&self, owners: &[HostName], report: &HostReport) -> Vec<Record> {
+        let others = || owners.iter().filter(|host| **host != report.host);
+        let mut records = Vec::new();
+        for (facts, variables) in &report.facts {
+            for host in others() {
                 self.set(host, *facts, variables.clone());
             }
+            records.push(Record::Shared {
+                hosts: others().map(|host| host.as_str().to_owned()).collect(),
+                facts: *facts,
+                variables: object(self.outside.seal.seal(&Value::Object(variables.clone()))),
+            });
         }
+        records
     }
 
     fn pause(
@@ -112,7 +118,10 @@ impl Engine {
         let until = self.clock().deadline(duration);
         while let Some(left) = until.left(self.clock()).filter(|left| !left.is_zero()) {
             let slice = left.min(std::time::Duration::from_secs(1));
-            if stop.level() >= StopLevel::Drain || self.clock().wait(slice, stop) == Woken::Stopped
+            self.look_at_guards();
+            if stop.level() >= StopLevel::Drain
+                || self.guards_breached()
+                || self.clock().wait(slice, stop) == Woken::Stopped
             {
                 break;
             }

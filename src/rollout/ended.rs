@@ -33,6 +33,8 @@ pub(super) struct Ended {
     pub(super) took: Duration,
     /// The host it was delegated to.
     pub(super) delegated: Option<HostName>,
+    /// The host whose variables its effects concern, if not its own.
+    pub(super) owner: Option<String>,
     /// Whether its job may still run.
     pub(super) still_running: bool,
     /// Whether it was taken from the journal: nothing was done and nothing is written.
@@ -55,6 +57,7 @@ impl Ended {
             attempts: 1,
             took: Duration::ZERO,
             delegated: None,
+            owner: None,
             still_running: false,
             recalled: false,
             stopped: false,
@@ -111,12 +114,16 @@ impl Ended {
         } else {
             StepOutcome::Ok
         };
-        let message = if outcome.changed { summary } else { "" };
+        let message = if outcome.changed {
+            summary.to_owned()
+        } else {
+            outcome.tell
+        };
         Self {
             effects: outcome.effects,
             diff: outcome.diff,
             warnings: outcome.warnings,
-            ..Self::new(word, result, message.to_owned())
+            ..Self::new(word, result, message)
         }
     }
 

@@ -258,7 +258,7 @@ impl Engine {
             }
         };
         let changed_before = step.decision == Decision::ObserveFirst
-            && step.known.as_ref().is_some_and(Known::changed);
+            && step.known.as_ref().is_some_and(Known::may_have_changed);
         if changed_before && ended.outcome.is_good() {
             // Who was to be told of the change then may not have been told yet.
             ended.set_changed(true);

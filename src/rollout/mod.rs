@@ -37,6 +37,7 @@ mod play_run;
 mod previously;
 mod probe;
 mod recall;
+mod recollection;
 mod rest;
 mod role_arguments;
 mod run;
@@ -58,6 +59,7 @@ pub use outside::{
     Asker, Connector, Desk, GuardMode, NoSession, Settings, StepAnswer, Templaters, Wish,
 };
 pub use previously::{Known, KnownBracket, NothingBefore, Previously};
+pub use recollection::{Recollection, Unreadable};
 pub use run::{Ended, Rollout};
 
 #[cfg(test)]

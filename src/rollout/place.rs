@@ -28,6 +28,8 @@ pub(super) struct Place {
     pub(super) suffix: Arc<str>,
     /// Whether the run may stop between its items.
     pub(super) divisible: bool,
+    /// Whether a failure here is taken care of by a `rescue`.
+    pub(super) rescued: bool,
     /// Whether this puts things back after the run was stopped.
     pub(super) way_out: bool,
     /// Whether hosts go at their own pace: everything is done in the caller's thread.
@@ -53,6 +55,7 @@ impl Place {
             turn: 0,
             suffix: Arc::from(""),
             divisible: true,
+            rescued: false,
             way_out: false,
             own_pace: false,
             once: false,

@@ -6,7 +6,8 @@ use std::fmt::Debug;
 use serde_json::Value;
 
 use crate::events::{BracketRef, StepId, StepOutcome};
-use crate::journal::{Intent, Outcome};
+use crate::journal::{Intent, Outcome, Seal, SealError};
+use crate::vars::World;
 
 use super::decide::InDoubt;
 
@@ -17,15 +18,21 @@ pub struct Known {
     pub intent: Option<Intent>,
     /// Its outcome, if it ended after that intent.
     pub outcome: Option<Outcome>,
-    /// Whether its block's `rescue` took care of its failure.
-    pub rescued: bool,
 }
 
 impl Known {
-    /// Tells whether the step ended with a change.
-    pub(super) fn changed(&self) -> bool {
-        let outcome = self.outcome.as_ref().map(|outcome| &outcome.outcome);
-        outcome == Some(&StepOutcome::Changed)
+    /// Tells whether the step changed something, or may have: who is to be told of that may not have been told yet.
+    pub(super) fn may_have_changed(&self) -> bool {
+        match self.outcome.as_ref().map(|outcome| &outcome.outcome) {
+            None => self.intent.is_some(),
+            Some(StepOutcome::Changed | StepOutcome::InDoubt) => true,
+            Some(
+                StepOutcome::Ok
+                | StepOutcome::Skipped { .. }
+                | StepOutcome::Failed
+                | StepOutcome::Unreachable,
+            ) => false,
+        }
     }
 }
 
@@ -66,6 +73,9 @@ pub trait Previously: Send + Sync + Debug {
 
     /// Returns what the operator said of steps in doubt.
     fn in_doubt(&self) -> Option<InDoubt>;
+
+    /// Gives back to the hosts what they came to know: registered results, facts, variables, groups.
+    fn restore(&self, world: &World, seal: &dyn Seal) -> Result<(), SealError>;
 }
 
 /// Knows nothing: a new run.
@@ -107,5 +117,9 @@ impl Previously for NothingBefore {
 
     fn in_doubt(&self) -> Option<InDoubt> {
         None
+    }
+
+    fn restore(&self, _world: &World, _seal: &dyn Seal) -> Result<(), SealError> {
+        Ok(())
     }
 }

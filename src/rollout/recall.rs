@@ -40,7 +40,7 @@ impl Engine {
             return Ok(1);
         };
         let tried = known.intent.as_ref().map_or(0, |intent| intent.attempt);
-        step.decision = decide(before(&known), &self.now(step, &known));
+        step.decision = decide(before(&known, run.place.rescued), &self.now(step, &known));
         let decision = step.decision;
         step.known = Some(known);
         match decision {
@@ -263,7 +263,7 @@ fn is_doubtful(known: &Known) -> bool {
 }
 
 /// Says what the journal tells of a step.
-fn before(known: &Known) -> Before {
+fn before(known: &Known, rescued: bool) -> Before {
     let job = known
         .intent
         .as_ref()
@@ -279,7 +279,7 @@ fn before(known: &Known) -> Before {
         StepOutcome::Ok | StepOutcome::Changed | StepOutcome::Skipped { .. } => Before::Done,
         StepOutcome::InDoubt => Before::InDoubt { job },
         StepOutcome::Failed | StepOutcome::Unreachable if outcome.ignored => Before::Done,
-        StepOutcome::Failed if known.rescued => Before::Rescued,
+        StepOutcome::Failed if rescued => Before::Rescued,
         StepOutcome::Failed => Before::Failed,
         StepOutcome::Unreachable => Before::Unreachable,
     }

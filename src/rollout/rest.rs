@@ -22,8 +22,8 @@ impl Engine {
             Item::Block(block) => &block.id,
         };
         self.may_rest(place, id.as_str())
-            && self.points_passed(place, item, hosts)
             && self.step_wanted(place, item)
+            && self.points_passed(place, item, hosts)
     }
 
     /// Tells whether the run goes on at a place; outside of indivisible stretches this is where it may stop.
@@ -146,7 +146,12 @@ impl Engine {
 
     /// Passes the points of no return of an item, all that lie inside of it if the run cannot stop there.
     fn points_passed(&self, place: &Place, item: &Item, hosts: &[HostName]) -> bool {
-        if place.way_out {
+        let id = match item {
+            Item::Task(task) => &task.id,
+            Item::Block(block) => &block.id,
+        };
+        let path = format!("{id}{}", place.suffix);
+        if place.way_out || self.state().left_out.contains(&path) {
             return true;
         }
         let mut points = Vec::new();
@@ -263,7 +268,7 @@ impl Engine {
 
     /// Asks whether an item shall be done (`--step`).
     fn step_wanted(&self, place: &Place, item: &Item) -> bool {
-        if !self.state().stepping || place.way_out || !place.divisible {
+        if !self.state().stepping || place.way_out || place.gate || !place.divisible {
             return true;
         }
         let (title, id) = match item {

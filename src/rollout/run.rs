@@ -76,6 +76,10 @@ impl Rollout {
         } = self;
         let begin = begin(&header, &outside, outline, &answers);
         let engine = Engine::new(&header, settings, outside, answers, journal, sinks);
+        let restored = engine.outside.previously.restore(&engine.outside.world, &*engine.outside.seal);
+        if let Err(error) = restored {
+            engine.halt(StopCause::Failed, format!("the run cannot go on: {error}"), "");
+        }
         if let Err(unwritten) = engine.ledger.write(begin) {
             let reason = unwritten.reason;
             let message = format!("the journal cannot be written: {reason}");

@@ -343,7 +343,9 @@ impl Engine {
                 registered = registered.with_record(record);
             }
             if once {
-                self.share_facts(owners, &report);
+                for record in self.share_facts(owners, &report) {
+                    registered = registered.with_record(record);
+                }
             }
             if report.changed {
                 self.notify(run, &report.host);

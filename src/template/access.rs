@@ -33,14 +33,10 @@ fn method(base: &Object, name: &Arc<str>) -> Option<Object> {
 }
 
 /// Returns `base[item]`, or a method of that name, if there is one.
-pub(crate) fn item(
-    rendering: &Rendering,
-    base: &Object,
-    item: &Object,
-) -> Result<Option<Object>, Fault> {
+pub(crate) fn item(rendering: &Rendering, base: &Object, item: &Object) -> Option<Object> {
     let found = match base {
         Object::Map(map) => {
-            let key = Key::of(rendering, item);
+            let key = Key::of(item);
             key.ok().and_then(|key| map.get(rendering, &key))
         }
         Object::List(list) => {
@@ -62,10 +58,10 @@ pub(crate) fn item(
         }),
         Object::None | Object::Bool(_) | Object::Int(_) | Object::Float(_) | Object::Omit => None,
     };
-    Ok(match (found, item.as_text()) {
+    match (found, item.as_text()) {
         (None, Some(name)) => attribute(rendering, base, name),
         (found, _) => found,
-    })
+    }
 }
 
 /// Returns the position that an index means; a negative one counts from the end.
@@ -186,7 +182,8 @@ mod tests {
 
     #[test]
     fn slices_count_as_python_does() {
-        let cases: [(Option<i128>, Option<i128>, i128, &[usize]); 9] = [
+        type Case = (Option<i128>, Option<i128>, i128, &'static [usize]);
+        let cases: [Case; 9] = [
             (None, None, 1, &[0, 1, 2, 3, 4]),
             (Some(1), Some(3), 1, &[1, 2]),
             (Some(-2), None, 1, &[3, 4]),

@@ -64,10 +64,10 @@ impl Getter {
     }
 
     /// Returns the attribute of an item; it may be missing.
-    pub(crate) fn get(&self, rendering: &Rendering, item: &Object) -> Result<Object, Fault> {
+    pub(crate) fn get(&self, rendering: &Rendering, item: &Object) -> Object {
         match self.ways.first() {
             Some(way) => self.follow(rendering, item, way),
-            None => Ok(item.clone()),
+            None => item.clone(),
         }
     }
 
@@ -80,12 +80,9 @@ impl Getter {
     ) -> Result<Object, Fault> {
         let mut keys = Vec::with_capacity(self.ways.len());
         for way in &self.ways {
-            let key = self.follow(rendering, item, way)?;
+            let key = self.follow(rendering, item, way);
             need(&key)?;
-            keys.push(match &key {
-                Object::Text(text) if !case_sensitive => Object::from(text.to_lowercase()),
-                _ => key,
-            });
+            keys.push(key.folded(case_sensitive));
         }
         match keys.pop() {
             Some(key) if keys.is_empty() || !self.several => Ok(key),
@@ -96,36 +93,28 @@ impl Getter {
         }
     }
 
-    fn follow(
-        &self,
-        rendering: &Rendering,
-        item: &Object,
-        way: &[Object],
-    ) -> Result<Object, Fault> {
+    fn follow(&self, rendering: &Rendering, item: &Object, way: &[Object]) -> Object {
         let mut value = item.clone();
         for part in way {
             if let Object::Missing(_) = value {
-                return Ok(value);
+                return value;
             }
-            value = match access::item(rendering, &value, part)? {
+            value = match access::item(rendering, &value, part) {
                 Some(found) => found,
                 None => match &self.default {
                     Some(default) => default.clone(),
-                    None => return Ok(self.lacking(&value)),
+                    None => return self.lacking(&value),
                 },
             };
             if let (Object::Missing(_), Some(default)) = (&value, &self.default) {
                 value = default.clone();
             }
         }
-        Ok(value)
+        value
     }
 
     fn lacking(&self, value: &Object) -> Object {
-        let near = match value {
-            Object::Map(_) => Near::Keys(value.clone(), self.name.as_str().into()),
-            other => Near::Hint(format!("it is looked for in {}", other.described())),
-        };
+        let near = Near::inside(value, &self.name.as_str().into());
         let mut failure = Failure::undefined(self.name.as_str(), near);
         failure.message = format!("an item has no attribute `{}`", self.name);
         Object::Missing(Rc::new(failure))

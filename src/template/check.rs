@@ -10,10 +10,9 @@ use std::sync::Arc;
 use super::error::width;
 use super::functions;
 use super::locate::{Origin, Place};
-use super::lookups;
 use super::syntax::{self, Issue, Mode};
 use super::templater::{Templater, is_unsafe};
-use super::tree::{Argument, Constant, Expression, Form, Names, Program, Span, Statement, Target};
+use super::tree::{Constant, Expression, Form, Program, Span, Statement, Target};
 use crate::yaml::{Data, Loc, Node, Problem, Source};
 
 /// What a text is.
@@ -204,70 +203,21 @@ impl<'a> Check<'a> {
     }
 
     fn statement(&mut self, walk: &Walk<'_>, statement: &Statement) {
-        match statement {
-            Statement::Text(_) | Statement::Block(_) | Statement::Continue | Statement::Break => {}
-            Statement::Output(value) | Statement::Do(value) => self.expression(walk, value),
-            Statement::For(repeat) => {
-                self.expression(walk, &repeat.over);
-                if let Some(test) = &repeat.only_if {
-                    self.expression(walk, test);
-                }
-                self.statements(walk, &repeat.body);
-                self.statements(walk, &repeat.otherwise);
-            }
-            Statement::If(test, then, otherwise) => {
-                self.expression(walk, test);
-                self.statements(walk, then);
-                self.statements(walk, otherwise);
-            }
-            Statement::With(assignments, body) => {
-                for (target, value) in assignments {
-                    self.target(walk, target);
-                    self.expression(walk, value);
-                }
-                self.statements(walk, body);
-            }
-            Statement::Set(target, value) => {
-                self.target(walk, target);
-                self.expression(walk, value);
-            }
-            Statement::SetBlock(target, filter, body) => {
-                self.target(walk, target);
-                if let Some(filter) = filter {
-                    self.expression(walk, filter);
-                }
-                self.statements(walk, body);
-            }
-            Statement::FilterBlock(filter, body) => {
-                self.expression(walk, filter);
-                self.statements(walk, body);
-            }
-            Statement::Scope(body) => self.statements(walk, body),
-            Statement::Extends(name) => self.other(walk, name, false, true),
-            Statement::Include(include) => {
-                self.other(
-                    walk,
-                    &include.name,
-                    include.ignore_missing,
-                    include.with_context,
-                );
-            }
-            Statement::Import(import) => {
-                self.other(walk, &import.from, false, import.with_context);
-                if let Names::Whole(name) = &import.names {
-                    self.optional.insert(name.to_string());
-                }
-            }
-            Statement::Macro(definition) => {
-                for default in &definition.defaults {
-                    self.expression(walk, default);
-                }
-                self.statements(walk, &definition.body);
-            }
-            Statement::CallBlock(call, definition) => {
-                self.expression(walk, call);
-                self.statements(walk, &definition.body);
-            }
+        for expression in statement.expressions() {
+            self.expression(walk, expression);
+        }
+        for body in statement.bodies() {
+            self.statements(walk, body);
+        }
+        if let Statement::Set(target, _) | Statement::SetBlock(target, ..) = statement {
+            self.target(walk, target);
+        } else if let Statement::Extends(name) = statement {
+            self.other(walk, name, false, true);
+        } else if let Statement::Include(include) = statement {
+            let context = include.with_context;
+            self.other(walk, &include.name, include.ignore_missing, context);
+        } else if let Statement::Import(import) = statement {
+            self.other(walk, &import.from, false, import.with_context);
         }
     }
 
@@ -300,105 +250,31 @@ impl<'a> Check<'a> {
     }
 
     fn expression(&mut self, walk: &Walk<'_>, expression: &Expression) {
-        match &expression.form {
-            Form::Constant(constant) => self.constant(walk, constant, expression.span),
-            Form::Name(name) => self.need(walk, name, expression.span),
-            Form::Attribute(base, _) | Form::Not(base) | Form::Negate(base) => {
-                self.expression(walk, base);
-            }
-            Form::Item(left, right)
-            | Form::And(left, right)
-            | Form::Or(left, right)
-            | Form::Operate(_, left, right) => {
-                self.expression(walk, left);
-                self.expression(walk, right);
-            }
-            Form::Slice(base, bounds) => {
-                self.expression(walk, base);
-                for bound in bounds.iter().flatten() {
-                    self.expression(walk, bound);
-                }
-            }
-            Form::Compare(first, rest) => {
-                self.expression(walk, first);
-                for (_, right) in rest {
-                    self.expression(walk, right);
-                }
-            }
-            Form::Choose {
-                test,
-                then,
-                otherwise,
-            } => {
-                self.expression(walk, test);
-                self.expression(walk, then);
-                if let Some(otherwise) = otherwise {
-                    self.expression(walk, otherwise);
-                }
-            }
-            Form::Filter {
-                plugin,
-                value,
-                arguments,
-                ..
-            } => {
-                if let Some(value) = value {
-                    if ["default", "d", "type_debug"].contains(&plugin.name) {
-                        self.may_lack(value);
-                    }
-                    self.expression(walk, value);
-                }
-                self.arguments(walk, arguments);
-            }
-            Form::Test {
-                plugin,
-                value,
-                arguments,
-            } => {
-                if ["defined", "undefined"].contains(&plugin.name) {
-                    self.may_lack(value);
-                }
-                self.expression(walk, value);
-                self.arguments(walk, arguments);
-            }
-            Form::Call(callee, arguments) => self.call(walk, callee, arguments),
-            Form::List(items) | Form::Tuple(items) => {
-                for item in items {
-                    self.expression(walk, item);
-                }
-            }
-            Form::Map(entries) => {
-                for (key, item) in entries {
-                    self.expression(walk, key);
-                    self.expression(walk, item);
-                }
-            }
+        let mut embedded = walk.embedded;
+        if let Form::Name(name) = &expression.form {
+            self.need(walk, name, expression.span);
+        } else if let Form::Constant(constant) = &expression.form {
+            self.constant(walk, constant, expression.span);
+        } else if let Form::Filter(filter) = &expression.form {
+            let catches = ["default", "d", "type_debug"].contains(&filter.plugin.name);
+            self.may_lack(filter.value.as_ref().filter(|_| catches));
+        } else if let Form::Test(test) = &expression.form {
+            let asks = ["defined", "undefined"].contains(&test.plugin.name);
+            self.may_lack(Some(&test.value).filter(|_| asks));
+        } else if let Form::Call(callee, _) = &expression.form
+            && let Form::Name(name) = &callee.form
+        {
+            embedded |= ["lookup", "query", "q"].contains(&&**name);
         }
-    }
-
-    fn arguments(&mut self, walk: &Walk<'_>, arguments: &[Argument]) {
-        for argument in arguments {
-            self.expression(walk, &argument.value);
-        }
-    }
-
-    fn call(&mut self, walk: &Walk<'_>, callee: &Expression, arguments: &[Argument]) {
-        self.expression(walk, callee);
-        let global = match &callee.form {
-            Form::Name(name) => functions::global(name),
-            _ => None,
-        };
-        let calls_lookup = global
-            .as_ref()
-            .and_then(|global| global.as_special())
-            .is_some_and(|special| lookups::is_lookup(special.kind()));
-        let tolerant = Walk {
+        let inner = Walk {
             program: walk.program,
             place: Rc::clone(&walk.place),
-            embedded: walk.embedded || calls_lookup,
+            embedded,
             depth: walk.depth,
         };
-        self.arguments(&tolerant, arguments);
+        for part in expression.parts() {
+            self.expression(&inner, part);
+        }
     }
 
     /// Looks into a text between quotes that holds a template.
@@ -416,32 +292,9 @@ impl<'a> Check<'a> {
     }
 
     /// Notes the name that a value begins with as one that may be undefined.
-    fn may_lack(&mut self, value: &Expression) {
-        match &value.form {
-            Form::Name(name) => {
-                self.optional.insert(name.to_string());
-            }
-            Form::Attribute(base, _) | Form::Item(base, _) | Form::Call(base, _) => {
-                self.may_lack(base);
-            }
-            Form::Filter {
-                value: Some(value), ..
-            } => self.may_lack(value),
-            Form::Constant(_)
-            | Form::Slice(..)
-            | Form::Not(_)
-            | Form::Negate(_)
-            | Form::And(..)
-            | Form::Or(..)
-            | Form::Operate(..)
-            | Form::Compare(..)
-            | Form::Choose { .. }
-            | Form::Filter { value: None, .. }
-            | Form::Test { .. }
-            | Form::List(_)
-            | Form::Tuple(_)
-            | Form::Map(_) => {}
-        }
+    fn may_lack(&mut self, value: Option<&Expression>) {
+        let name = value.and_then(Expression::root);
+        self.optional.extend(name.map(str::to_owned));
     }
 
     /// Checks another template that is named by a constant.

@@ -154,7 +154,7 @@ pub(crate) fn contains(
                 wanted.described()
             ))),
         },
-        Object::Map(map) => Ok(map.contains(&Key::of(rendering, wanted)?)),
+        Object::Map(map) => Ok(map.contains(&Key::of(wanted)?)),
         Object::List(_) | Object::Tuple(_) | Object::Range(_) => {
             for item in rendering.items(container)? {
                 if equal(rendering, &item, wanted)? {

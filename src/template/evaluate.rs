@@ -49,80 +49,75 @@ impl Rendering {
                 let item = self.evaluate(frame, item)?;
                 self.item(frame, span, &base, &item)
             }
-            Form::Slice(base, parts) => {
-                let base = self.evaluate(frame, base)?;
-                let mut bounds = [None, None, None];
-                for (bound, part) in bounds.iter_mut().zip(parts) {
-                    if let Some(part) = part {
-                        *bound = Some(self.evaluate(frame, part)?);
-                    }
-                }
-                access::slice(self, &base, &bounds)
-            }
+            Form::Slice(base, parts) => self.slice(frame, base, parts),
             Form::Not(inner) => Ok(Object::Bool(!self.evaluate(frame, inner)?.truth()?)),
             Form::Negate(inner) => operate::negate(&self.evaluate(frame, inner)?),
-            Form::And(left, right) => {
-                let left = self.evaluate(frame, left)?;
-                if left.truth()? {
-                    self.evaluate(frame, right)
-                } else {
-                    Ok(left)
-                }
-            }
-            Form::Or(left, right) => {
-                let left = self.evaluate(frame, left)?;
-                if left.truth()? {
-                    Ok(left)
-                } else {
-                    self.evaluate(frame, right)
-                }
-            }
+            Form::And(left, right) => self.either(frame, left, right, false),
+            Form::Or(left, right) => self.either(frame, left, right, true),
             Form::Operate(operator, left, right) => {
                 let left = self.evaluate(frame, left)?;
                 let right = self.evaluate(frame, right)?;
                 operate::operate(self, *operator, &left, &right)
             }
             Form::Compare(first, rest) => self.chain(frame, first, rest),
-            Form::Choose {
-                test,
-                then,
-                otherwise,
-            } => {
-                if self.evaluate(frame, test)?.truth()? {
-                    self.evaluate(frame, then)
-                } else if let Some(otherwise) = otherwise {
-                    self.evaluate(frame, otherwise)
-                } else {
-                    Ok(blank())
+            Form::Choose(choice) => {
+                let holds = self.evaluate(frame, &choice.test)?.truth()?;
+                match (holds, &choice.otherwise) {
+                    (true, _) => self.evaluate(frame, &choice.then),
+                    (false, Some(otherwise)) => self.evaluate(frame, otherwise),
+                    (false, None) => Ok(blank()),
                 }
             }
-            Form::Filter {
-                plugin,
-                name,
-                value,
-                arguments,
-            } => {
-                let value = match value {
+            Form::Filter(filter) => {
+                let value = match &filter.value {
                     Some(value) => self.evaluate(frame, value)?,
                     None => frame.captured.clone().unwrap_or(Object::None),
                 };
-                let arguments = self.arguments(frame, Some(value), arguments)?;
-                Ok(self.plugin(frame, plugin, "filter", *name, arguments))
+                let arguments = self.arguments(frame, Some(value), &filter.arguments)?;
+                Ok(self.plugin(frame, filter.plugin, "filter", filter.name, arguments))
             }
-            Form::Test {
-                plugin,
-                value,
-                arguments,
-            } => {
-                let value = self.evaluate(frame, value)?;
-                let arguments = self.arguments(frame, Some(value), arguments)?;
-                Ok(self.plugin(frame, plugin, "test", span, arguments))
+            Form::Test(test) => {
+                let value = self.evaluate(frame, &test.value)?;
+                let arguments = self.arguments(frame, Some(value), &test.arguments)?;
+                Ok(self.plugin(frame, test.plugin, "test", span, arguments))
             }
             Form::Call(callee, arguments) => self.call(frame, callee, arguments),
             Form::List(items) => Ok(Object::list(self.several(frame, items)?)),
             Form::Tuple(items) => Ok(Object::Tuple(self.several(frame, items)?.into())),
             Form::Map(entries) => self.map(frame, entries),
         }
+    }
+
+    /// Evaluates the left side, and the right one unless the left decides.
+    fn either(
+        &self,
+        frame: &Frame,
+        left: &Expression,
+        right: &Expression,
+        decides: bool,
+    ) -> Result<Object, Fault> {
+        let left = self.evaluate(frame, left)?;
+        if left.truth()? == decides {
+            Ok(left)
+        } else {
+            self.evaluate(frame, right)
+        }
+    }
+
+    fn slice(
+        &self,
+        frame: &Frame,
+        base: &Expression,
+        parts: &[Option<Box<Expression>>; 3],
+    ) -> Result<Object, Fault> {
+        let base = self.evaluate(frame, base)?;
+        let mut bounds = [None, None, None];
+        for (bound, part) in bounds.iter_mut().zip(parts) {
+            if let Some(part) = part {
+                *bound = Some(self.evaluate(frame, part)?);
+            }
+        }
+        access::slice(self, &base, &bounds)
     }
 
     fn constant(&self, frame: &Frame, constant: &Constant, span: Span) -> Result<Object, Fault> {
@@ -173,7 +168,7 @@ impl Rendering {
             return Ok(base.clone());
         }
         need(item)?;
-        Ok(match access::item(self, base, item)? {
+        Ok(match access::item(self, base, item) {
             Some(found) => found,
             None => match item.as_text() {
                 Some(name) => lacking(frame, span, base, name),
@@ -214,8 +209,8 @@ impl Rendering {
     fn map(&self, frame: &Frame, entries: &[(Expression, Expression)]) -> Result<Object, Fault> {
         let mut made = Vec::with_capacity(entries.len());
         for (key, value) in entries {
-            let key = Key::of(self, &self.evaluate(frame, key)?)
-                .map_err(|fault| frame.at(fault, key.span))?;
+            let key =
+                Key::of(&self.evaluate(frame, key)?).map_err(|fault| frame.at(fault, key.span))?;
             made.push((key, self.evaluate(frame, value)?));
         }
         Ok(Object::Map(Map::new(made)))
@@ -327,21 +322,7 @@ fn lacking(frame: &Frame, span: Span, base: &Object, name: &Arc<str>) -> Object 
     if let Object::Missing(_) = base {
         return base.clone();
     }
-    let near = match base {
-        Object::Map(_) => Near::Keys(base.clone(), Arc::clone(name)),
-        Object::None
-        | Object::Missing(_)
-        | Object::Bool(_)
-        | Object::Int(_)
-        | Object::Float(_)
-        | Object::Text(_)
-        | Object::List(_)
-        | Object::Tuple(_)
-        | Object::Range(_)
-        | Object::Special(_)
-        | Object::Omit => Near::Hint(format!("it is looked for in {}", base.described())),
-    };
-    Failure::undefined(source(frame, span), near).missing()
+    Failure::undefined(source(frame, span), Near::inside(base, name)).missing()
 }
 
 /// Returns the text of an expression, on one line.

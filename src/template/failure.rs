@@ -47,6 +47,17 @@ pub(crate) enum Near {
     Hint(String),
 }
 
+impl Near {
+    /// Says where a name that a value does not have could be found: among the keys of a map.
+    pub(crate) fn inside(value: &Object, name: &Arc<str>) -> Self {
+        if value.as_map().is_some() {
+            Self::Keys(value.clone(), Arc::clone(name))
+        } else {
+            Self::Hint(format!("it is looked for in {}", value.described()))
+        }
+    }
+}
+
 /// A piece of a program's text.
 #[derive(Debug, Clone)]
 pub(crate) struct Spot {

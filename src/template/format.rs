@@ -100,7 +100,7 @@ impl Formatter<'_> {
                 Ok(index) => Object::Int(index),
                 Err(_) => Object::text(key),
             };
-            value = access::item(self.rendering, &value, &key)?.ok_or_else(lacks)?;
+            value = access::item(self.rendering, &value, &key).ok_or_else(lacks)?;
             rest = after;
         }
         Ok(value)

@@ -89,7 +89,7 @@ pub(crate) fn entries_of(
         let [key, item] = pair.as_slice() else {
             return Err(failed("a map is made of pairs"));
         };
-        entries.push((Key::of(rendering, key)?, item.clone()));
+        entries.push((Key::of(key)?, item.clone()));
     }
     Ok(entries)
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::failure::{Fault, failed};
 use super::object::Object;
-use super::rendering::Rendering;
 
 /// A key of a map, or a member of a set.
 #[derive(Debug, Clone)]
@@ -36,7 +35,7 @@ impl Key {
     }
 
     /// Makes a key of a value; lists and maps cannot be keys.
-    pub(crate) fn of(rendering: &Rendering, object: &Object) -> Result<Self, Fault> {
+    pub(crate) fn of(object: &Object) -> Result<Self, Fault> {
         match object {
             Object::Missing(fault) => Err(Rc::clone(fault)),
             Object::None => Ok(Self::None),
@@ -46,7 +45,7 @@ impl Key {
             Object::Text(text) => Ok(Self::Text(Arc::clone(text))),
             Object::Tuple(items) => items
                 .iter()
-                .map(|item| Self::of(rendering, item))
+                .map(Self::of)
                 .collect::<Result<Rc<[Self]>, Fault>>()
                 .map(Self::Tuple),
             Object::List(_)

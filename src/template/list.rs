@@ -32,7 +32,7 @@ impl Slot {
         if plain {
             Self::Ready(Object::scalar(value))
         } else {
-            Self::Waiting(written.into_step(step()))
+            Self::Waiting(written.step(step()))
         }
     }
 

@@ -218,8 +218,8 @@ mod tests {
                 origin: Some(Loc::new(&source, column_of_value.0, column_of_value.1)),
             };
             let written = Written::new(&Arc::from("cfg"), Arc::new(raw), 0)
-                .into_step(Step::Index(0))
-                .into_step(Step::Key("path".into()));
+                .step(Step::Index(0))
+                .step(Step::Key("path".into()));
             let place = Place::Written(written.clone());
             assert_eq!(
                 position(&place, "{{ base }}/x", "base"),

@@ -124,7 +124,9 @@ impl Map {
         let inner = self.0.borrow();
         match &inner.source {
             Source::Nowhere => inner.entries.len(),
-            Source::Variable(written) => written.value().as_object().map_or(0, |map| map.len()),
+            Source::Variable(written) => {
+                written.value().as_object().map_or(0, serde_json::Map::len)
+            }
             Source::Scope(_, variables) => variables.names().len(),
             Source::Hosts(hosts) => hosts.names().len(),
         }

@@ -13,8 +13,7 @@ mod arguments;
 mod attribute;
 mod check;
 mod compare;
-#[cfg(test)]
-mod differential;
+mod condition;
 mod error;
 mod evaluate;
 mod failure;
@@ -38,6 +37,7 @@ mod methods;
 mod object;
 mod operate;
 mod others;
+mod parts;
 mod password;
 mod percent;
 mod plain_yaml;
@@ -160,3 +160,12 @@ pub trait Outside: Send + Sync + Debug {
 
 /// The marker that makes a module argument as if it had not been given.
 pub const OMIT: &str = "__omit_place_holder__";
+
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod room_tests;
+#[cfg(test)]
+mod scope_tests;

@@ -171,6 +171,19 @@ impl Object {
         }
     }
 
+    /// Tells whether it is a list or a tuple.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self, Self::List(_) | Self::Tuple(_))
+    }
+
+    /// Returns it in lower case if it is text, unless case matters: what sorting and grouping compare.
+    pub(crate) fn folded(self, case_sensitive: bool) -> Self {
+        match self.as_text().filter(|_| !case_sensitive) {
+            Some(text) => Self::from(text.to_lowercase()),
+            None => self,
+        }
+    }
+
     /// Returns the map that it is.
     pub(crate) fn as_map(&self) -> Option<&Map> {
         if let Self::Map(map) = self {

@@ -31,11 +31,12 @@ pub(crate) fn find(
 ) -> Result<Other, Fault> {
     let value = rendering.evaluate(frame, name)?;
     need(&value)?;
-    let names = match value {
-        Object::Text(_) => vec![value],
-        other => rendering
-            .present(&other)
-            .map_err(|fault| frame.at(fault, name.span))?,
+    let names = if value.as_text().is_some() {
+        vec![value]
+    } else {
+        rendering
+            .present(&value)
+            .map_err(|fault| frame.at(fault, name.span))?
     };
     let mut last = None;
     for own in &names {

@@ -7,9 +7,10 @@ use super::spec::{self, Align, Spec};
 
 /// Formats a text with a value, a tuple of values, or a map of named ones.
 pub(crate) fn format(rendering: &Rendering, text: &str, values: &Object) -> Result<String, Fault> {
-    let mut arguments: Vec<Object> = match values {
-        Object::Tuple(items) => items.to_vec(),
-        other => vec![other.clone()],
+    let mut arguments: Vec<Object> = if let Object::Tuple(items) = values {
+        items.to_vec()
+    } else {
+        vec![values.clone()]
     };
     arguments.reverse();
     let mut out = String::with_capacity(text.len());
@@ -100,11 +101,11 @@ fn one(rendering: &Rendering, kind: char, mut spec: Spec, value: &Object) -> Res
             _ => Err(failed("`%c` needs a character")),
         },
         'd' | 'i' | 'u' | 'x' | 'X' | 'o' => {
-            let whole = match value {
-                Object::Float(number) if "diu".contains(kind) => spec::truncated(*number),
-                other => other.as_int(),
-            };
-            let whole = whole.ok_or_else(|| wrong(kind, value))?;
+            let float = value.as_float().filter(|_| "diu".contains(kind));
+            let whole = value
+                .as_int()
+                .or_else(|| float.and_then(spec::truncated))
+                .ok_or_else(|| wrong(kind, value))?;
             spec.precision = spec.precision.take().inspect(|digits| {
                 spec.digits = Some(*digits);
             });

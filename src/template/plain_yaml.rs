@@ -1,4 +1,4 @@
-//! What a plain scalar of YAML 1.1 means, as PyYAML resolves it.
+//! What a plain scalar of YAML 1.1 means, as `PyYAML` resolves it.
 
 use std::sync::LazyLock;
 
@@ -37,8 +37,8 @@ static TIME: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-fn fits(pattern: &Option<Regex>, text: &str) -> bool {
-    pattern.as_ref().is_some_and(|own| own.is_match(text))
+fn fits(pattern: Option<&Regex>, text: &str) -> bool {
+    pattern.is_some_and(|own| own.is_match(text))
 }
 
 /// Tells what a plain scalar is.
@@ -57,13 +57,13 @@ pub(crate) fn resolve(text: &str) -> Plain {
     if !text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
         return Plain::Text;
     }
-    if fits(&FLOAT, text) {
+    if fits(FLOAT.as_ref(), text) {
         return float(text).map_or(Plain::Other, Plain::Float);
     }
-    if fits(&INT, text) {
+    if fits(INT.as_ref(), text) {
         return int(text).map_or(Plain::Other, Plain::Int);
     }
-    if fits(&TIME, text) {
+    if fits(TIME.as_ref(), text) {
         return Plain::Other;
     }
     Plain::Text

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use super::failure::{Fault, failed};
-use super::key::Key;
-use super::object::Object;
+use super::map::Map;
+use super::object::{Object, Range};
 use super::rendering::Rendering;
 
 /// How deep a value may be nested that is printed or handed on.
@@ -114,40 +114,35 @@ impl Rendering {
                 self.write_items(out, items, writing)?;
                 out.push_str(if items.len() == 1 { ",)" } else { ")" });
             }
-            Object::Map(map) => {
-                out.push('{');
-                let mut first = true;
-                for (key, item) in map.items(self) {
-                    if matches!(item, Object::Omit) {
-                        continue;
-                    }
-                    if !std::mem::take(&mut first) {
-                        out.push_str(", ");
-                    }
-                    self.write(out, &Key::object(&key), writing.inner())?;
-                    out.push_str(": ");
-                    self.write(out, &item, writing.inner())?;
-                }
-                out.push('}');
-            }
-            Object::Range(range) => {
-                let _ = write!(out, "range({}, {}", range.start, range.stop);
-                if range.step != 1 {
-                    let _ = write!(out, ", {}", range.step);
-                }
-                out.push(')');
-            }
+            Object::Map(map) => self.write_entries(out, map, writing)?,
+            Object::Range(range) => write_range(out, *range),
             Object::Special(special) => match (special.print(), special.items()) {
                 (Some(text), _) => out.push_str(&text),
-                (None, Some(items)) => {
-                    self.write(out, &Object::Tuple(items.into()), writing)?;
-                }
+                (None, Some(items)) => self.write(out, &Object::Tuple(items.into()), writing)?,
                 (None, None) => {
                     return Err(failed(format!("{} cannot be printed", special.kind())));
                 }
             },
             Object::Omit => return Err(failed("`omit` cannot be printed")),
         }
+        Ok(())
+    }
+
+    fn write_entries(&self, out: &mut String, map: &Map, writing: Writing) -> Result<(), Fault> {
+        out.push('{');
+        let mut first = true;
+        for (key, item) in map.items(self) {
+            if matches!(item, Object::Omit) {
+                continue;
+            }
+            if !std::mem::take(&mut first) {
+                out.push_str(", ");
+            }
+            self.write(out, &key.object(), writing.inner())?;
+            out.push_str(": ");
+            self.write(out, &item, writing.inner())?;
+        }
+        out.push('}');
         Ok(())
     }
 
@@ -166,6 +161,14 @@ impl Rendering {
         }
         Ok(())
     }
+}
+
+fn write_range(out: &mut String, range: Range) {
+    let _ = write!(out, "range({}, {}", range.start, range.stop);
+    if range.step != 1 {
+        let _ = write!(out, ", {}", range.step);
+    }
+    out.push(')');
 }
 
 /// Writes a text as Python does between quotes.

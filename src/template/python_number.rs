@@ -120,10 +120,15 @@ mod tests {
 
     #[test]
     fn halves_are_rounded_to_even() {
-        assert_eq!(round(2.5, 0), 2.0);
-        assert_eq!(round(3.5, 0), 4.0);
-        assert_eq!(round(2.675, 2), 2.67);
-        assert_eq!(round(1250.0, -2), 1200.0);
+        let cases = [
+            (2.5, 0, "2"),
+            (3.5, 0, "4"),
+            (2.675, 2, "2.67"),
+            (1250.0, -2, "1200"),
+        ];
+        for (number, places, expected) in cases {
+            assert_eq!(round(number, places).to_string(), expected, "{number}");
+        }
         assert_eq!(round_whole(1250, -2), 1200);
         assert_eq!(round_whole(1350, -2), 1400);
         assert_eq!(round_whole(-1251, -2), -1300);

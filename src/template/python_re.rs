@@ -194,78 +194,66 @@ fn pieces(text: &str) -> Result<Vec<Piece>, Fault> {
     let mut pieces = Vec::new();
     let mut plain = String::new();
     let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        let (before, escape) = rest.split_at(at);
+    while let Some((before, after)) = rest.split_once('\\') {
         plain.push_str(before);
-        let after = escape.get(1..).unwrap_or_default();
-        let Some(c) = after.chars().next() else {
-            return Err(failed("the replacement ends with a backslash"));
-        };
-        let mut length = 1 + c.len_utf8();
-        let octal = |count: usize| {
-            after
-                .chars()
-                .take(count)
-                .filter(|c| ('0'..='7').contains(c))
-                .count()
-                == count
-        };
-        match c {
-            'g' => {
-                let name = after
-                    .strip_prefix("g<")
-                    .and_then(|inner| inner.split_once('>'));
-                let Some((name, _)) = name else {
-                    return Err(failed(r"`\g` in a replacement needs `<name>`"));
-                };
-                length = name.len() + 4;
+        let (piece, length) = escape_of(after)?;
+        match piece {
+            Piece::Text(text) => plain.push_str(&text),
+            group @ Piece::Group(_) => {
                 pieces.push(Piece::Text(std::mem::take(&mut plain)));
-                pieces.push(Piece::Group(Group::named(name)));
-            }
-            '0' => {
-                let digits = after
-                    .chars()
-                    .take(3)
-                    .take_while(|c| ('0'..='7').contains(c))
-                    .count();
-                plain.push(character(after, digits));
-                length = 1 + digits;
-            }
-            '1'..='9' if octal(3) => {
-                plain.push(character(after, 3));
-                length = 4;
-            }
-            '1'..='9' => {
-                let digits: String = after
-                    .chars()
-                    .take(2)
-                    .take_while(char::is_ascii_digit)
-                    .collect();
-                length = 1 + digits.len();
-                pieces.push(Piece::Text(std::mem::take(&mut plain)));
-                pieces.push(Piece::Group(Group::Number(digits.parse().unwrap_or(0))));
-            }
-            'a' => plain.push('\x07'),
-            'b' => plain.push('\x08'),
-            'f' => plain.push('\x0c'),
-            'n' => plain.push('\n'),
-            'r' => plain.push('\r'),
-            't' => plain.push('\t'),
-            'v' => plain.push('\x0b'),
-            '\\' => plain.push('\\'),
-            c if c.is_ascii_alphabetic() => {
-                return Err(failed(format!(r"`\{c}` in a replacement means nothing")));
-            }
-            c => {
-                plain.push('\\');
-                plain.push(c);
+                pieces.push(group);
             }
         }
-        rest = escape.get(length..).unwrap_or_default();
+        rest = after.get(length..).unwrap_or_default();
     }
     plain.push_str(rest);
     pieces.push(Piece::Text(plain));
     Ok(pieces)
+}
+
+/// Reads what follows a backslash in a replacement, and how long it is.
+fn escape_of(after: &str) -> Result<(Piece, usize), Fault> {
+    let Some(c) = after.chars().next() else {
+        return Err(failed("the replacement ends with a backslash"));
+    };
+    let text = |c: char| Piece::Text(c.to_string());
+    let octal = after
+        .chars()
+        .take(3)
+        .take_while(|c| ('0'..='7').contains(c));
+    Ok(match c {
+        'g' => {
+            let name = after
+                .strip_prefix("g<")
+                .and_then(|inner| inner.split_once('>'));
+            let Some((name, _)) = name else {
+                return Err(failed(r"`\g` in a replacement needs `<name>`"));
+            };
+            (Piece::Group(Group::named(name)), name.len() + 3)
+        }
+        '0'..='7' if c == '0' || octal.clone().count() == 3 => {
+            let count = octal.count();
+            (text(character(after, count)), count)
+        }
+        '1'..='9' => {
+            let digits = after.chars().take(2).take_while(char::is_ascii_digit);
+            let digits: String = digits.collect();
+            let group = Group::Number(digits.parse().unwrap_or(0));
+            (Piece::Group(group), digits.len())
+        }
+        'a' => (text('\x07'), 1),
+        'b' => (text('\x08'), 1),
+        'f' => (text('\x0c'), 1),
+        'n' => (text('\n'), 1),
+        'r' => (text('\r'), 1),
+        't' => (text('\t'), 1),
+        'v' => (text('\x0b'), 1),
+        '\\' => (text('\\'), 1),
+        c if c.is_ascii_alphabetic() => {
+            return Err(failed(format!(r"`\{c}` in a replacement means nothing")));
+        }
+        c => (Piece::Text(format!("\\{c}")), c.len_utf8()),
+    })
 }
 
 fn character(digits: &str, count: usize) -> char {

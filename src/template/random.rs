@@ -113,24 +113,17 @@ impl Chance {
         let Some(seed) = seed else {
             return Ok(Self::Machine);
         };
-        let words = match seed {
-            Object::Text(text) => {
-                let mut bytes = text.as_bytes().to_vec();
-                bytes.extend(Sha512::digest(text.as_bytes()));
-                words(&bytes)
-            }
-            other => match other.as_int() {
-                Some(number) => {
-                    let bytes = number.unsigned_abs().to_be_bytes();
-                    words(&bytes)
-                }
-                None => {
-                    return Err(failed(format!(
-                        "`seed` must be text or a whole number, not {}",
-                        other.described()
-                    )));
-                }
-            },
+        let words = if let Some(text) = seed.as_text() {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes.extend(Sha512::digest(text.as_bytes()));
+            words(&bytes)
+        } else if let Some(number) = seed.as_int() {
+            words(&number.unsigned_abs().to_be_bytes())
+        } else {
+            return Err(failed(format!(
+                "`seed` must be text or a whole number, not {}",
+                seed.described()
+            )));
         };
         Ok(Self::Seeded(Box::new(Twister::new(&words))))
     }

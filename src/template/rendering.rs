@@ -170,13 +170,14 @@ impl Rendering {
         let program = self.templater.program(text, mode, &place)?;
         let frame = Frame::new(program, place, scope);
         let result = self.deeper(|| self.whole(&frame))?;
-        Ok(match result {
-            Object::Text(result) if text.ends_with('\n') => {
-                let newline = frame.program.newline;
-                Object::Text(syntax::with_trailing_newlines(text, result, newline))
-            }
-            other => other,
-        })
+        if let Object::Text(own) = &result
+            && text.ends_with('\n')
+        {
+            let own = Arc::clone(own);
+            let whole = syntax::with_trailing_newlines(text, own, frame.program.newline);
+            return Ok(Object::Text(whole));
+        }
+        Ok(result)
     }
 
     /// Does something one level deeper, unless that is too deep.
@@ -236,6 +237,17 @@ impl Rendering {
             need(item)?;
         }
         Ok(items)
+    }
+
+    /// Returns the values of a map or the items of a list; fails if one is missing.
+    pub(crate) fn elements(&self, object: &Object) -> Result<Vec<Object>, Fault> {
+        match object.as_map() {
+            Some(map) => {
+                let entries = self.entries(map)?.into_iter();
+                Ok(entries.map(|(_, item)| item).collect())
+            }
+            None => self.present(object),
+        }
     }
 
     /// Returns a map's entries; fails if a value is missing.

@@ -66,10 +66,12 @@ impl Output {
 
 /// Copies a container, so that later changes do not show in what was written before.
 fn copy(value: Object) -> Object {
-    match value {
-        Object::List(list) => Object::List(list.copy()),
-        Object::Map(map) => Object::Map(map.copy()),
-        other => other,
+    if let Object::List(list) = value {
+        Object::List(list.copy())
+    } else if let Object::Map(map) = value {
+        Object::Map(map.copy())
+    } else {
+        value
     }
 }
 
@@ -226,9 +228,10 @@ impl Rendering {
             return Ok(written);
         };
         let mut frame = frame.clone();
-        frame.captured = Some(match written {
-            Object::None => Object::text(""),
-            other => other,
+        frame.captured = Some(if matches!(written, Object::None) {
+            Object::text("")
+        } else {
+            written
         });
         self.evaluate(&frame, filter)
     }

@@ -88,11 +88,11 @@ impl Spec {
             digits
         };
         let width = number(&mut rest);
-        spec.width = parse_number(&width)?;
+        spec.width = parse_number(&width).ok()?;
         spec.grouping = take(&mut rest, ",_");
         if take(&mut rest, ".").is_some() {
             let precision = number(&mut rest);
-            spec.precision = Some(parse_number(&precision)??);
+            spec.precision = Some(parse_number(&precision).ok()??);
         }
         let kind = rest.pop();
         rest.is_empty().then_some((spec, kind))
@@ -164,15 +164,12 @@ impl Spec {
         let size = number.abs();
         let precision = self.precision.unwrap_or(6);
         let upper = kind.is_ascii_uppercase();
-        let mut digits = if !size.is_finite() {
-            print::float(size)
-        } else {
-            match kind.to_ascii_lowercase() {
-                'e' => scientific(size, precision),
-                'g' => general(size, precision, self.alternate),
-                '%' => format!("{:.precision$}%", size * 100.0),
-                _ => format!("{size:.precision$}"),
-            }
+        let mut digits = match kind.to_ascii_lowercase() {
+            _ if !size.is_finite() => print::float(size),
+            'e' => scientific(size, precision),
+            'g' => general(size, precision, self.alternate),
+            '%' => format!("{:.precision$}%", size * 100.0),
+            _ => format!("{size:.precision$}"),
         };
         if upper {
             digits = digits.to_uppercase();
@@ -195,7 +192,7 @@ impl Spec {
         let mut out = String::new();
         let count = digits.len();
         for (index, digit) in digits.chars().enumerate() {
-            if index > 0 && (count - index) % size == 0 {
+            if index > 0 && (count - index).is_multiple_of(size) {
                 out.push(separator);
             }
             out.push(digit);
@@ -208,16 +205,18 @@ fn filling_before(filling: &str, text: &str) -> String {
     filling.to_owned() + text
 }
 
-/// Reads a number that may be absent; the outer `None` means that it is too large.
-fn parse_number(digits: &str) -> Option<Option<usize>> {
+/// A width or a precision that is too large.
+struct TooLarge;
+
+/// Reads a number that may be absent.
+fn parse_number(digits: &str) -> Result<Option<usize>, TooLarge> {
     if digits.is_empty() {
-        return Some(None);
+        return Ok(None);
     }
-    digits
-        .parse()
-        .ok()
-        .filter(|number| *number <= WIDEST)
-        .map(Some)
+    match digits.parse() {
+        Ok(number) if number <= WIDEST => Ok(Some(number)),
+        _ => Err(TooLarge),
+    }
 }
 
 fn scientific(size: f64, precision: usize) -> String {

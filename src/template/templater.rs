@@ -18,7 +18,7 @@ use super::lower;
 use super::object::Object;
 use super::rendering::Rendering;
 use super::syntax::{self, Issue, Mode};
-use super::tree::{Form, Program, Statement};
+use super::tree::Program;
 use super::{OMIT, Outside, Variables};
 use crate::clock::Clock;
 use crate::yaml::{Data, Node, Source};
@@ -285,91 +285,6 @@ impl Rendering {
             text.into(),
             newline,
         ))
-    }
-
-    /// Evaluates a condition.
-    fn condition(&self, expression: &str, place: &Rc<Place>) -> Result<bool, Fault> {
-        let fail = |message: String| {
-            super::failure::at(Failure::new(ErrorKind::Condition, message).fault(), || {
-                whole_text(expression, place)
-            })
-        };
-        let mut text: Arc<str> = expression.trim().into();
-        let lead = expression.len() - expression.trim_start().len();
-        let mut place = Rc::clone(place);
-        if syntax::is_all_template(&text) {
-            let object = self.render_text(expression, Mode::Value, Rc::clone(&place), 0)?;
-            match object {
-                Object::Text(inner) => {
-                    if !self.may_be_evaluated(expression, &place)? {
-                        let message =
-                            "text that did not come from a file of the playbook is not evaluated";
-                        let failure = Failure::new(ErrorKind::Failed, message);
-                        let spot = || whole_text(expression, &place);
-                        return Err(super::failure::at(failure.fault(), spot));
-                    }
-                    text = inner.trim().into();
-                    place = Rc::new(Place::Nowhere);
-                }
-                other => return decide(&other, fail),
-            }
-        } else if lead > 0 {
-            text = expression.into();
-        }
-        if text.trim().is_empty() {
-            return Err(fail("the condition is empty".to_owned()));
-        }
-        let program = self.templater.program(&text, Mode::Condition, &place)?;
-        let mut frame = Frame::new(program, place, 0);
-        frame.embedded = true;
-        let object = self.deeper(|| self.whole(&frame))?;
-        decide(&object, fail)
-    }
-
-    /// Tells whether `{{ name }}` stands for a text that a person wrote, which alone may be evaluated once more.
-    fn may_be_evaluated(&self, text: &str, place: &Rc<Place>) -> Result<bool, Fault> {
-        let program = self.templater.program(text, Mode::Value, place)?;
-        let [Statement::Output(expression)] = program.body.as_slice() else {
-            return Ok(false);
-        };
-        let mut base = expression;
-        loop {
-            match &base.form {
-                Form::Attribute(inner, _) | Form::Item(inner, _) => base = inner,
-                Form::Name(name) => {
-                    let raw = self.variables(0).and_then(|all| all.shared(name));
-                    return Ok(raw.is_some_and(|raw| raw.templated));
-                }
-                _ => return Ok(false),
-            }
-        }
-    }
-}
-
-fn decide(object: &Object, fail: impl Fn(String) -> Fault) -> Result<bool, Fault> {
-    match object {
-        Object::Bool(flag) => Ok(*flag),
-        Object::Missing(fault) => Err(Rc::clone(fault)),
-        other => {
-            let mut failure = Rc::unwrap_or_clone(fail(format!(
-                "a condition must be true or false, not {}",
-                other.described()
-            )));
-            failure.near = Near::Hint(
-                match other {
-                    Object::Text(_) => {
-                        "compare it, or use `| bool` for a text such as \"true\" or \"yes\""
-                    }
-                    Object::List(_) | Object::Map(_) | Object::Tuple(_) => {
-                        "use `| length > 0` to ask whether there is anything in it"
-                    }
-                    Object::None => "use `is not none` to ask whether there is a value",
-                    _ => "compare it with something, as in `x > 0`",
-                }
-                .to_owned(),
-            );
-            Err(failure.fault())
-        }
     }
 }
 

@@ -87,24 +87,11 @@ pub(crate) enum Form {
     /// `a < b <= c`.
     Compare(Box<Expression>, Vec<(Comparison, Expression)>),
     /// `b if a else c`.
-    Choose {
-        test: Box<Expression>,
-        then: Box<Expression>,
-        otherwise: Option<Box<Expression>>,
-    },
-    /// `a | filter(b)`; without `a`, the text of the block that is filtered.
-    Filter {
-        plugin: &'static Plugin,
-        name: Span,
-        value: Option<Box<Expression>>,
-        arguments: Vec<Argument>,
-    },
+    Choose(Box<Choice>),
+    /// `a | filter(b)`.
+    Filter(Box<Filter>),
     /// `a is test(b)`.
-    Test {
-        plugin: &'static Plugin,
-        value: Box<Expression>,
-        arguments: Vec<Argument>,
-    },
+    Test(Box<Test>),
     /// `a(b, c=d)`.
     Call(Box<Expression>, Vec<Argument>),
     /// `[a, b]`.
@@ -113,6 +100,33 @@ pub(crate) enum Form {
     Tuple(Vec<Expression>),
     /// `{a: b}`.
     Map(Vec<(Expression, Expression)>),
+}
+
+/// One value or another.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    pub(crate) test: Expression,
+    pub(crate) then: Expression,
+    pub(crate) otherwise: Option<Expression>,
+}
+
+/// A filter that is applied.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    pub(crate) plugin: &'static Plugin,
+    /// Where its name stands.
+    pub(crate) name: Span,
+    /// What is filtered; if unsaid, the text of the block around it.
+    pub(crate) value: Option<Expression>,
+    pub(crate) arguments: Vec<Argument>,
+}
+
+/// A test that is made.
+#[derive(Debug)]
+pub(crate) struct Test {
+    pub(crate) plugin: &'static Plugin,
+    pub(crate) value: Expression,
+    pub(crate) arguments: Vec<Argument>,
 }
 
 /// What is handed to a filter, a test, a macro or a function.

@@ -1,4 +1,4 @@
-//! YAML as PyYAML writes it with libyaml, which is what Ansible's `to_yaml` and `to_nice_yaml` give.
+//! YAML as `PyYAML` writes it with libyaml, which is what Ansible's `to_yaml` and `to_nice_yaml` give.
 //!
 //! The layout follows libyaml's emitter step by step (indents, flow style of leaves, folding at 80 columns), so that a
 //! file that was made by Ansible and is made again here does not change.
@@ -11,7 +11,7 @@ use super::object::Object;
 use super::plain_yaml::{self, Plain};
 use super::print::{check_depth, float};
 use super::rendering::Rendering;
-use super::yaml_scalar::{self, Analysis};
+use super::yaml_scalar::{self, Analysis, Bare};
 
 /// How YAML is laid out.
 #[derive(Debug, Clone, Copy)]
@@ -368,10 +368,10 @@ impl Emitter {
 
     fn scalar(&mut self, text: &str, plain: bool, simple_key: bool) {
         let analysis = Analysis::new(text);
-        let fits = if self.flow_level > 0 {
-            analysis.flow_plain
-        } else {
-            analysis.block_plain
+        let fits = match analysis.bare {
+            Bare::Nowhere => false,
+            Bare::Outside => self.flow_level == 0,
+            Bare::Everywhere => true,
         };
         let one_line = !(simple_key && (text.is_empty() || analysis.multiline));
         if plain && fits && one_line {

@@ -52,7 +52,7 @@ impl Written {
     }
 
     /// Goes one step deeper.
-    pub(crate) fn into_step(&self, step: Step) -> Self {
+    pub(crate) fn step(&self, step: Step) -> Self {
         Self {
             root: Rc::clone(&self.root),
             way: Some(Rc::new(Way {
@@ -151,20 +151,12 @@ mod tests {
             origin: None,
         };
         let root = Written::new(&Arc::from("cfg"), Arc::new(raw), 0);
-        let port = root.into_step(Step::Key("ports".into()));
-        let deep = port
-            .into_step(Step::Index(1))
-            .into_step(Step::Key("x".into()));
+        let port = root.step(Step::Key("ports".into()));
+        let deep = port.step(Step::Index(1)).step(Step::Key("x".into()));
         assert_eq!(deep.value(), "{{ y }}");
         assert_eq!(deep.label(), "cfg.ports[1].x");
-        assert_eq!(port.into_step(Step::Index(9)).value(), &Value::Null);
-        assert!(
-            deep.same(
-                &port
-                    .into_step(Step::Index(1))
-                    .into_step(Step::Key("x".into()))
-            )
-        );
+        assert_eq!(port.step(Step::Index(9)).value(), &Value::Null);
+        assert!(deep.same(&port.step(Step::Index(1)).step(Step::Key("x".into()))));
         assert!(!deep.same(&port) && !port.same(&root) && root.same(&root));
     }
 }

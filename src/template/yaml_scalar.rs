@@ -1,13 +1,20 @@
 //! What quotes a text needs in YAML, as libyaml finds out.
 
+/// Where a text may stand without quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bare {
+    Nowhere,
+    /// Not between brackets.
+    Outside,
+    Everywhere,
+}
+
 /// What may be done with a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Analysis {
     pub(crate) multiline: bool,
-    /// Whether it may stand without quotes between brackets.
-    pub(crate) flow_plain: bool,
-    /// Whether it may stand without quotes elsewhere.
-    pub(crate) block_plain: bool,
+    pub(crate) bare: Bare,
+    /// Whether it may stand between single quotes.
     pub(crate) single_quoted: bool,
 }
 
@@ -33,8 +40,7 @@ impl Analysis {
         if chars.is_empty() {
             return Self {
                 multiline: false,
-                flow_plain: false,
-                block_plain: true,
+                bare: Bare::Outside,
                 single_quoted: true,
             };
         }
@@ -58,8 +64,11 @@ impl Analysis {
         let plain = !(at_edge || break_space || space_break || special || multiline);
         Self {
             multiline,
-            flow_plain: plain && !flow_indicators,
-            block_plain: plain && !block_indicators,
+            bare: match (plain && !block_indicators, flow_indicators) {
+                (false, _) => Bare::Nowhere,
+                (true, true) => Bare::Outside,
+                (true, false) => Bare::Everywhere,
+            },
             single_quoted: !(break_space || space_break || special),
         }
     }
@@ -146,8 +155,8 @@ mod tests {
         for (text, flow, block, single) in cases {
             let analysis = Analysis::new(text);
             let found = (
-                analysis.flow_plain,
-                analysis.block_plain,
+                analysis.bare == Bare::Everywhere,
+                analysis.bare != Bare::Nowhere,
                 analysis.single_quoted,
             );
             assert_eq!(found, (flow, block, single), "{text:?}");

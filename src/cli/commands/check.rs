@@ -32,10 +32,11 @@ pub(in crate::cli) fn run(arguments: &args::Check, machine: &Machine) -> Result<
                     .notes
                     .iter()
                     .for_each(|note| output::message(&draw_as("note", note)));
-                output::message(&format!(
-                    "{playbook}: {} files, no mistakes\n",
-                    loaded.sources.len()
-                ));
+                let files = match loaded.sources.len() {
+                    1 => "1 file".to_owned(),
+                    count => format!("{count} files"),
+                };
+                output::message(&format!("{playbook}: {files}, no mistakes\n"));
             }
             Err(found) => problems.extend(found),
         }

@@ -1,5 +1,10 @@
 //! Proving the login user to an SSH server: agent, key files, password; each tried once, and what was tried is told.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "errors are passed on but for those named here"
+)]
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,7 +24,7 @@ use super::live::{Live, Trouble};
 const AGENT_TRIES: usize = 4;
 
 /// How long the agent may take, with a person who touches a key or types a passphrase.
-const AGENT_PATIENCE: Duration = Duration::from_secs(60);
+const AGENT_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Why the login did not work.
 #[derive(Debug)]
@@ -339,12 +344,7 @@ struct Answers<'a> {
 }
 
 impl KeyboardInteractivePrompt for Answers<'_> {
-    fn prompt<'a>(
-        &mut self,
-        _user: &str,
-        _instructions: &str,
-        prompts: &[Prompt<'a>],
-    ) -> Vec<String> {
+    fn prompt(&mut self, _user: &str, _instructions: &str, prompts: &[Prompt<'_>]) -> Vec<String> {
         let mut answer = |prompt: &Prompt<'_>| {
             let password = if prompt.echo {
                 None

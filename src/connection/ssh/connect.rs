@@ -3,6 +3,11 @@
 //! A break before anything was tried at the login is dialled again with a growing pause, since nothing was sent; nothing
 //! else is. A hop after the first is reached through a pump over the hop before.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "errors are passed on but for those named here"
+)]
+
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -27,7 +32,7 @@ const PAUSES: [Duration; 4] = [
 ];
 
 /// How long a login may take after the handshake.
-const LOGIN: Duration = Duration::from_secs(60);
+const LOGIN: Duration = Duration::from_mins(1);
 
 /// A session that is logged in, and what it goes through.
 #[derive(Debug)]

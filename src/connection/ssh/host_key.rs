@@ -1,5 +1,10 @@
 //! The check of a host's key: the policy over [`KnownHosts`], and what a person is told.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "errors are passed on but for those named here"
+)]
+
 use ssh2::{MethodType, Session};
 
 use crate::connection::ConnError;
@@ -96,7 +101,7 @@ fn accept(target: &Target, key: &[u8]) -> Result<(), ConnError> {
         name(target),
         target.port,
         key,
-        salt.as_ref().map(|salt| salt.as_bytes()),
+        salt.as_ref().map(String::as_bytes),
     )
     .map_err(failed)
 }

@@ -1,4 +1,4 @@
-//! known_hosts files: is this the key of this host?
+//! `known_hosts` files: is this the key of this host?
 //!
 //! Reads what OpenSSH writes: plain and hashed names, patterns, ports, several keys for a host, `@revoked`. Pure but for
 //! [`add`], which appends one line. The check is made before anything is said to the host but the handshake.
@@ -46,7 +46,7 @@ struct Line {
     key: Vec<u8>,
 }
 
-/// The lines of all known_hosts files.
+/// The lines of all `known_hosts` files.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KnownHosts {
     lines: Vec<Line>,
@@ -215,7 +215,7 @@ fn name_hash(salt: &[u8], name: &str) -> Option<Vec<u8>> {
 }
 
 /// Tells whether a text matches a pattern with `*` and `?`, without regard to case.
-pub(crate) fn glob(pattern: &str, text: &str) -> bool {
+fn glob(pattern: &str, text: &str) -> bool {
     fn matches(pattern: &[u8], text: &[u8]) -> bool {
         match (pattern.split_first(), text.split_first()) {
             (None, None) => true,
@@ -329,6 +329,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn verdicts() {
         let (a, b, rsa) = (
             key("ssh-ed25519", 1),

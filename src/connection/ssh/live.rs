@@ -168,6 +168,10 @@ impl Live {
         let Some(patience) = self.pulse.patience else {
             return Ok(());
         };
+        if !self.session.authenticated() {
+            // Nothing else may be said in the middle of a key exchange or a login, and these have limits of their own.
+            return Ok(());
+        }
         let now = self.pulse.clock.elapsed();
         if now.saturating_sub(self.pulse.looked) > UNHEARD {
             // Nobody has listened for a while, so the silence is ours.
@@ -205,7 +209,7 @@ impl Live {
     pub(crate) fn shut(&self) {
         // Neither can be helped when it fails: the session is given up.
         drop(self.session.disconnect(None, "done", None));
-        drop(shutdown(&self.socket, Shutdown::Both));
+        let _gone = shutdown(&self.socket, Shutdown::Both);
     }
 
     /// Makes the error of a host to which nothing was sent.

@@ -29,7 +29,6 @@ use live::{Trouble, is_again};
 use pump::Pump;
 
 pub use handshakes::Handshakes;
-pub(crate) use known_hosts::glob;
 
 /// One host over SSH.
 pub(crate) struct SshTransport {

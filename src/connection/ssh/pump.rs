@@ -4,6 +4,11 @@
 //! sees an ordinary socket. One loop moves the bytes of all of them. It ends when the last handle and the last stream
 //! are gone, or when the session breaks, which closes every near end.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "errors are passed on but for those named here"
+)]
+
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -155,6 +160,10 @@ fn read(channel: &mut Channel, buffer: &mut [u8]) -> Result<usize, ssh2::Error> 
 }
 
 /// One stream: a channel and a socket with what is on its way between them.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each direction has two ends, told apart from the link's own"
+)]
 struct Link {
     channel: Channel,
     local: UnixStream,
@@ -188,13 +197,13 @@ impl Link {
 
     /// Moves bytes both ways; true when something moved.
     fn turn(&mut self) -> Result<bool, Broken> {
-        let moved = self.from_local() | self.to_remote() | self.from_remote()? | self.to_local();
+        let moved =
+            self.take_local() | self.give_remote() | self.take_remote()? | self.give_local();
         if self.local_ended && self.out.is_empty() && !self.end_sent {
             match self.channel.send_eof() {
-                Ok(()) => self.end_sent = true,
                 Err(error) if is_again(&error) => {}
                 Err(error) if is_break(&error) => return Err(Broken(error.message().to_owned())),
-                Err(_) => self.end_sent = true,
+                Ok(()) | Err(_) => self.end_sent = true,
             }
         }
         if self.remote_ended && self.back.is_empty() && !self.end_told {
@@ -205,8 +214,8 @@ impl Link {
         Ok(moved)
     }
 
-    fn from_local(&mut self) -> bool {
-        let mut buffer = [0; 32 << 10];
+    fn take_local(&mut self) -> bool {
+        let mut buffer = [0; 16 << 10];
         let mut moved = false;
         while !self.local_ended && self.out.len() < BUFFER {
             match self.local.read(&mut buffer) {
@@ -227,7 +236,7 @@ impl Link {
         moved
     }
 
-    fn to_remote(&mut self) -> bool {
+    fn give_remote(&mut self) -> bool {
         let mut moved = false;
         while !self.out.is_empty() {
             match self.channel.write(&self.out) {
@@ -248,8 +257,8 @@ impl Link {
         moved
     }
 
-    fn from_remote(&mut self) -> Result<bool, Broken> {
-        let mut buffer = [0; 32 << 10];
+    fn take_remote(&mut self) -> Result<bool, Broken> {
+        let mut buffer = [0; 16 << 10];
         let mut moved = false;
         while !self.remote_ended && self.back.len() < BUFFER {
             match self.channel.read(&mut buffer) {
@@ -267,7 +276,7 @@ impl Link {
         Ok(moved)
     }
 
-    fn to_local(&mut self) -> bool {
+    fn give_local(&mut self) -> bool {
         let mut moved = false;
         while !self.back.is_empty() {
             match self.local.write(&self.back) {
@@ -346,9 +355,8 @@ impl Running {
 
     fn take_orders(&mut self) {
         let mut bytes = [0; 64];
-        match self.woken.read(&mut bytes) {
-            Ok(0) => self.handle_gone = true,
-            Ok(_) | Err(_) => {}
+        if matches!(self.woken.read(&mut bytes), Ok(0)) {
+            self.handle_gone = true;
         }
         loop {
             match self.orders.try_recv() {

@@ -53,6 +53,8 @@ struct State {
     finds: BTreeMap<String, VecDeque<Value>>,
     journal: Option<MemoryJournal>,
     sent_after: Vec<(String, usize)>,
+    dead: bool,
+    replaced: BTreeSet<String>,
 }
 
 /// The hosts.
@@ -76,17 +78,11 @@ impl Fleet {
 
     pub(crate) fn fault(&self, call: &str, fault: Fault) {
         let mut state = self.lock();
-        state
-            .faults
-            .entry(call.to_owned())
-            .or_default()
-            .push_back(fault);
+        state.faults.entry(call.to_owned()).or_default().push_back(fault);
     }
 
     pub(crate) fn finds(&self, what: &str, values: &[Value]) {
-        self.lock()
-            .finds
-            .insert(what.to_owned(), values.iter().cloned().collect());
+        self.lock().finds.insert(what.to_owned(), values.iter().cloned().collect());
     }
 
     pub(crate) fn log(&self) -> Vec<String> {
@@ -103,6 +99,28 @@ impl Fleet {
         let mut state = self.lock();
         state.gone.clear();
         state.faults.clear();
+    }
+
+    /// The process that speaks to the hosts dies: nothing reaches them any more.
+    pub(crate) fn die(&self) {
+        self.lock().dead = true;
+    }
+
+    /// Another process speaks to the hosts.
+    pub(crate) fn revive(&self) {
+        self.lock().dead = false;
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.lock().dead
+    }
+
+    pub(crate) fn reboot(&self, host: &str) {
+        *self.lock().boots.entry(host.to_owned()).or_default() += 1;
+    }
+
+    pub(crate) fn replace(&self, host: &str) {
+        self.lock().replaced.insert(host.to_owned());
     }
 
     /// Returns how often something was really done: `a do x`, `a job y`.
@@ -123,12 +141,12 @@ impl Fleet {
     fn call(&self, host: &str, verb: &str, what: &str) -> Result<i32, ConnError> {
         let call = format!("{host} {verb} {what}");
         let mut state = self.lock();
+        if state.dead {
+            return Err(ConnError::Stopped);
+        }
         state.log.push(call.clone());
         if matches!(verb, "do" | "job") {
-            let written = state
-                .journal
-                .as_ref()
-                .map_or(0, |journal| journal.written().len());
+            let written = state.journal.as_ref().map_or(0, MemoryJournal::len);
             state.sent_after.push((call.clone(), written));
         }
         if state.gone.contains(host) {
@@ -223,7 +241,11 @@ impl Connection for FleetSession {
         let boot = state.boots.get(&self.host).copied().unwrap_or(0);
         Ok(Identity {
             boot_id: format!("boot-{boot}"),
-            machine_id: format!("machine-{}", self.host),
+            machine_id: if state.replaced.contains(&self.host) {
+                format!("new-{}", self.host)
+            } else {
+                format!("machine-{}", self.host)
+            },
             user: "root".to_owned(),
         })
     }
@@ -256,11 +278,7 @@ impl Connection for FleetSession {
                 });
                 found.unwrap_or_else(|| json!(true))
             }
-            "see" => json!(
-                state
-                    .effects
-                    .contains_key(&format!("{} do {what}", self.host))
-            ),
+            "see" => json!(state.effects.contains_key(&format!("{} do {what}", self.host))),
             _ => json!(null),
         };
         Ok(Reply {
@@ -283,6 +301,9 @@ impl Connection for FleetSession {
         let JobCommand::Shell { text, .. } = &job.command else {
             panic!("only shell texts here")
         };
+        if self.fleet.is_dead() {
+            return Err(ConnError::Stopped);
+        }
         let known = self.fleet.lock().jobs.get(job.id.as_str()).copied();
         if let Some(code) = known {
             let call = format!("{} attach {text}", self.host);

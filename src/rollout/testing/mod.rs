@@ -38,6 +38,8 @@ pub(super) struct Kit {
     pub(super) clock: Arc<SimulatedClock>,
     pub(super) journal: MemoryJournal,
     pub(super) previously: Arc<dyn Previously>,
+    /// A journal to write to instead, once.
+    pub(super) mortal: std::sync::Mutex<Option<Box<dyn Journal>>>,
 }
 
 /// What came of a run.
@@ -72,6 +74,7 @@ impl Kit {
             clock: Arc::new(SimulatedClock::new()),
             journal: MemoryJournal::new(),
             previously: Arc::new(NothingBefore),
+            mortal: std::sync::Mutex::new(None),
         }
     }
 
@@ -150,7 +153,8 @@ impl Kit {
             outline: Vec::new(),
             answers: Map::new(),
         };
-        let ended = rollout.run(Box::new(journal.clone()), Vec::new());
+        let writes_to = self.mortal.lock().unwrap().take().unwrap_or_else(|| Box::new(journal.clone()));
+        let ended = rollout.run(writes_to, Vec::new());
         let entries = journal.entries().unwrap();
         let events = entries.iter().filter_map(|entry| match &entry.record {
             Record::Event(event) => Some(event.clone()),

@@ -26,14 +26,19 @@ pub(super) const FILTERS: &[Plugin] = &[
         let text = b.need_text(0)?;
         read_json(&text)
     }),
-    Plugin::new("from_yaml", &["value"], 1, |_, b| match b.value() {
-        Object::Text(text) => read_yaml::one(&text),
-        other => Ok(other),
+    Plugin::new("from_yaml", &["value"], 1, |_, b| {
+        let value = b.value();
+        value
+            .as_text()
+            .map_or(Ok(value.clone()), |text| read_yaml::one(text))
     }),
-    Plugin::new("from_yaml_all", &["value"], 1, |_, b| match b.value() {
-        Object::Text(text) => read_yaml::all(&text).map(Object::list),
-        Object::None => Ok(Object::list(Vec::new())),
-        other => Ok(other),
+    Plugin::new("from_yaml_all", &["value"], 1, |_, b| {
+        let value = b.value();
+        match value.as_text() {
+            Some(text) => read_yaml::all(text).map(Object::list),
+            None if matches!(value, Object::None) => Ok(Object::list(Vec::new())),
+            None => Ok(value),
+        }
     }),
     Plugin::new("to_json", JSON, 1, |r, b| to_json(r, b, Layout::default())),
     Plugin::new("to_nice_json", JSON, 1, |r, b| {

@@ -233,25 +233,22 @@ fn decoded(text: &str) -> String {
 
 fn urlencode(rendering: &Rendering, bound: &Bound) -> Result<Object, Fault> {
     let value = bound.value();
-    let pairs: Vec<(String, Object)> = match &value {
-        Object::Map(map) => {
-            let entries = rendering.entries(map)?.into_iter();
-            let pair = |(key, item): (Key, Object)| Ok((rendering.key_text(&key)?, item));
-            entries.map(pair).collect::<Result<_, Fault>>()?
+    let mut pairs: Vec<(String, Object)> = Vec::new();
+    if let Some(map) = value.as_map() {
+        for (key, item) in rendering.entries(map)? {
+            pairs.push((rendering.key_text(&key)?, item));
         }
-        Object::List(_) | Object::Tuple(_) => {
-            let mut pairs = Vec::new();
-            for pair in rendering.present(&value)? {
-                let pair = rendering.present(&pair)?;
-                let [key, item] = pair.as_slice() else {
-                    return Err(failed("needs pairs"));
-                };
-                pairs.push((rendering.print(key)?, item.clone()));
-            }
-            pairs
+    } else if value.is_list() {
+        for pair in rendering.present(&value)? {
+            let pair = rendering.present(&pair)?;
+            let [key, item] = pair.as_slice() else {
+                return Err(failed("needs pairs"));
+            };
+            pairs.push((rendering.print(key)?, item.clone()));
         }
-        _ => return Ok(Object::from(encoded(&rendering.print(&value)?, false))),
-    };
+    } else {
+        return Ok(Object::from(encoded(&rendering.print(&value)?, false)));
+    }
     let mut parts = Vec::with_capacity(pairs.len());
     for (key, item) in pairs {
         let item = encoded(&rendering.print(&item)?, true);

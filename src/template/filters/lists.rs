@@ -23,9 +23,11 @@ pub(super) const FILTERS: &[Plugin] = &[
     }),
     Plugin::new("count", &["value"], 1, length),
     Plugin::new("first", &["seq"], 1, |r, b| {
-        let first = match b.value() {
-            Object::List(list) => list.get(r, 0),
-            other => r.items(&other)?.into_iter().next(),
+        let value = b.value();
+        let first = if let Object::List(list) = &value {
+            list.get(r, 0)
+        } else {
+            r.items(&value)?.into_iter().next()
         };
         Ok(first.unwrap_or_else(|| nothing("the list is empty: it has no first item")))
     }),
@@ -33,10 +35,10 @@ pub(super) const FILTERS: &[Plugin] = &[
     Plugin::new("join", &["value", "d", "attribute"], 1, join),
     Plugin::new("last", &["seq"], 1, |r, b| {
         let value = b.value();
-        let last = access::item(r, &value, &Object::Int(-1))?;
-        let last = match value {
-            Object::Map(_) => r.items(&value)?.pop(),
-            _ => last,
+        let last = if value.as_map().is_some() {
+            r.items(&value)?.pop()
+        } else {
+            access::item(r, &value, &Object::Int(-1))
         };
         Ok(last.unwrap_or_else(|| nothing("the list is empty: it has no last item")))
     }),
@@ -63,13 +65,14 @@ pub(super) const FILTERS: &[Plugin] = &[
     Plugin::new("random", &["end", "start", "step", "seed"], 1, |r, b| {
         super::super::random::pick(r, b)
     }),
-    Plugin::new("reverse", &["value"], 1, |r, b| match b.value() {
-        Object::Text(text) => Ok(Object::from(text.chars().rev().collect::<String>())),
-        other => {
-            let mut items = r.present(&other)?;
-            items.reverse();
-            Ok(Object::list(items))
+    Plugin::new("reverse", &["value"], 1, |r, b| {
+        let value = b.value();
+        if let Some(text) = value.as_text() {
+            return Ok(Object::from(text.chars().rev().collect::<String>()));
         }
+        let mut items = r.present(&value)?;
+        items.reverse();
+        Ok(Object::list(items))
     }),
     Plugin::new("shuffle", &["mylist", "seed"], 1, |r, b| {
         super::super::random::shuffle(r, b)
@@ -84,15 +87,11 @@ pub(super) const FILTERS: &[Plugin] = &[
     Plugin::new("sum", &["iterable", "attribute", "start"], 1, sum),
     Plugin::new("zip", &["value"], 1, |r, b| zip(r, b, None)).more(),
     Plugin::new("zip_longest", &["value"], 1, |r, b| {
-        let fill = b
+        let own = b
             .named
             .iter()
             .find(|(name, _)| name.as_ref() == "fillvalue");
-        zip(
-            r,
-            b,
-            Some(fill.map_or(Object::None, |(_, value)| value.clone())),
-        )
+        zip(r, b, Some(own.map_or(&Object::None, |(_, value)| value)))
     })
     .more()
     .any_name(),
@@ -134,7 +133,7 @@ fn join(rendering: &Rendering, bound: &Bound) -> Result<Object, Fault> {
         if index > 0 {
             out.push_str(&separator);
         }
-        out.push_str(&rendering.print(&getter.get(rendering, item)?)?);
+        out.push_str(&rendering.print(&getter.get(rendering, item))?);
     }
     Ok(Object::from(out))
 }
@@ -221,7 +220,7 @@ fn sum(rendering: &Rendering, bound: &Bound) -> Result<Object, Fault> {
     let getter = Getter::new(bound.get(1))?;
     let mut total = bound.raw(2).cloned().unwrap_or(Object::Int(0));
     for item in rendering.present(&bound.value())? {
-        let item = getter.get(rendering, &item)?;
+        let item = getter.get(rendering, &item);
         total = operate::operate(rendering, Operator::Add, &total, &item)?;
     }
     Ok(total)
@@ -245,20 +244,19 @@ fn level(
 ) -> Result<(), Fault> {
     super::super::print::check_depth(depth)?;
     for item in rendering.present(value)? {
-        match &item {
-            Object::None if skip => {}
-            Object::Text(text) if skip && matches!(text.as_ref(), "None" | "null") => {}
-            Object::List(_) | Object::Tuple(_) if levels != Some(0) => {
-                let below = levels.map(|levels| levels - 1);
-                level(rendering, &item, below, skip, depth + 1, flat)?;
-            }
-            _ => flat.push(item),
+        let word = item.as_text().map(AsRef::as_ref);
+        let null = matches!(item, Object::None) || matches!(word, Some("None" | "null"));
+        if item.is_list() && levels != Some(0) {
+            let below = levels.map(|levels| levels - 1);
+            level(rendering, &item, below, skip, depth + 1, flat)?;
+        } else if !(null && skip) {
+            flat.push(item);
         }
     }
     Ok(())
 }
 
-fn zip(rendering: &Rendering, bound: &Bound, fill: Option<Object>) -> Result<Object, Fault> {
+fn zip(rendering: &Rendering, bound: &Bound, fill: Option<&Object>) -> Result<Object, Fault> {
     let mut columns = vec![rendering.present(&bound.value())?];
     for other in &bound.rest {
         columns.push(rendering.present(other)?);
@@ -272,7 +270,7 @@ fn zip(rendering: &Rendering, bound: &Bound, fill: Option<Object>) -> Result<Obj
     let mut rows = Vec::new();
     for index in 0..count.unwrap_or(0) {
         let row = columns.iter().map(|column| {
-            let item = column.get(index).or(fill.as_ref());
+            let item = column.get(index).or(fill);
             item.cloned().unwrap_or(Object::None)
         });
         rows.push(Object::Tuple(row.collect()));

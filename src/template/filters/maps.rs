@@ -94,7 +94,7 @@ fn items2dict(rendering: &Rendering, bound: &Bound) -> Result<Object, Fault> {
             let found = map.named(rendering, name);
             found.ok_or_else(|| failed(format!("an item has no `{name}`")))
         };
-        let key = Key::of(rendering, &get(&key_name)?)?;
+        let key = Key::of(&get(&key_name)?)?;
         let value = get(&value_name)?;
         need(&value)?;
         entries.push((key, value));
@@ -113,11 +113,7 @@ fn dictsort(rendering: &Rendering, bound: &Bound) -> Result<Object, Fault> {
     let mut keyed = Vec::new();
     for (key, item) in rendering.entries(&own(bound)?)? {
         let by = if by_value { item.clone() } else { key.object() };
-        let by = match &by {
-            Object::Text(text) if !case_sensitive => Object::from(text.to_lowercase()),
-            _ => by,
-        };
-        keyed.push((by, pair(&key, item)));
+        keyed.push((by.folded(case_sensitive), pair(&key, item)));
     }
     compare::sort(rendering, keyed, bound.flag(3, false)?).map(Object::list)
 }
@@ -164,9 +160,10 @@ fn combine(rendering: &Rendering, bound: &Bound) -> Result<Object, Fault> {
     }
     let mut maps = Vec::new();
     for term in std::iter::once(&bound.value()).chain(&bound.rest) {
-        match term {
-            Object::List(_) | Object::Tuple(_) => maps.extend(rendering.present(term)?),
-            other => maps.push(other.clone()),
+        if term.is_list() {
+            maps.extend(rendering.present(term)?);
+        } else {
+            maps.push(term.clone());
         }
     }
     let mut maps = maps.into_iter();
@@ -251,7 +248,7 @@ fn extract(rendering: &Rendering, bound: &Bound) -> Result<Object, Fault> {
             return Ok(value);
         }
         need(&key)?;
-        let Some(found) = access::item(rendering, &value, &key)? else {
+        let Some(found) = access::item(rendering, &value, &key) else {
             let name = rendering.print(&key)?;
             let mut failure = Failure::new(ErrorKind::Undefined, "");
             failure.message = format!("there is no `{name}` to extract");
@@ -293,19 +290,12 @@ fn rekey(rendering: &Rendering, bound: &Bound) -> Result<Object, Fault> {
         "overwrite" => true,
         _ => return Err(failed("`duplicates` must be error or overwrite")),
     };
-    let items = match bound.value() {
-        Object::Map(map) => rendering
-            .entries(&map)?
-            .into_iter()
-            .map(|(_, item)| item)
-            .collect(),
-        other => rendering.present(&other)?,
-    };
+    let items = rendering.elements(&bound.value())?;
     let rekeyed = Map::new([]);
     for item in items {
         let found = as_map(&item)?.named(rendering, &name);
         let found = found.ok_or_else(|| failed(format!("an item has no `{name}`")))?;
-        let key = Key::of(rendering, &found)?;
+        let key = Key::of(&found)?;
         if !overwrite && rekeyed.contains(&key) {
             return Err(failed(format!("two items have the same `{name}`")));
         }
@@ -321,23 +311,13 @@ pub(crate) fn subelements(
     way: &Object,
     skip_missing: bool,
 ) -> Result<Object, Fault> {
-    let elements = match elements {
-        Object::Map(map) => rendering
-            .entries(map)?
-            .into_iter()
-            .map(|(_, item)| item)
-            .collect(),
-        other => rendering.present(other)?,
-    };
-    let way: Vec<String> = match way {
-        Object::Text(text) => text.split('.').map(str::to_owned).collect(),
-        other => {
-            let parts = rendering.present(other)?;
-            parts
-                .iter()
-                .map(|part| rendering.print(part))
-                .collect::<Result<_, _>>()?
-        }
+    let elements = rendering.elements(elements)?;
+    let way: Vec<String> = if let Some(text) = way.as_text() {
+        text.split('.').map(str::to_owned).collect()
+    } else {
+        let parts = rendering.present(way)?;
+        let printed = parts.iter().map(|part| rendering.print(part));
+        printed.collect::<Result<_, _>>()?
     };
     let mut pairs = Vec::new();
     for element in elements {

@@ -16,13 +16,14 @@ pub(super) const FILTERS: &[Plugin] = &[
     }),
     Plugin::new("ipv4", &["value", "query"], 1, |r, b| asked(r, b, Some(4))),
     Plugin::new("ipv6", &["value", "query"], 1, |r, b| asked(r, b, Some(6))),
-    Plugin::new("ipwrap", &["value", "query"], 1, |r, b| match b.value() {
-        list @ Object::List(_) => {
-            let items = r.present(&list)?.into_iter();
-            let wrapped = items.map(|item| Ok(Object::from(wrapped(&r.print(&item)?))));
-            Ok(Object::list(wrapped.collect::<Result<_, Fault>>()?))
+    Plugin::new("ipwrap", &["value", "query"], 1, |r, b| {
+        let value = b.value();
+        if !value.is_list() {
+            return Ok(Object::from(wrapped(&r.print(&value)?)));
         }
-        other => Ok(Object::from(wrapped(&r.print(&other)?))),
+        let items = r.present(&value)?.into_iter();
+        let wrapped = items.map(|item| Ok(Object::from(wrapped(&r.print(&item)?))));
+        Ok(Object::list(wrapped.collect::<Result<_, Fault>>()?))
     }),
     Plugin::new("nthhost", &["value", "query"], 2, |r, b| {
         let network = Network::parse(&b.printed(r, 0)?);
@@ -58,14 +59,15 @@ impl Network {
                     written: false,
                 });
             }
-            Some(prefix) => match prefix.parse::<u32>() {
-                Ok(prefix) => prefix,
-                Err(_) => {
+            Some(prefix) => {
+                if let Ok(prefix) = prefix.parse::<u32>() {
+                    prefix
+                } else {
                     let mask = u32::from(prefix.parse::<Ipv4Addr>().ok()?);
                     (mask.leading_ones() + mask.trailing_zeros() == 32 || mask == 0)
                         .then(|| mask.leading_ones())?
                 }
-            },
+            }
         };
         (prefix <= width).then_some(Self {
             ip,
@@ -193,6 +195,13 @@ fn answer(network: Network, text: &str, query: &str) -> Result<Option<Object>, F
     let words = |text: String| Some(Object::from(text));
     let whether = |fits: bool| fits.then(|| Object::from(text));
     let own = ip.to_string();
+    let usable = |ip: Option<IpAddr>| {
+        let ip = ip.filter(|_| network.host_bits() > 1);
+        ip.and_then(|ip| words(ip.to_string()))
+    };
+    if let Some(fits) = is_of_class(ip, query) {
+        return Ok(whether(fits));
+    }
     Ok(match query {
         "" => Some(Object::from(text)),
         "address" | "ip" => {
@@ -205,25 +214,10 @@ fn answer(network: Network, text: &str, query: &str) -> Result<Option<Object>, F
         }
         "bool" => Some(Object::Bool(true)),
         "broadcast" => network.broadcast().and_then(|ip| words(ip.to_string())),
-        "first_usable" => network
-            .nth(1)
-            .filter(|_| network.host_bits() > 1)
-            .and_then(|ip| words(ip.to_string())),
-        "last_usable" => network
-            .nth(-2)
-            .filter(|_| network.host_bits() > 1)
-            .and_then(|ip| words(ip.to_string())),
+        "first_usable" => usable(network.nth(1)),
+        "last_usable" => usable(network.nth(-2)),
         "hostmask" | "wildcard" => words(network.at(ones(network.host_bits())).to_string()),
         "int" => Some(Object::Int(i128::try_from(number(ip)).unwrap_or(i128::MAX))),
-        "ipv4" => whether(ip.is_ipv4()),
-        "ipv6" => whether(ip.is_ipv6()),
-        "loopback" | "lo" => whether(ip.is_loopback()),
-        "multicast" => whether(ip.is_multicast()),
-        "link-local" => whether(is_link_local(ip)),
-        "private" => whether(is_private(ip)),
-        "public" => {
-            whether(!(is_private(ip) || ip.is_loopback() || ip.is_multicast() || is_link_local(ip)))
-        }
         "net" => words(network.with_prefix(ip)).filter(|_| network.is_network()),
         "netmask" => words(network.at(network.mask()).to_string()),
         "network" | "network_id" => words(network.at(network.first()).to_string()),
@@ -234,14 +228,8 @@ fn answer(network: Network, text: &str, query: &str) -> Result<Option<Object>, F
             size.and_then(|size| i128::try_from(size).ok())
                 .map(Object::Int)
         }
-        "type" => words(
-            if network.is_network() {
-                "network"
-            } else {
-                "address"
-            }
-            .to_owned(),
-        ),
+        "type" if network.is_network() => words("network".to_owned()),
+        "type" => words("address".to_owned()),
         "version" => Some(Object::Int(if ip.is_ipv4() { 4 } else { 6 })),
         other => {
             if let Ok(index) = other.parse::<i128>() {
@@ -255,6 +243,20 @@ fn answer(network: Network, text: &str, query: &str) -> Result<Option<Object>, F
                 )));
             }
         }
+    })
+}
+
+/// Tells whether an address is of a class; `None` if the question is another one.
+fn is_of_class(ip: IpAddr, query: &str) -> Option<bool> {
+    Some(match query {
+        "ipv4" => ip.is_ipv4(),
+        "ipv6" => ip.is_ipv6(),
+        "loopback" | "lo" => ip.is_loopback(),
+        "multicast" => ip.is_multicast(),
+        "link-local" => is_link_local(ip),
+        "private" => is_private(ip),
+        "public" => !(is_private(ip) || ip.is_loopback() || ip.is_multicast() || is_link_local(ip)),
+        _ => return None,
     })
 }
 

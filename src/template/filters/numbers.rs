@@ -49,7 +49,8 @@ pub(super) const FILTERS: &[Plugin] = &[
         let base = b.float(1, std::f64::consts::E)?;
         Ok(Object::Float(match b.get(1) {
             None => number.ln(),
-            Some(_) if base == 10.0 => number.log10(),
+            Some(base) if base.as_int() == Some(10) => number.log10(),
+            Some(_) if base <= 0.0 => return Err(failed("needs a base above 0")),
             Some(_) => number.ln() / base.ln(),
         }))
     }),
@@ -58,10 +59,11 @@ pub(super) const FILTERS: &[Plugin] = &[
     }),
     Plugin::new("root", &["x", "base"], 1, |_, b| {
         let (number, base) = (b.float(0, 0.0)?, b.float(1, 2.0)?);
-        if number < 0.0 || base == 0.0 {
+        if number < 0.0 || base <= 0.0 {
             return Err(failed("needs a number that is not below 0"));
         }
-        Ok(Object::Float(if base == 2.0 {
+        let square = b.get(1).is_none_or(|base| base.as_int() == Some(2));
+        Ok(Object::Float(if square {
             number.sqrt()
         } else {
             number.powf(1.0 / base)
@@ -72,14 +74,15 @@ pub(super) const FILTERS: &[Plugin] = &[
 
 fn int(_: &Rendering, bound: &Bound) -> Result<Object, Fault> {
     let value = bound.value();
-    let number = match &value {
-        Object::Text(text) => {
-            let base = u32::try_from(bound.int(2, 10)?).unwrap_or(0);
-            python::int(text, base)
-                .or_else(|| python::float(text).and_then(super::super::spec::truncated))
-        }
-        Object::Float(float) => super::super::spec::truncated(*float),
-        other => other.as_int(),
+    let number = if let Some(text) = value.as_text() {
+        let base = u32::try_from(bound.int(2, 10)?).unwrap_or(0);
+        python::int(text, base)
+            .or_else(|| python::float(text).and_then(super::super::spec::truncated))
+    } else {
+        let float = value.as_float();
+        value
+            .as_int()
+            .or_else(|| float.and_then(super::super::spec::truncated))
     };
     let default = || bound.raw(1).cloned().unwrap_or(Object::Int(0));
     Ok(number.map_or_else(default, Object::Int))
@@ -119,7 +122,7 @@ fn file_size(_: &Rendering, bound: &Bound) -> Result<Object, Fault> {
     };
     let binary = bound.flag(1, false)?;
     let base = if binary { 1024.0 } else { 1000.0 };
-    if size == 1.0 {
+    if (1.0..=1.0).contains(&size) {
         return Ok(Object::from("1 Byte"));
     }
     if size < base {

@@ -34,18 +34,19 @@ pub(super) const FILTERS: &[Plugin] = &[
     Plugin::new("normpath", &["path"], 1, |r, b| {
         Ok(Object::from(normal(&b.printed(r, 0)?)))
     }),
-    Plugin::new("path_join", &["paths"], 1, |r, b| match b.value() {
-        Object::Text(text) => Ok(Object::Text(text)),
-        other => {
-            let mut joined = String::new();
-            for part in r.present(&other)? {
-                let Some(part) = part.as_text() else {
-                    return Err(failed(format!("joins texts, not {}", part.described())));
-                };
-                join(&mut joined, part);
-            }
-            Ok(Object::from(joined))
+    Plugin::new("path_join", &["paths"], 1, |r, b| {
+        let value = b.value();
+        if value.as_text().is_some() {
+            return Ok(value);
         }
+        let mut joined = String::new();
+        for part in r.present(&value)? {
+            let Some(part) = part.as_text() else {
+                return Err(failed(format!("joins texts, not {}", part.described())));
+            };
+            join(&mut joined, part);
+        }
+        Ok(Object::from(joined))
     }),
     Plugin::new("relpath", &["path", "start"], 2, |r, b| {
         let (path, start) = (normal(&b.printed(r, 0)?), normal(&b.printed(r, 1)?));

@@ -59,7 +59,7 @@ fn map(rendering: &Rendering, bound: &Bound) -> Result<Object, Fault> {
         let getter = Getter::new(Some(attribute))?
             .with_default(default.filter(|default| !matches!(default, Object::None)));
         for item in rendering.items(&value)? {
-            mapped.push(getter.get(rendering, &item)?);
+            mapped.push(getter.get(rendering, &item));
         }
         return Ok(Object::list(mapped));
     };
@@ -115,7 +115,7 @@ fn chosen(
     };
     let mut kept = Vec::new();
     for item in rendering.items(&value)? {
-        let own = getter.get(rendering, &item)?;
+        let own = getter.get(rendering, &item);
         let holds = match test {
             None => own.truth()?,
             Some(test) => {
@@ -175,7 +175,7 @@ fn groupby(rendering: &Rendering, bound: &Bound) -> Result<Object, Fault> {
         match groups.last_mut() {
             Some((own, _, items)) if compare::equal(rendering, own, &key)? => items.push(item),
             _ => {
-                let shown = getter.get(rendering, &item)?;
+                let shown = getter.get(rendering, &item);
                 groups.push((key, shown, vec![item]));
             }
         }

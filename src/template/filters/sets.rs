@@ -23,7 +23,7 @@ pub(super) const FILTERS: &[Plugin] = &[
     Plugin::new("symmetric_difference", &["a", "b"], 2, |r, b| {
         let (left, right) = both(r, b)?;
         let all = [left.items.as_slice(), right.items.as_slice()].concat();
-        let all = Items::new(r, all);
+        let all = Items::new(all);
         merged(
             r,
             &all,
@@ -33,7 +33,7 @@ pub(super) const FILTERS: &[Plugin] = &[
     Plugin::new("union", &["a", "b"], 2, |r, b| {
         let (left, right) = both(r, b)?;
         let all = [left.items.as_slice(), right.items.as_slice()].concat();
-        merged(r, &Items::new(r, all), |_| Ok(true))
+        merged(r, &Items::new(all), |_| Ok(true))
     }),
     Plugin::new("unique", &["a", "case_sensitive", "attribute"], 1, unique),
 ];
@@ -45,10 +45,10 @@ struct Items {
 }
 
 impl Items {
-    fn new(rendering: &Rendering, items: Vec<Object>) -> Self {
+    fn new(items: Vec<Object>) -> Self {
         let keys = items
             .iter()
-            .map(|item| Key::of(rendering, item))
+            .map(Key::of)
             .collect::<Result<HashSet<Key>, Fault>>();
         Self {
             items,
@@ -57,7 +57,7 @@ impl Items {
     }
 
     fn has(&self, rendering: &Rendering, item: &Object) -> Result<bool, Fault> {
-        if let (Some(keys), Ok(key)) = (&self.keys, Key::of(rendering, item)) {
+        if let (Some(keys), Ok(key)) = (&self.keys, Key::of(item)) {
             return Ok(keys.contains(&key));
         }
         for own in &self.items {
@@ -72,7 +72,7 @@ impl Items {
 fn both(rendering: &Rendering, bound: &Bound) -> Result<(Items, Items), Fault> {
     let items = |index| -> Result<Items, Fault> {
         let items = rendering.present(&bound.object(index))?;
-        Ok(Items::new(rendering, items))
+        Ok(Items::new(items))
     };
     Ok((items(0)?, items(1)?))
 }
@@ -102,7 +102,7 @@ struct Seen {
 
 impl Seen {
     fn is_new(&mut self, rendering: &Rendering, item: &Object) -> Result<bool, Fault> {
-        if let Ok(key) = Key::of(rendering, item) {
+        if let Ok(key) = Key::of(item) {
             return Ok(self.keys.insert(key));
         }
         for own in &self.others {

@@ -48,9 +48,11 @@ pub(super) const FILTERS: &[Plugin] = &[
     Plugin::new("pprint", &["value"], 1, |r, b| {
         r.repr(&b.value()).map(Object::from)
     }),
-    Plugin::new("quote", &["value"], 1, |r, b| match b.value() {
-        Object::None => Ok(Object::from("''")),
-        _ => changed(r, b, shell_quote),
+    Plugin::new("quote", &["value"], 1, |r, b| {
+        if matches!(b.value(), Object::None) {
+            return Ok(Object::from("''"));
+        }
+        changed(r, b, shell_quote)
     }),
     Plugin::new("replace", &["s", "old", "new", "count"], 3, |r, b| {
         let count = python::limit(b.int(3, -1)?);

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::super::arguments::Bound;
 use super::super::failure::{ErrorKind, Failure, Fault, failed};
+use super::super::key::Key;
 use super::super::object::Object;
 use super::super::plugin::Plugin;
 use super::super::rendering::Rendering;
@@ -43,22 +44,27 @@ fn default(_: &Rendering, bound: &Bound) -> Result<Object, Fault> {
         }
     };
     let value = bound.value();
-    match &value {
-        Object::Missing(fault) if fault.kind == ErrorKind::Undefined => Ok(instead()),
-        Object::Missing(_) => Ok(value),
-        present if boolean && !present.truth()? => Ok(instead()),
-        _ => Ok(value),
+    if let Object::Missing(fault) = &value {
+        let undefined = fault.kind == ErrorKind::Undefined;
+        return Ok(if undefined { instead() } else { value });
     }
+    Ok(if boolean && !value.truth()? {
+        instead()
+    } else {
+        value
+    })
 }
 
 /// Reads a truth value as Ansible does: yes, on, true and 1 are true, whatever else is false.
 fn truth(rendering: &Rendering, bound: &Bound) -> Result<Object, Fault> {
     let value = bound.value();
-    let word = match &value {
-        Object::Text(_) | Object::Int(_) | Object::Bool(_) => rendering.print(&value)?,
-        other => return Ok(Object::Bool(other.as_float() == Some(1.0))),
-    };
-    let word = word.to_lowercase();
+    if let Object::Float(number) = value {
+        return Ok(Object::Bool(Key::Float(number) == Key::Int(1)));
+    }
+    if value.as_text().is_none() && value.as_int().is_none() {
+        return Ok(Object::Bool(false));
+    }
+    let word = rendering.print(&value)?.to_lowercase();
     Ok(Object::Bool(
         ["yes", "on", "true", "1"].contains(&word.as_str()),
     ))
@@ -78,7 +84,7 @@ fn mandatory(_: &Rendering, bound: &Bound) -> Result<Object, Fault> {
         (None, None) => "a mandatory variable is not defined".to_owned(),
     };
     let mut failure = Failure::new(ErrorKind::Failed, message);
-    failure.spot = fault.spot.clone();
+    failure.spot.clone_from(&fault.spot);
     Err(failure.fault())
 }
 

@@ -73,7 +73,7 @@ fn subset(rendering: &Rendering, small: &Object, large: &Object) -> Result<Objec
         let items = rendering.present(object)?;
         items
             .iter()
-            .map(|item| Key::of(rendering, item))
+            .map(Key::of)
             .collect::<Result<Vec<Key>, Fault>>()
     };
     let large = keys(large)?;

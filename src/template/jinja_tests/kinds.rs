@@ -44,9 +44,9 @@ pub(super) const TESTS: &[Plugin] = &[
     }),
     Plugin::new("isnan", &["value"], 1, |_, b| is(b, is_nan)),
     Plugin::new("iterable", &["value"], 1, |_, b| {
-        is(b, |v| match v {
-            Object::Special(special) => special.items().is_some(),
-            other => is_sequence(other) || matches!(other, Object::Map(_) | Object::Range(_)),
+        is(b, |v| {
+            let items = v.as_special().and_then(|special| special.items());
+            is_sequence(v) || items.is_some() || matches!(v, Object::Map(_) | Object::Range(_))
         })
     }),
     Plugin::new("lower", &["value"], 1, |r, b| {
@@ -114,10 +114,13 @@ fn whole(bound: &Bound) -> Result<i128, Fault> {
 /// Tells whether a value is defined; one that is missing for another reason stays a failure.
 fn defined(bound: &Bound, wanted: bool) -> Result<Object, Fault> {
     let value = bound.value();
-    match &value {
-        Object::Missing(fault) if fault.kind == ErrorKind::Undefined => Ok(Object::Bool(!wanted)),
-        Object::Missing(fault) => Err(fault.clone()),
-        _ => Ok(Object::Bool(wanted)),
+    let Object::Missing(fault) = &value else {
+        return Ok(Object::Bool(wanted));
+    };
+    if fault.kind == ErrorKind::Undefined {
+        Ok(Object::Bool(!wanted))
+    } else {
+        Err(fault.clone())
     }
 }
 

@@ -36,13 +36,13 @@ pub(super) const TESTS: &[Plugin] = &[
 ];
 
 fn result(bound: &Bound) -> Result<Map, Fault> {
-    match bound.value() {
-        Object::Map(map) => Ok(map),
-        other => Err(failed(format!(
+    let value = bound.value();
+    value.as_map().cloned().ok_or_else(|| {
+        failed(format!(
             "needs what a task registered, not {}",
-            other.described()
-        ))),
-    }
+            value.described()
+        ))
+    })
 }
 
 fn says(rendering: &Rendering, bound: &Bound, name: &str, wanted: bool) -> Result<Object, Fault> {

@@ -120,8 +120,16 @@ fn number(text: &str) -> Option<u64> {
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// A strict version: numbers, and a pre-release that comes before none.
-fn strict(text: &str) -> Result<([u64; 3], bool, char, u64), Fault> {
+/// A strict version: numbers, and a pre-release, which comes before none.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Strict {
+    numbers: [u64; 3],
+    is_release: bool,
+    letter: char,
+    count: u64,
+}
+
+fn strict(text: &str) -> Result<Strict, Fault> {
     let bad = || wrong("strict", text);
     let (numbers, pre) = match text.find(['a', 'b']) {
         Some(at) => text.split_at(at),
@@ -136,13 +144,17 @@ fn strict(text: &str) -> Result<([u64; 3], bool, char, u64), Fault> {
         *slot = number(digits).ok_or_else(bad)?;
     }
     let mut pre = pre.chars();
-    match pre.next() {
-        None => Ok((version, true, ' ', 0)),
-        Some(letter) => {
-            let count = number(pre.as_str()).ok_or_else(bad)?;
-            Ok((version, false, letter, count))
-        }
-    }
+    let letter = pre.next();
+    let count = match letter {
+        None => 0,
+        Some(_) => number(pre.as_str()).ok_or_else(bad)?,
+    };
+    Ok(Strict {
+        numbers: version,
+        is_release: letter.is_none(),
+        letter: letter.unwrap_or(' '),
+        count,
+    })
 }
 
 /// A part of a semantic pre-release; numbers come before words.
@@ -192,8 +204,17 @@ fn semantic(text: &str) -> Result<Semantic, Fault> {
     })
 }
 
-/// A version of PEP 440, without local parts: epoch, release, then pre-, post- and dev-releases in their order.
-fn pep440(text: &str) -> Result<(u64, Vec<u64>, [(i8, u64); 3]), Fault> {
+/// A version of PEP 440, without local parts: epoch, release, then pre-, post- and dev-release in their order.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Pep440 {
+    epoch: u64,
+    release: Vec<u64>,
+    pre: (i8, u64),
+    post: (i8, u64),
+    dev: (i8, u64),
+}
+
+fn pep440(text: &str) -> Result<Pep440, Fault> {
     let bad = || wrong("PEP 440", text);
     let lower = text.trim().to_lowercase();
     let own = lower.strip_prefix('v').unwrap_or(&lower);
@@ -202,31 +223,40 @@ fn pep440(text: &str) -> Result<(u64, Vec<u64>, [(i8, u64); 3]), Fault> {
         Some((epoch, own)) => (number(epoch).ok_or_else(bad)?, own),
         None => (0, own),
     };
-    let end = own
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(own.len());
-    let (release, mut rest) = own.split_at(end);
-    let release = release.trim_end_matches('.');
-    let mut numbers = Vec::new();
-    for digits in release.split('.') {
-        numbers.push(number(digits).ok_or_else(bad)?);
+    let end = own.find(|c: char| !c.is_ascii_digit() && c != '.');
+    let (numbers, rest) = own.split_at(end.unwrap_or(own.len()));
+    let mut release = Vec::new();
+    for digits in numbers.trim_end_matches('.').split('.') {
+        release.push(number(digits).ok_or_else(bad)?);
     }
-    while numbers.len() > 1 && numbers.last() == Some(&0) {
-        numbers.pop();
+    while release.len() > 1 && release.last() == Some(&0) {
+        release.pop();
     }
-    // A dev-release comes before all, a pre-release before the release, a post-release after it.
+    let [pre, post, dev] = suffixes(rest).ok_or_else(bad)?;
+    Ok(Pep440 {
+        epoch,
+        release,
+        // A dev-release alone comes before all pre-releases, and no pre-release after them.
+        pre: match (pre, post, dev) {
+            (Some(pre), _, _) => pre,
+            (None, None, Some(_)) => (-1, 0),
+            (None, _, _) => (3, 0),
+        },
+        post: post.unwrap_or((0, 0)),
+        dev: dev.unwrap_or((1, 0)),
+    })
+}
+
+/// Reads what follows the release: pre-, post- and dev-release.
+fn suffixes(mut rest: &str) -> Option<[Option<(i8, u64)>; 3]> {
     let (mut pre, mut post, mut dev) = (None, None, None);
     while !rest.is_empty() {
         let own = rest.trim_start_matches(['.', '-', '_']);
-        let end = own
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(own.len());
-        let (word, after) = own.split_at(end);
+        let end = own.find(|c: char| !c.is_ascii_alphabetic());
+        let (word, after) = own.split_at(end.unwrap_or(own.len()));
         let after = after.trim_start_matches(['.', '-', '_']);
-        let end = after
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(after.len());
-        let (digits, after) = after.split_at(end);
+        let end = after.find(|c: char| !c.is_ascii_digit());
+        let (digits, after) = after.split_at(end.unwrap_or(after.len()));
         let count = number(digits).unwrap_or(0);
         match word {
             "a" | "alpha" => pre = Some((0, count)),
@@ -235,17 +265,11 @@ fn pep440(text: &str) -> Result<(u64, Vec<u64>, [(i8, u64); 3]), Fault> {
             "post" | "rev" | "r" => post = Some((1, count)),
             "" if rest.starts_with('-') && !digits.is_empty() => post = Some((1, count)),
             "dev" => dev = Some((0, count)),
-            _ => return Err(bad()),
+            _ => return None,
         }
         rest = after;
     }
-    let first = match (pre, post, dev) {
-        (Some(pre), _, _) => pre,
-        (None, None, Some(_)) => (-1, 0),
-        (None, _, _) => (3, 0),
-    };
-    let order = [first, post.unwrap_or((0, 0)), dev.unwrap_or((1, 0))];
-    Ok((epoch, numbers, order))
+    Some([pre, post, dev])
 }
 
 #[cfg(test)]

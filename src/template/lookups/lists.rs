@@ -46,9 +46,10 @@ pub(super) const LOOKUPS: &[Lookup] = &[
 fn level(rendering: &Rendering, terms: &[Object]) -> Result<Vec<Object>, Fault> {
     let mut items = Vec::new();
     for term in terms {
-        match term {
-            Object::List(_) | Object::Tuple(_) => items.extend(rendering.present(term)?),
-            other => items.push(other.clone()),
+        if term.is_list() {
+            items.extend(rendering.present(term)?);
+        } else {
+            items.push(term.clone());
         }
     }
     Ok(items)
@@ -61,14 +62,12 @@ fn flatten(
     flat: &mut Vec<Object>,
 ) -> Result<(), Fault> {
     super::super::print::check_depth(depth)?;
-    match term {
-        Object::List(_) | Object::Tuple(_) => {
-            for item in rendering.present(term)? {
-                flatten(rendering, &item, depth + 1, flat)?;
-            }
+    if term.is_list() {
+        for item in rendering.present(term)? {
+            flatten(rendering, &item, depth + 1, flat)?;
         }
-        Object::None => {}
-        other => flat.push(other.clone()),
+    } else if !matches!(term, Object::None) {
+        flat.push(term.clone());
     }
     Ok(())
 }
@@ -94,9 +93,12 @@ fn columns(call: &Call<'_>) -> Result<Vec<Vec<Object>>, Fault> {
     if call.terms.is_empty() {
         return Err(failed("needs at least one list"));
     }
-    let column = |term: &Object| match term {
-        Object::List(_) | Object::Tuple(_) => call.rendering.present(term),
-        other => Ok(vec![other.clone()]),
+    let column = |term: &Object| {
+        if term.is_list() {
+            call.rendering.present(term)
+        } else {
+            Ok(vec![term.clone()])
+        }
     };
     call.terms.iter().map(column).collect()
 }
@@ -150,14 +152,7 @@ fn subelements(call: &Call<'_>) -> Result<Vec<Object>, Fault> {
     };
     let skip = flags.and_then(|flags| flags.named(rendering, "skip_missing"));
     let skip = skip.map_or(Ok(false), |flag| flag.truth())?;
-    let elements = match elements {
-        Object::Map(map) => rendering
-            .entries(map)?
-            .into_iter()
-            .map(|(_, item)| item)
-            .collect(),
-        other => rendering.present(other)?,
-    };
+    let elements = rendering.elements(elements)?;
     let mut pairs = Vec::new();
     for element in elements {
         let Some(own) = element.as_map() else {
@@ -201,7 +196,7 @@ fn take(rendering: &Rendering, map: &Map, way: &[&str]) -> Option<Object> {
 struct Count {
     start: Option<i128>,
     end: Option<i128>,
-    count: Option<i128>,
+    times: Option<i128>,
     stride: Option<i128>,
     format: Option<String>,
 }
@@ -245,7 +240,7 @@ impl Count {
         match name {
             "start" => self.start = number()?,
             "end" => self.end = number()?,
-            "count" => self.count = number()?,
+            "count" => self.times = number()?,
             "stride" => self.stride = number()?,
             "format" => self.format = Some(value.trim_matches('"').to_owned()),
             _ => return Err(failed(format!("`{name}` is no part of a sequence"))),
@@ -281,7 +276,7 @@ impl Count {
     fn numbers(&self, rendering: &Rendering) -> Result<Vec<Object>, Fault> {
         let start = self.start.unwrap_or(1);
         let mut stride = self.stride.unwrap_or(1);
-        let end = match (self.end, self.count) {
+        let end = match (self.end, self.times) {
             (Some(end), None) => end,
             (None, Some(0)) => return Ok(Vec::new()),
             (None, Some(count)) => start

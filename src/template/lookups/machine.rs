@@ -4,6 +4,7 @@ use super::super::failure::{ErrorKind, Failure, Fault, failed};
 use super::super::object::Object;
 use super::super::password::{self, Method};
 use super::super::python_text;
+use super::super::rendering::Rendering;
 use super::{Call, Lookup, unreachable};
 
 pub(super) const LOOKUPS: &[Lookup] = &[
@@ -87,22 +88,7 @@ fn pipe(call: &Call<'_>, command: &str) -> Result<String, Fault> {
 /// Returns the first of several files that exists.
 fn first_found(call: &Call<'_>) -> Result<Vec<Object>, Fault> {
     let rendering = call.rendering;
-    let list = |value: Option<Object>| -> Result<Vec<String>, Fault> {
-        match value {
-            None | Some(Object::None) => Ok(Vec::new()),
-            Some(Object::Text(text)) => {
-                let parts = text.split([',', ';', ':']).map(str::trim);
-                Ok(parts
-                    .filter(|part| !part.is_empty())
-                    .map(str::to_owned)
-                    .collect())
-            }
-            Some(other) => {
-                let items = rendering.present(&other)?;
-                items.iter().map(|item| rendering.print(item)).collect()
-            }
-        }
-    };
+    let list = |value| names(rendering, value);
     let mut skip = call.flag("skip", false)?;
     let mut candidates = Vec::new();
     let mut pending: Vec<Object> = call.terms.iter().rev().cloned().collect();
@@ -111,21 +97,17 @@ fn first_found(call: &Call<'_>) -> Result<Vec<Object>, Fault> {
         candidates.extend(joined(&list(Some(files.clone()))?, &paths));
     }
     while let Some(term) = pending.pop() {
-        match &term {
-            Object::List(_) | Object::Tuple(_) => {
-                pending.extend(rendering.present(&term)?.into_iter().rev());
+        if term.is_list() {
+            pending.extend(rendering.present(&term)?.into_iter().rev());
+        } else if let Some(map) = term.as_map() {
+            let files = list(map.named(rendering, "files"))?;
+            candidates.extend(joined(&files, &list(map.named(rendering, "paths"))?));
+            if let Some(flag) = map.named(rendering, "skip") {
+                skip = flag.truth()?;
             }
-            Object::Map(map) => {
-                let files = list(map.named(rendering, "files"))?;
-                candidates.extend(joined(&files, &list(map.named(rendering, "paths"))?));
-                if let Some(flag) = map.named(rendering, "skip") {
-                    skip = flag.truth()?;
-                }
-            }
-            other => {
-                let paths = list(call.option("paths").cloned())?;
-                candidates.extend(joined(&[rendering.print(other)?], &paths));
-            }
+        } else {
+            let paths = list(call.option("paths").cloned())?;
+            candidates.extend(joined(&[rendering.print(&term)?], &paths));
         }
     }
     let outside = rendering.templater.outside();
@@ -142,6 +124,22 @@ fn first_found(call: &Call<'_>) -> Result<Vec<Object>, Fault> {
         "none of these files was found: {}",
         candidates.join(", ")
     )))
+}
+
+/// Returns names that are given as a list, or as one text with commas between.
+fn names(rendering: &Rendering, value: Option<Object>) -> Result<Vec<String>, Fault> {
+    match value {
+        None | Some(Object::None) => Ok(Vec::new()),
+        Some(Object::Text(text)) => {
+            let parts = text.split([',', ';', ':']).map(str::trim);
+            let named = parts.filter(|part| !part.is_empty());
+            Ok(named.map(str::to_owned).collect())
+        }
+        Some(other) => {
+            let items = rendering.present(&other)?;
+            items.iter().map(|item| rendering.print(item)).collect()
+        }
+    }
 }
 
 fn joined(files: &[String], paths: &[String]) -> Vec<String> {

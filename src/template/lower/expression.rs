@@ -8,7 +8,7 @@ use minijinja::machinery::ast::{self, BinOpKind, CallArg, CompareOpKind, Expr, U
 use super::super::arguments::Signature;
 use super::super::plugin::Plugin;
 use super::super::tree::{
-    Argument, Comparison, Constant, Expression, Form, Handing, Operator, Span,
+    Argument, Choice, Comparison, Constant, Expression, Filter, Form, Handing, Operator, Span, Test,
 };
 use super::super::{filters, jinja_tests, literal, lookups};
 use super::Lower;
@@ -42,42 +42,10 @@ impl Lower<'_> {
                 of(span, Form::Constant(self.constant(&constant.value, span)))
             }
             Expr::Slice(slice) => self.slice_of(slice),
-            Expr::UnaryOp(unary) => {
-                let inner = self.boxed(&unary.expr);
-                // `x not in y` has a span that begins before it; what matters is what is negated.
-                let span = inner.span;
-                match unary.op {
-                    UnaryOpKind::Not => of(span, Form::Not(inner)),
-                    UnaryOpKind::Neg => of(self.span(unary.span()), Form::Negate(inner)),
-                }
-            }
+            Expr::UnaryOp(unary) => self.unary(unary),
             Expr::BinOp(binary) => self.binary(binary.op, &binary.left, &binary.right),
-            Expr::Compare(compare) => {
-                let first = self.boxed(&compare.expr);
-                let rest: Vec<_> = compare
-                    .ops
-                    .iter()
-                    .map(|op| (comparison(op.op), self.expression(&op.expr)))
-                    .collect();
-                let span = rest
-                    .iter()
-                    .fold(first.span, |span, (_, right)| span.to(right.span));
-                of(span, Form::Compare(first, rest))
-            }
-            Expr::IfExpr(choice) => {
-                let then = self.boxed(&choice.true_expr);
-                let test = self.boxed(&choice.test_expr);
-                let otherwise = choice.false_expr.as_ref().map(|other| self.boxed(other));
-                let span = then.span.to(test.span);
-                of(
-                    span,
-                    Form::Choose {
-                        test,
-                        then,
-                        otherwise,
-                    },
-                )
-            }
+            Expr::Compare(compare) => self.compare(compare),
+            Expr::IfExpr(choice) => self.choice(choice),
             Expr::Filter(filter) => self.filter(self.span(filter.span()), filter),
             Expr::Test(test) => self.test(self.span(test.span()), test),
             Expr::GetAttr(access) => {
@@ -107,6 +75,40 @@ impl Lower<'_> {
                 of(self.span(map.span()), Form::Map(entries))
             }
         }
+    }
+
+    fn unary(&mut self, unary: &ast::Spanned<ast::UnaryOp<'_>>) -> Expression {
+        let inner = self.boxed(&unary.expr);
+        match unary.op {
+            // `x not in y` has a span that begins before it; what matters is what is negated.
+            UnaryOpKind::Not => of(inner.span, Form::Not(inner)),
+            UnaryOpKind::Neg => of(self.span(unary.span()), Form::Negate(inner)),
+        }
+    }
+
+    fn compare(&mut self, compare: &ast::Compare<'_>) -> Expression {
+        let first = self.boxed(&compare.expr);
+        let mut span = first.span;
+        let mut rest = Vec::with_capacity(compare.ops.len());
+        for op in &compare.ops {
+            let right = self.expression(&op.expr);
+            span = span.to(right.span);
+            rest.push((comparison(op.op), right));
+        }
+        of(span, Form::Compare(first, rest))
+    }
+
+    fn choice(&mut self, choice: &ast::IfExpr<'_>) -> Expression {
+        let then = self.expression(&choice.true_expr);
+        let test = self.expression(&choice.test_expr);
+        let otherwise = choice.false_expr.as_ref();
+        let choice = Choice {
+            otherwise: otherwise.map(|other| self.expression(other)),
+            test,
+            then,
+        };
+        let span = choice.then.span.to(choice.test.span);
+        of(span, Form::Choose(Box::new(choice)))
     }
 
     fn boxed(&mut self, expression: &Expr<'_>) -> Box<Expression> {
@@ -185,7 +187,7 @@ impl Lower<'_> {
 
     /// Lowers a filter; one without a value filters the text of a block.
     pub(super) fn filter(&mut self, span: Span, filter: &ast::Filter<'_>) -> Expression {
-        let value = filter.expr.as_ref().map(|value| self.boxed(value));
+        let value = filter.expr.as_ref().map(|value| self.expression(value));
         let arguments = self.arguments(&filter.args);
         let name = self.place(filter.name);
         let whole = value.as_ref().map_or(span, |value| value.span.to(span));
@@ -194,19 +196,17 @@ impl Lower<'_> {
             return of(whole, Form::Constant(Constant::None));
         };
         self.check_call(plugin, "filter", name, &arguments);
-        of(
-            whole,
-            Form::Filter {
-                plugin,
-                name,
-                value,
-                arguments,
-            },
-        )
+        let filter = Filter {
+            plugin,
+            name,
+            value,
+            arguments,
+        };
+        of(whole, Form::Filter(Box::new(filter)))
     }
 
     fn test(&mut self, span: Span, test: &ast::Test<'_>) -> Expression {
-        let value = self.boxed(&test.expr);
+        let value = self.expression(&test.expr);
         let arguments = self.arguments(&test.args);
         let name = self.place(test.name);
         let whole = value.span.to(span);
@@ -215,14 +215,12 @@ impl Lower<'_> {
             return of(whole, Form::Constant(Constant::None));
         };
         self.check_call(plugin, "test", name, &arguments);
-        of(
-            whole,
-            Form::Test {
-                plugin,
-                value,
-                arguments,
-            },
-        )
+        let test = Test {
+            plugin,
+            value,
+            arguments,
+        };
+        of(whole, Form::Test(Box::new(test)))
     }
 
     /// Lowers a call.

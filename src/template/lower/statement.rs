@@ -30,14 +30,7 @@ impl Lower<'_> {
                 self.statements(&choice.true_body),
                 self.statements(&choice.false_body),
             ),
-            Stmt::WithBlock(with) => {
-                let mut assignments = Vec::new();
-                for (target, value) in &with.assignments {
-                    let value = self.expression(value);
-                    assignments.push((self.target(target), value));
-                }
-                Statement::With(assignments, self.statements(&with.body))
-            }
+            Stmt::WithBlock(with) => self.with(with),
             Stmt::Set(set) => {
                 let value = self.expression(&set.expr);
                 Statement::Set(self.target(&set.target), value)
@@ -69,13 +62,8 @@ impl Lower<'_> {
                 self.import(self.span(import.span()), &import.expr, names)
             }
             Stmt::FromImport(import) => {
-                let mut parts = Vec::new();
-                for (name, alias) in &import.names {
-                    let own = identifier(name);
-                    let here = self.new_name(alias.as_ref().unwrap_or(name));
-                    parts.push((own, here));
-                }
-                self.import(self.span(import.span()), &import.expr, Names::Parts(parts))
+                let parts = self.parts(&import.names);
+                self.import(self.span(import.span()), &import.expr, parts)
             }
             Stmt::Macro(definition) => {
                 let name: Arc<str> = definition.name.into();
@@ -90,6 +78,24 @@ impl Lower<'_> {
             Stmt::Break(_) => Statement::Break,
             Stmt::Do(call) => Statement::Do(self.call(&call.call, self.span(call.call.span()))),
         });
+    }
+
+    fn with(&mut self, with: &ast::WithBlock<'_>) -> Statement {
+        let mut assignments = Vec::with_capacity(with.assignments.len());
+        for (target, value) in &with.assignments {
+            let value = self.expression(value);
+            assignments.push((self.target(target), value));
+        }
+        Statement::With(assignments, self.statements(&with.body))
+    }
+
+    fn parts(&mut self, names: &[(Expr<'_>, Option<Expr<'_>>)]) -> Names {
+        let mut parts = Vec::with_capacity(names.len());
+        for (name, alias) in names {
+            let here = self.new_name(alias.as_ref().unwrap_or(name));
+            parts.push((identifier(name), here));
+        }
+        Names::Parts(parts)
     }
 
     fn output(&mut self, expression: &Expr<'_>) -> Expression {

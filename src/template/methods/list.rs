@@ -29,10 +29,11 @@ pub(super) const TUPLE_METHODS: &[Plugin] = &[
 ];
 
 fn own(bound: &Bound) -> Result<List, Fault> {
-    match bound.value() {
-        Object::List(list) => Ok(list),
-        other => Err(failed(format!("{} is no list", other.described()))),
-    }
+    let value = bound.value();
+    let Object::List(list) = value else {
+        return Err(failed(format!("{} is no list", value.described())));
+    };
+    Ok(list)
 }
 
 fn append(_: &Rendering, bound: &Bound) -> Result<Object, Fault> {

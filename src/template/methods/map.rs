@@ -26,14 +26,15 @@ pub(super) const METHODS: &[Plugin] = &[
 ];
 
 fn own(bound: &Bound) -> Result<Map, Fault> {
-    match bound.value() {
-        Object::Map(map) => Ok(map),
-        other => Err(failed(format!("{} is no map", other.described()))),
-    }
+    let value = bound.value();
+    let Object::Map(map) = value else {
+        return Err(failed(format!("{} is no map", value.described())));
+    };
+    Ok(map)
 }
 
-fn key(rendering: &Rendering, bound: &Bound) -> Result<Key, Fault> {
-    Key::of(rendering, &bound.object(1))
+fn key(bound: &Bound) -> Result<Key, Fault> {
+    Key::of(&bound.object(1))
 }
 
 fn clear(_: &Rendering, bound: &Bound) -> Result<Object, Fault> {
@@ -46,7 +47,7 @@ fn copy(_: &Rendering, bound: &Bound) -> Result<Object, Fault> {
 }
 
 fn get(rendering: &Rendering, bound: &Bound) -> Result<Object, Fault> {
-    let found = own(bound)?.get(rendering, &key(rendering, bound)?);
+    let found = own(bound)?.get(rendering, &key(bound)?);
     Ok(found.unwrap_or_else(|| bound.object(2)))
 }
 
@@ -74,7 +75,7 @@ fn values(rendering: &Rendering, bound: &Bound) -> Result<Object, Fault> {
 }
 
 fn pop(rendering: &Rendering, bound: &Bound) -> Result<Object, Fault> {
-    let removed = own(bound)?.remove(rendering, &key(rendering, bound)?);
+    let removed = own(bound)?.remove(rendering, &key(bound)?);
     removed
         .or_else(|| bound.raw(2).cloned())
         .ok_or_else(|| failed("the map has no such key"))
@@ -91,7 +92,7 @@ fn popitem(rendering: &Rendering, bound: &Bound) -> Result<Object, Fault> {
 }
 
 fn setdefault(rendering: &Rendering, bound: &Bound) -> Result<Object, Fault> {
-    let (map, key) = (own(bound)?, key(rendering, bound)?);
+    let (map, key) = (own(bound)?, key(bound)?);
     if let Some(found) = map.get(rendering, &key) {
         return Ok(found);
     }

@@ -117,17 +117,25 @@ pub(super) const METHODS: &[Plugin] = &[
     }),
     Plugin::new("rsplit", &["text", "sep", "maxsplit"], 1, |_, b| {
         let (text, separator) = (b.need_text(0)?, b.text(1)?);
-        texts(python::rsplit(&text, separator.as_deref(), b.int(2, -1)?)?)
+        Ok(texts(python::rsplit(
+            &text,
+            separator.as_deref(),
+            b.int(2, -1)?,
+        )?))
     }),
     Plugin::new("rstrip", &["text", "chars"], 1, |_, b| {
         strip(b, python::Side::Right)
     }),
     Plugin::new("split", &["text", "sep", "maxsplit"], 1, |_, b| {
         let (text, separator) = (b.need_text(0)?, b.text(1)?);
-        texts(python::split(&text, separator.as_deref(), b.int(2, -1)?)?)
+        Ok(texts(python::split(
+            &text,
+            separator.as_deref(),
+            b.int(2, -1)?,
+        )?))
     }),
     Plugin::new("splitlines", &["text", "keepends"], 1, |_, b| {
-        texts(python::lines(&b.need_text(0)?, b.flag(1, false)?))
+        Ok(texts(python::lines(&b.need_text(0)?, b.flag(1, false)?)))
     }),
     Plugin::new("startswith", &["text", "prefix"], 2, |r, b| {
         begins(r, b, |text, part| text.starts_with(part))
@@ -154,8 +162,8 @@ fn absent() -> Fault {
     failed("the text does not hold that part")
 }
 
-fn texts(parts: Vec<String>) -> Result<Object, Fault> {
-    Ok(Object::list(parts.into_iter().map(Object::from).collect()))
+fn texts(parts: Vec<String>) -> Object {
+    Object::list(parts.into_iter().map(Object::from).collect())
 }
 
 fn three(before: &str, separator: &str, after: &str) -> Object {

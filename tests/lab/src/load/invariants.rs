@@ -200,12 +200,13 @@ mod tests {
         }
     }
 
+    type Shards<'a> = &'a [(&'a str, &'a [&'a str])];
+    type Case<'a> = (&'a [&'a str], Shards<'a>, bool, &'a [&'a str]);
+
     #[test]
     fn each_invariant_is_broken_by_its_own_fault_and_by_no_other() {
         let two: &[(&str, &[&str])] = &[("s1", &["P1", "P2"])];
         let one: &[(&str, &[&str])] = &[("s1", &["P1"])];
-        type Shards<'a> = &'a [(&'a str, &'a [&'a str])];
-        type Case<'a> = (&'a [&'a str], Shards<'a>, bool, &'a [&'a str]);
         let cases: &[Case<'_>] = &[
             (&[], two, false, &[]),
             (&["P2"], two, false, &[]),

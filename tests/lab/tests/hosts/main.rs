@@ -7,6 +7,7 @@
 
 mod bench;
 mod boot;
+mod cluster;
 mod crash;
 mod faults;
 mod harness;
@@ -27,6 +28,7 @@ fn main() {
     let cases = [
         bench::cases(),
         boot::cases(),
+        cluster::cases(),
         crash::cases(),
         faults::cases(),
         machine::cases(),
