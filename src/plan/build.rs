@@ -190,7 +190,9 @@ impl Build<'_> {
                     let planned = self.play(play)?;
                     Some(PlannedEntry::Play(Box::new(planned)))
                 }
-                Entry::Bracket(around) => Some(PlannedEntry::Bracket(self.around(around))),
+                Entry::Bracket(around) => {
+                    Some(PlannedEntry::Bracket(Box::new(self.around(around))))
+                }
             })
             .collect()
     }

@@ -53,10 +53,10 @@ impl Plan {
         let (came, went) = (missing_in(&is, &was), missing_in(&was, &is));
         let mut text = String::new();
         if !came.is_empty() {
-            text.push_str(&format!(": came {}", fold(&came)));
+            text.extend([": came ", &fold(&came)]);
         }
         if !went.is_empty() {
-            text.push_str(&format!(": went {}", fold(&went)));
+            text.extend([": went ", &fold(&went)]);
         }
         if came.is_empty() && went.is_empty() {
             text.push_str(": in another order");

@@ -56,7 +56,7 @@ pub enum PlannedEntry {
     /// A play.
     Play(Box<PlannedPlay>),
     /// A bracket around plays.
-    Bracket(PlannedAround),
+    Bracket(Box<PlannedAround>),
 }
 
 /// A bracket around plays.

@@ -14,7 +14,7 @@ pub struct TagSelection {
 }
 
 /// The tags that mean something to the selection itself.
-pub const SPECIAL: [&str; 5] = ["all", "always", "never", "tagged", "untagged"];
+pub(super) const SPECIAL: [&str; 5] = ["all", "always", "never", "tagged", "untagged"];
 
 impl TagSelection {
     /// Makes a selection of what `--tags` and `--skip-tags` name.

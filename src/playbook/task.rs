@@ -95,6 +95,10 @@ impl Task {
 
 /// What a task does.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one in each task, which lies behind an Arc"
+)]
 pub enum Action {
     /// Runs a module.
     Module {
@@ -141,6 +145,10 @@ pub struct Include {
 
 /// What a dynamic include loads.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one in each task, which lies behind an Arc"
+)]
 pub enum Included {
     /// A file of tasks.
     Tasks {

@@ -149,18 +149,16 @@ fn public_role<'s>(task: &Task, survey: &Survey<'s>) -> Option<&'s RoleUse> {
         return None;
     };
     let blocks = survey.blocks.iter().map(|(block, _)| *block);
-    let inside = blocks.filter(|block| block.id.is_within(&task.id));
-    inside
-        .filter_map(|block| match &block.context.level {
-            Level::Role(used) => Some(used.as_ref()),
-            Level::Playbook
-            | Level::Play
-            | Level::Block
-            | Level::Include
-            | Level::Protection
-            | Level::Task => None,
-        })
-        .next()
+    let mut inside = blocks.filter(|block| block.id.is_within(&task.id));
+    inside.find_map(|block| match &block.context.level {
+        Level::Role(used) => Some(used.as_ref()),
+        Level::Playbook
+        | Level::Play
+        | Level::Block
+        | Level::Include
+        | Level::Protection
+        | Level::Task => None,
+    })
 }
 
 impl Names<'_> {

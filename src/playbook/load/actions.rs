@@ -137,7 +137,7 @@ impl Load<'_> {
             local: false,
         };
         match &node.data {
-            Data::Map(entries) => written.entries = entries.clone(),
+            Data::Map(entries) => written.entries.clone_from(entries),
             Data::Null => {}
             Data::Str(_) => self.text_form(&mut written, node)?,
             Data::Int(_) | Data::Float(_) | Data::Bool(_) => written.bare = Some(node.clone()),
@@ -219,9 +219,12 @@ impl Load<'_> {
         };
         if pairs.is_empty() {
             // The text as it was written, so that positions inside it stay true.
-            written.bare = bare.map(|bare| match bare.trim() == text.trim() {
-                true => node.clone(),
-                false => Node::new(Data::Str(bare), node.loc.clone()),
+            written.bare = bare.map(|bare| {
+                if bare.trim() == text.trim() {
+                    node.clone()
+                } else {
+                    Node::new(Data::Str(bare), node.loc.clone())
+                }
             });
             return Some(());
         }
@@ -261,7 +264,7 @@ impl Load<'_> {
     pub(super) fn module_arguments(
         &mut self,
         spec: &'static ModuleSpec,
-        written: Written,
+        written: &Written,
         context: &Context,
     ) -> Node {
         let mut entries = written.entries.clone();
@@ -272,7 +275,7 @@ impl Load<'_> {
                     let name = argument.to_owned();
                     entries.insert(0, (Key { name, loc }, bare.clone()));
                 }
-                None => self.bare_text(&written, bare),
+                None => self.bare_text(written, bare),
             }
         }
         for (key, value) in module_defaults(spec, context) {

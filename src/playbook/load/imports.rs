@@ -18,13 +18,13 @@ impl Load<'_> {
         &mut self,
         own: Own,
         scope: Scope,
-        written: Written,
+        written: &Written,
         place: &Place,
     ) -> Option<Item> {
         let context = place.level(Level::Block, own.keywords.clone());
         let inner = place.within(&context);
         let (kind, block) = if builtin_name(&written.name) == "import_tasks" {
-            let file = self.task_file_argument(&written)?;
+            let file = self.task_file_argument(written)?;
             (BlockKind::Tasks, self.imported_tasks(&file, &inner)?)
         } else {
             if place.handlers {
@@ -32,8 +32,8 @@ impl Load<'_> {
                 self.problem(problem.hint("use `include_tasks`"));
                 return None;
             }
-            let asked = self.role_arguments(&written)?;
-            (BlockKind::Role, self.imported_role(asked, &inner)?)
+            let asked = self.role_arguments(written)?;
+            (BlockKind::Role, self.imported_role(&asked, &inner)?)
         };
         Some(Item::Block(Arc::new(Block {
             id: place.id.clone(),
@@ -63,7 +63,7 @@ impl Load<'_> {
         Some(self.task_file(&path, &file.loc, place))
     }
 
-    fn imported_role(&mut self, asked: Asked, place: &Place) -> Option<Vec<Item>> {
+    fn imported_role(&mut self, asked: &Asked, place: &Place) -> Option<Vec<Item>> {
         let name = self.static_name(&asked.name, "include_role")?;
         let files = [
             &asked.files.tasks,
@@ -84,7 +84,7 @@ impl Load<'_> {
             }
             None => true,
         };
-        let items = self.role_of(&name, &asked, public, place)?;
+        let items = self.role_of(&name, asked, public, place)?;
         Some(vec![Item::Block(items)])
     }
 

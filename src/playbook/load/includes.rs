@@ -156,7 +156,7 @@ impl Load<'_> {
         node: &Node,
         own: Own,
         indivisible: bool,
-        written: Written,
+        written: &Written,
         place: &Place,
     ) -> Option<Item> {
         let others: Vec<&str> = node
@@ -180,7 +180,7 @@ impl Load<'_> {
             }
         }
         let (what, apply) = if builtin_name(&written.name) == "include_tasks" {
-            let file = self.task_file_argument(&written)?;
+            let file = self.task_file_argument(written)?;
             let apply = written.entries.iter().find(|(key, _)| key.name == "apply");
             (
                 Included::Tasks { file },
@@ -192,7 +192,7 @@ impl Load<'_> {
                 self.problem(problem.hint("use `include_tasks`"));
                 return None;
             }
-            let asked = self.role_arguments(&written)?;
+            let asked = self.role_arguments(written)?;
             let what = Included::Role {
                 name: asked.name,
                 files: asked.files,

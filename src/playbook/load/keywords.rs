@@ -176,19 +176,16 @@ impl Load<'_> {
         for (key, _) in left {
             let word = key.name.as_str();
             let width = word.chars().count();
-            let problem = match words::instead(word) {
-                Some(hint) => {
-                    let message = format!("the keyword `{word}` is outside the subset");
-                    Problem::at(&key.loc, message).hint(hint)
-                }
-                None => {
-                    let message = format!("unknown keyword `{word}` of {object}");
-                    let mut problem = Problem::at(&key.loc, message);
-                    problem.hint = words::hint(word, &known.concat());
-                    problem
-                }
+            let instead = words::instead(word);
+            let message = match instead {
+                Some(_) => format!("the keyword `{word}` is outside the subset"),
+                None => format!("unknown keyword `{word}` of {object}"),
             };
-            self.problem(problem.width(width));
+            let mut problem = Problem::at(&key.loc, message).width(width);
+            problem.hint = instead
+                .map(str::to_owned)
+                .or_else(|| words::hint(word, &known.concat()));
+            self.problem(problem);
         }
     }
 }

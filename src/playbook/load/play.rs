@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::place::Place;
 use super::playbooks::Over;
 use super::protection::Around;
+use super::roles::flat;
 use super::typed::{Entry, shown};
 use super::{Load, PlayParts, words};
 use crate::modules::spec::is_template;
-use crate::playbook::{Level, OnFailure, Play, Prompt};
+use crate::playbook::{Item, Level, OnFailure, Play, Prompt, RoleUse, Task};
 use crate::yaml::{Data, Fields, Key, Node, Problem};
 
 const ORDERS: &[&str] = &[
@@ -20,6 +21,18 @@ const ORDERS: &[&str] = &[
 ];
 const STRATEGIES: &[&str] = &["linear", "free"];
 const PROMPT: &[&str] = &["name", "prompt", "default", "private", "confirm", "unsafe"];
+
+/// A play's tasks, and what its roles bring.
+#[derive(Debug)]
+struct Sections {
+    gate: Vec<Item>,
+    roles: Vec<Item>,
+    pre_tasks: Vec<Item>,
+    tasks: Vec<Item>,
+    post_tasks: Vec<Item>,
+    handlers: Vec<Arc<Task>>,
+    uses: Vec<Arc<RoleUse>>,
+}
 
 impl Load<'_> {
     /// Reads a play.
@@ -40,6 +53,7 @@ impl Load<'_> {
         over.put_on(&mut keywords);
         let context = place.level(Level::Play, keywords);
         let inner = place.within(&context);
+        self.play = PlayParts::default();
         let serial = self.serial(fields.take("serial"));
         let order = self.choice(fields.take("order"), ORDERS);
         let order_by = self.text(fields.take("order_by"));
@@ -53,30 +67,9 @@ impl Load<'_> {
         let point_of_no_return = self.text(fields.take("point_of_no_return"));
         let guards = self.guards(fields.take("guards"), &inner);
         let brackets = self.brackets(fields, &inner, Around::Play);
-        let gate = self.list(fields.take("gate"));
-        let gate = self.items(gate, &inner.child("gate").protected());
-        // Roles first, since what they bring comes before what the play says itself.
-        self.play = PlayParts::default();
-        let list = self.list(fields.take("roles"));
-        let roles = self.roles(list, &inner.child("roles"));
-        let mut handlers = std::mem::take(&mut self.play.handlers);
-        let list = self.list(fields.take("handlers"));
-        let mut at_handlers = inner.child("handlers");
-        at_handlers.handlers = true;
-        at_handlers.object = "a handler";
-        let own = self.items(list, &at_handlers);
-        handlers.extend(self.flat(own));
-        let mut section = |load: &mut Self, name: &'static str| {
-            let list = load.list(fields.take(name));
-            load.items(list, &inner.child(name))
-        };
-        let pre_tasks = section(self, "pre_tasks");
-        let tasks = section(self, "tasks");
-        let post_tasks = section(self, "post_tasks");
+        let sections = self.sections(fields, &inner);
         let known = [words::SHARED, words::PLAY];
         self.unknown_keywords(fields.left(), "a play", &known);
-        let parts = std::mem::take(&mut self.play);
-        handlers.extend(parts.handlers);
         Some(Arc::new(Play {
             id: place.id.clone(),
             loc,
@@ -90,13 +83,13 @@ impl Load<'_> {
             gather_facts,
             vars_files,
             vars_prompt,
-            pre_tasks,
-            roles,
-            tasks,
-            post_tasks,
-            handlers,
-            role_uses: parts.uses,
-            gate,
+            pre_tasks: sections.pre_tasks,
+            roles: sections.roles,
+            tasks: sections.tasks,
+            post_tasks: sections.post_tasks,
+            handlers: sections.handlers,
+            role_uses: sections.uses,
+            gate: sections.gate,
             guards,
             brackets,
             max_fail_percentage,
@@ -104,6 +97,40 @@ impl Load<'_> {
             force_handlers,
             point_of_no_return,
         }))
+    }
+
+    /// Takes a play's tasks. What gate and brackets bring comes first, then the roles, so that what the play says itself
+    /// and what its tasks import stand behind them.
+    fn sections(&mut self, fields: &mut Fields<'_>, inner: &Place) -> Sections {
+        let list = self.list(fields.take("gate"));
+        let gate = self.items(list, &inner.child("gate").protected());
+        let brought = std::mem::take(&mut self.play.handlers);
+        let list = self.list(fields.take("roles"));
+        let roles = self.roles(list, &inner.child("roles"));
+        let mut handlers = std::mem::replace(&mut self.play.handlers, brought);
+        let list = self.list(fields.take("handlers"));
+        let mut at_handlers = inner.child("handlers");
+        at_handlers.handlers = true;
+        at_handlers.object = "a handler";
+        handlers.extend(flat(&self.items(list, &at_handlers)));
+        let mut section = |load: &mut Self, name: &'static str| {
+            let list = load.list(fields.take(name));
+            load.items(list, &inner.child(name))
+        };
+        let pre_tasks = section(self, "pre_tasks");
+        let tasks = section(self, "tasks");
+        let post_tasks = section(self, "post_tasks");
+        let parts = std::mem::take(&mut self.play);
+        handlers.extend(parts.handlers);
+        Sections {
+            gate,
+            roles,
+            pre_tasks,
+            tasks,
+            post_tasks,
+            handlers,
+            uses: parts.uses,
+        }
     }
 
     /// Takes the pattern of a play's hosts.

@@ -158,14 +158,13 @@ impl Load<'_> {
         let inner = place.within(&context);
         let hosts = self.text(fields.take("hosts"));
         let guards = self.guards(fields.take("guards"), &inner);
-        let bracket = match fields.take("bracket") {
-            Some((_, node)) => self.bracket(node, &inner.child("bracket"), Around::Plays),
-            None => {
-                let problem = Problem::at(&loc, "`plays` needs a `bracket` to go around them");
-                self.problem(problem);
-                None
-            }
-        };
+        let bracket = fields.take("bracket").map(|(_, node)| node);
+        if bracket.is_none() {
+            let problem = Problem::at(&loc, "`plays` needs a `bracket` to go around them");
+            self.problem(problem);
+        }
+        let bracket =
+            bracket.and_then(|node| self.bracket(node, &inner.child("bracket"), Around::Plays));
         let plays = fields.take("plays");
         let known = [words::SHARED, words::NARROWER, AROUND];
         self.unknown_keywords(fields.left(), "a bracket around plays", &known);

@@ -206,18 +206,14 @@ impl Load<'_> {
         let from = choice.tasks_from.as_deref().unwrap_or("main");
         let stem = from.rsplit_once('.').map_or(from, |(stem, _)| stem);
         let (mut problems, mut chosen) = (Vec::new(), None);
-        match specs.as_map() {
-            Some(entries) => {
-                for (key, node) in entries {
-                    let spec = ArgumentSpec::read(&key.name, node, &mut problems);
-                    if key.name == stem {
-                        chosen = spec;
-                    }
-                }
-            }
-            None => {
-                let message = format!("`argument_specs` must be a map, not {}", specs.kind());
-                problems.push(Problem::at(&specs.loc, message));
+        if specs.as_map().is_none() {
+            let message = format!("`argument_specs` must be a map, not {}", specs.kind());
+            problems.push(Problem::at(&specs.loc, message));
+        }
+        for (key, node) in specs.as_map().unwrap_or_default() {
+            let spec = ArgumentSpec::read(&key.name, node, &mut problems);
+            if key.name == stem {
+                chosen = spec;
             }
         }
         self.problems.extend(problems);

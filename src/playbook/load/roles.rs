@@ -321,7 +321,7 @@ impl Load<'_> {
             let mut place = inner.child("handlers");
             place.handlers = true;
             let items = self.task_file(file, &tree.used.loc, &place);
-            let handlers = self.flat(items);
+            let handlers = flat(&items);
             self.play.handlers.extend(handlers);
         }
         if let Some(file) = &role.tasks {
@@ -343,18 +343,18 @@ impl Load<'_> {
             point_of_no_return: None,
         }))
     }
+}
 
-    /// Returns the handlers in a list; static imports dissolve.
-    pub(super) fn flat(&mut self, items: Vec<Item>) -> Vec<Arc<Task>> {
-        let mut handlers = Vec::new();
-        for item in items {
-            match item {
-                Item::Task(task) => handlers.push(task),
-                Item::Block(block) => handlers.extend(self.flat(block.block.clone())),
-            }
+/// Returns the handlers in a list; static imports dissolve.
+pub(super) fn flat(items: &[Item]) -> Vec<Arc<Task>> {
+    let mut handlers = Vec::new();
+    for item in items {
+        match item {
+            Item::Task(task) => handlers.push(Arc::clone(task)),
+            Item::Block(block) => handlers.extend(flat(&block.block)),
         }
-        handlers
     }
+    handlers
 }
 
 /// Makes the step that checks a role's arguments, if it has a table of them.

@@ -100,11 +100,11 @@ pub(super) fn join(parts: &[String]) -> String {
     text
 }
 
+/// What a line holds: pairs, and the bare text that is left.
+pub(super) type Line = (Vec<(String, String)>, Option<String>);
+
 /// Reads `key=value` pairs; what is no pair, or has a key that `takes` refuses, is the bare text that is left.
-pub(super) fn pairs(
-    text: &str,
-    takes: impl Fn(&str) -> bool,
-) -> Result<(Vec<(String, String)>, Option<String>), &'static str> {
+pub(super) fn pairs(text: &str, takes: impl Fn(&str) -> bool) -> Result<Line, &'static str> {
     let (mut found, mut bare) = (Vec::new(), Vec::new());
     for part in split(text)? {
         match at_equals_sign(&part) {

@@ -82,12 +82,12 @@ impl Load<'_> {
             "import_tasks" | "import_role" => {
                 self.refuse(node, OF_STEPS, &written);
                 self.refuse(node, &["loop", "register", "listen"], &written);
-                self.import(own, scope, written, place)
+                self.import(own, scope, &written, place)
             }
             "include_tasks" | "include_role" => {
                 self.refuse(node, OF_STEPS, &written);
                 self.refuse_scope(node, &written, &["guards", "bracket", "brackets"]);
-                self.include(node, own, scope.indivisible, written, place)
+                self.include(node, own, scope.indivisible, &written, place)
             }
             "import_playbook" => {
                 let problem = written.problem("a playbook is imported beside plays, not by a task");
@@ -109,7 +109,7 @@ impl Load<'_> {
                     &written,
                     &["indivisible", "guards", "bracket", "brackets"],
                 );
-                self.module(own, written, place)
+                self.module(own, &written, place)
             }
         }
     }
@@ -124,7 +124,7 @@ impl Load<'_> {
         self.taken_scope(fields, &place.within(&context))
     }
 
-    fn module(&mut self, own: Own, written: Written, place: &Place) -> Option<Item> {
+    fn module(&mut self, own: Own, written: &Written, place: &Place) -> Option<Item> {
         let spec = self.loader.specs.find(&written.name)?;
         let name = written.name.clone();
         let context = place.level(Level::Task, own.keywords.clone());

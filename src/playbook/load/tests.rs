@@ -343,3 +343,24 @@ fn a_literal_include_keeps_its_action_for_the_run() {
     assert_eq!(playbook.includes.len(), 1);
     assert_eq!(playbook.sources.len(), 2);
 }
+
+#[test]
+fn roles_of_a_gate_bring_their_variables_and_handlers() {
+    let playbook = load(&[
+        (
+            "site.yml",
+            "- hosts: all\n  gate: [ { import_role: { name: r } } ]\n  handlers: [ { name: own, debug: } ]\n",
+        ),
+        ("roles/r/tasks/main.yml", "- debug:\n"),
+        ("roles/r/handlers/main.yml", "- name: h\n  debug:\n"),
+    ])
+    .unwrap();
+    let play = playbook.plays().next().unwrap();
+    let names: Vec<&str> = play
+        .handlers
+        .iter()
+        .map(|handler| handler.title())
+        .collect();
+    assert_eq!(names, ["own", "h"]);
+    assert_eq!(play.role_uses.len(), 1);
+}
