@@ -54,10 +54,6 @@ fn collect(top: &Path, directory: &Path, files: &mut Vec<PathBuf>) -> io::Result
     Ok(())
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "a build script speaks to cargo on its output"
-)]
 fn report(path: &Path) {
     println!("cargo::rerun-if-changed={}", path.display());
 }

@@ -3,6 +3,8 @@
 //! Each directory of `tests/fixtures/inventory` holds an inventory and `expected.json`: what `ansible-inventory` of
 //! ansible-core 2.19 printed for it (`--list`, `--graph`), and what its patterns selected.
 
+#![cfg(test)]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

@@ -41,9 +41,20 @@ const EDGES: &[(&str, &[&str])] = &[
     ("std::time::SystemTime", &["clock"]),
 ];
 
+/// Files and directories that are compiled for unit tests alone; their rooms say so by `#[cfg(test)]`.
+const TEST_FILES: &[&str] = &["tests", "testing", "trials"];
+
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
+        let stem = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if TEST_FILES.contains(&stem.as_str()) {
+            continue;
+        }
         if path.is_dir() {
             sources(&path, found);
         } else if path.extension().is_some_and(|end| end == "rs") {

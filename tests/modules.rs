@@ -5,6 +5,8 @@
 mod case;
 #[path = "modules/controller.rs"]
 mod controller;
+#[path = "modules/differential.rs"]
+mod differential;
 #[path = "modules/host.rs"]
 mod host;
 #[path = "modules/run.rs"]
@@ -47,7 +49,17 @@ fn run_all(shell: Shell) {
             .into_owned();
         for (index, document) in text.split("\n---\n").enumerate() {
             count += 1;
-            if let Err(problem) = run::case(&module, document, shell) {
+            let start = std::time::Instant::now();
+            let ran = run::case(&module, document, shell);
+            let took = start.elapsed().as_millis();
+            if took > 500 {
+                println!(
+                    "{module} {} took {took} ms under {}",
+                    index + 1,
+                    shell.name()
+                );
+            }
+            if let Err(problem) = ran {
                 let name = path.file_name().unwrap().to_string_lossy().into_owned();
                 failures.push(format!(
                     "{module}/{name} ({}, {}): {problem}",
@@ -79,4 +91,42 @@ fn every_case_holds_under_bash() {
 #[test]
 fn every_case_holds_under_busybox() {
     run_all(Shell::Busybox);
+}
+
+#[test]
+#[ignore = "needs ansible-core: ANSIBLE_PLAYBOOK=/path/to/ansible-playbook cargo test --test modules -- --ignored"]
+fn ansible_does_the_same() {
+    let playbook =
+        std::env::var("ANSIBLE_PLAYBOOK").unwrap_or_else(|_| "ansible-playbook".to_owned());
+    let mut all = Vec::new();
+    for path in cases() {
+        let module = path
+            .parent()
+            .unwrap()
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        let named = |index: usize| {
+            index
+                + 1
+                + if stem == module {
+                    0
+                } else {
+                    100 * (1 + stem.len() % 7)
+                }
+        };
+        for (index, document) in text.split("\n---\n").enumerate() {
+            all.push((module.clone(), named(index), document.to_owned()));
+        }
+    }
+    let differences = differential::compare(&playbook, &all);
+    assert!(
+        differences.is_empty(),
+        "{} differ\n\n{}",
+        differences.len(),
+        differences.join("\n\n")
+    );
 }

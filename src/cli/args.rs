@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     max_term_width = 100,
     arg_required_else_help = true
 )]
-pub struct Cli {
+pub(super) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(super) command: Command,
@@ -138,6 +138,7 @@ pub(super) struct Showing {
 }
 
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of the command line")]
 pub(super) struct Apply {
     /// The playbook, such as roles/arangodb/upgrade.yml; shipped ones need not be on disk
     pub(super) playbook: String,

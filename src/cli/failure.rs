@@ -29,6 +29,25 @@ pub enum ExitCode {
     Partial = 8,
 }
 
+impl ExitCode {
+    /// Returns the code of a number; one that is not in the table is a failure.
+    pub fn from_number(number: u8) -> Self {
+        let all = [
+            Self::Done,
+            Self::Usage,
+            Self::Failed,
+            Self::Stopped,
+            Self::Unreachable,
+            Self::Locked,
+            Self::Interrupted,
+            Self::Owed,
+            Self::Partial,
+        ];
+        let found = all.into_iter().find(|code| *code as u8 == number);
+        found.unwrap_or(Self::Failed)
+    }
+}
+
 /// Why a command did not do what it was asked, ready to be shown.
 #[derive(Debug, Clone)]
 pub struct Failure {

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use similar::TextDiff;
 
 use crate::events::{
-    ByHand, Counts, Event, EventKind, GateTime, GuardValue, PlayOutline, Recap, Sink, StepOutcome,
-    StepResult,
+    BracketRef, ByHand, Counts, Event, EventKind, GateTime, GuardValue, PlayOutline, Recap, Sink,
+    StepOutcome, StepResult,
 };
 
 /// What is shown of a run.
@@ -129,6 +129,10 @@ fn words(event: &Event, wanted: Wanted) -> Option<(&'static str, String)> {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "`words` names every kind; each of its parts knows only its own"
+)]
 fn run(kind: &EventKind) -> Option<(&'static str, String)> {
     Some(match kind {
         EventKind::RunStarted {
@@ -172,11 +176,7 @@ fn run(kind: &EventKind) -> Option<(&'static str, String)> {
         } => {
             let mut text = format!("exit code {exit_code}");
             for bracket in owed {
-                let _ = write!(
-                    text,
-                    "\nstill owed or held: {} {}",
-                    bracket.name, bracket.object
-                );
+                let _ = write!(text, "\nstill owed or held: {}", title(bracket));
             }
             let _ = write!(text, "\n{}", recap_text(recap));
             ("done", text)
@@ -242,52 +242,13 @@ fn hands(by_hand: &[ByHand]) -> String {
     text
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "`words` names every kind; each of its parts knows only its own"
+)]
 fn step(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> {
     Some(match kind {
-        EventKind::StepFinished {
-            step,
-            name,
-            label,
-            delegated_to,
-            outcome,
-            ignored,
-            attempts,
-            took_ms,
-            result,
-        } => {
-            let word = match outcome {
-                StepOutcome::Ok => "ok",
-                StepOutcome::Changed => "changed",
-                StepOutcome::Skipped { .. } if wanted.verbosity < 2 => return None,
-                StepOutcome::Skipped { .. } => "skipped",
-                StepOutcome::Failed => "failed",
-                StepOutcome::Unreachable => "unreachable",
-                StepOutcome::InDoubt => "in doubt",
-            };
-            let host = delegated_to
-                .as_ref()
-                .map_or(step.host.clone(), |to| format!("{} -> {to}", step.host));
-            let label = label
-                .as_ref()
-                .map(|label| format!(" [{label}]"))
-                .unwrap_or_default();
-            let tries = if *attempts > 1 {
-                format!(", {attempts} tries")
-            } else {
-                String::new()
-            };
-            let took = if *took_ms >= 1000 || *attempts > 1 {
-                format!(" ({}{tries})", seconds(*took_ms))
-            } else {
-                String::new()
-            };
-            let ignored = if *ignored { " (ignored)" } else { "" };
-            let text = format!(
-                "{host}: {name}{label}{took}{ignored}{}",
-                details(outcome, result, wanted)
-            );
-            (word, text)
-        }
+        EventKind::StepFinished { .. } => return finished(kind, wanted),
         EventKind::SubStepStarted { step, name } => ("part", format!("{}: {name}", step.host)),
         EventKind::StepWaited { step, saw, .. } => ("waiting", format!("{}: {saw}", step.host)),
         EventKind::JobReattached { step, job } => (
@@ -318,6 +279,59 @@ fn step(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> {
     })
 }
 
+fn finished(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> {
+    let EventKind::StepFinished {
+        step,
+        name,
+        label,
+        delegated_to,
+        outcome,
+        ignored,
+        attempts,
+        took_ms,
+        result,
+    } = kind
+    else {
+        return None;
+    };
+    let word = match outcome {
+        StepOutcome::Ok => "ok",
+        StepOutcome::Changed => "changed",
+        StepOutcome::Skipped { .. } if wanted.verbosity < 2 => return None,
+        StepOutcome::Skipped { .. } => "skipped",
+        StepOutcome::Failed => "failed",
+        StepOutcome::Unreachable => "unreachable",
+        StepOutcome::InDoubt => "in doubt",
+    };
+    let to = delegated_to.as_ref().map(|to| format!(" -> {to}"));
+    let label = label.as_ref().map(|label| format!(" [{label}]"));
+    let took = match (*attempts, *took_ms) {
+        (0 | 1, 0..1000) => String::new(),
+        (0 | 1, took) => format!(" ({})", seconds(took)),
+        (attempts, took) => format!(" ({}, {attempts} tries)", seconds(took)),
+    };
+    let text = format!(
+        "{}{}: {name}{}{took}{}{}",
+        step.host,
+        to.unwrap_or_default(),
+        label.unwrap_or_default(),
+        if *ignored { " (ignored)" } else { "" },
+        details(outcome, result, wanted)
+    );
+    Some((word, text))
+}
+
+/// Fields that tell a person nothing about a failure that its line does not say.
+const PLAIN: [&str; 7] = [
+    "attempts",
+    "changed",
+    "delta",
+    "end",
+    "failed",
+    "start",
+    "unreachable",
+];
+
 /// Returns what a finished step tells beyond its name.
 fn details(outcome: &StepOutcome, result: &StepResult, wanted: Wanted) -> String {
     let mut text = String::new();
@@ -329,7 +343,7 @@ fn details(outcome: &StepOutcome, result: &StepResult, wanted: Wanted) -> String
         let _ = write!(text, "{}{}", if bad { "\n" } else { ": " }, result.message);
     }
     for (key, value) in &result.fields {
-        let shown = bad || wanted.verbosity >= 1;
+        let shown = wanted.verbosity >= 1 || (bad && !PLAIN.contains(&key.as_str()));
         let plain = value
             .as_str()
             .map_or_else(|| value.to_string(), str::to_owned);
@@ -360,6 +374,10 @@ fn details(outcome: &StepOutcome, result: &StepResult, wanted: Wanted) -> String
     text
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "`words` names every kind; each of its parts knows only its own"
+)]
 fn watching(kind: &EventKind) -> Option<(&'static str, String)> {
     Some(match kind {
         EventKind::GateStarted { time, batch, .. } => ("gate", gate(*time, *batch)),
@@ -395,11 +413,18 @@ fn gate(time: GateTime, batch: u32) -> String {
     }
 }
 
-fn bracket(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> {
-    let title = |bracket: &crate::events::BracketRef| match bracket.object.as_str() {
+fn title(bracket: &BracketRef) -> String {
+    match bracket.object.as_str() {
         "" => bracket.name.clone(),
         object => format!("{} ({object})", bracket.name),
-    };
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "`words` names every kind; each of its parts knows only its own"
+)]
+fn bracket(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> {
     Some(match kind {
         EventKind::BracketFound { bracket, found } if wanted.verbosity >= 1 => {
             ("found", format!("{}: {found}", title(bracket)))
@@ -426,6 +451,10 @@ fn bracket(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> {
     })
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "`words` names every kind; each of its parts knows only its own"
+)]
 fn other(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> {
     Some(match kind {
         EventKind::RestPointReached { before, .. } if wanted.verbosity >= 2 => {
@@ -433,6 +462,9 @@ fn other(kind: &EventKind, wanted: Wanted) -> Option<(&'static str, String)> {
         }
         EventKind::ApprovalAsked { name, note } => {
             ("approval", format!("asked for: {name}: {note}"))
+        }
+        EventKind::ApprovalGiven { name, by } if by == "beforehand" => {
+            ("approval", format!("given beforehand: {name}"))
         }
         EventKind::ApprovalGiven { name, by } => ("approval", format!("given: {name}, by {by}")),
         EventKind::ApprovalRefused { name, why } => {
@@ -533,10 +565,11 @@ mod tests {
             StepResult::default(),
         );
         assert_eq!(describe(&skipped, none), "");
-        let fields = serde_json::json!({"rc": 3, "stderr": "a\nb\n"})
-            .as_object()
-            .cloned()
-            .unwrap();
+        let fields =
+            serde_json::json!({"rc": 3, "stderr": "a\nb\n", "failed": true, "delta": "0:00:01"})
+                .as_object()
+                .cloned()
+                .unwrap();
         let failed = finished(
             StepOutcome::Failed,
             5,

@@ -9,8 +9,10 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
+use super::args::Sources;
 use super::embedded;
-use crate::{inventory, playbook, template};
+use crate::yaml::Problem;
+use crate::{inventory, playbook, rollout, template};
 
 /// What was read of the environment when the program started.
 #[derive(Debug, Clone, Default)]
@@ -82,10 +84,6 @@ impl Machine {
     }
 
     /// Writes a file atomically: under another name, synced, renamed.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that renames: the directory is synced after it"
-    )]
     pub(super) fn write_file(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
         let directory = path
             .parent()
@@ -126,6 +124,10 @@ fn clean(path: &str) -> &str {
 }
 
 /// Says why a file could not be had, in words.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds of another library, of which only some matter here"
+)]
 pub(super) fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),
@@ -283,6 +285,66 @@ impl template::Outside for Machine {
                 String::from_utf8_lossy(&output.stderr).trim()
             ))
         }
+    }
+}
+
+/// The machine as the engine's desk.
+#[derive(Debug)]
+pub(super) struct MachineDesk {
+    machine: Machine,
+    sources: Sources,
+}
+
+impl MachineDesk {
+    pub(super) fn new(machine: &Machine, sources: &Sources) -> Self {
+        Self {
+            machine: machine.clone(),
+            sources: sources.clone(),
+        }
+    }
+
+    fn below(&self, directory: &str, prefix: &str, found: &mut Vec<String>) {
+        for name in playbook::Files::list(&self.machine, directory) {
+            let path = playbook::join(directory, &name);
+            let shown = format!("{prefix}{name}");
+            match playbook::Files::kind(&self.machine, &path) {
+                Some(playbook::FileKind::Directory) => {
+                    self.below(&path, &format!("{shown}/"), found)
+                }
+                Some(playbook::FileKind::File) => found.push(shown),
+                None => {}
+            }
+        }
+    }
+}
+
+impl rollout::Desk for MachineDesk {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        Machine::read_file(path)
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        playbook::Files::kind(&self.machine, path).is_some()
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<String>, String> {
+        let mut found = Vec::new();
+        self.below(path, "", &mut found);
+        found.sort();
+        Ok(found)
+    }
+
+    fn mode(&self, path: &str) -> Option<u32> {
+        let found = fs::metadata(path).ok()?;
+        Some(found.permissions().mode() & 0o7777)
+    }
+
+    fn write(&self, path: &str, content: &[u8]) -> Result<(), String> {
+        Machine::write_file(Path::new(path), content, 0o644).map_err(|error| reason(&error))
+    }
+
+    fn inventory(&self) -> Result<inventory::Inventory, Vec<Problem>> {
+        inventory::Inventory::load(&self.sources.inventory, &self.machine)
     }
 }
 

@@ -3,13 +3,17 @@
 //! The only room that reads the environment, prints, and knows where files are.
 
 mod args;
+mod asking;
 mod commands;
 mod embedded;
 pub mod failure;
+mod interrupt;
 mod lines;
 mod machine;
 mod output;
+mod prepared;
 mod progress;
+mod sessions;
 mod settings;
 
 use clap::Parser as _;
@@ -37,6 +41,10 @@ pub fn run() -> u8 {
 }
 
 /// Shows what the parser says: help and version are data, the rest is bad usage.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kinds of another library, of which only some matter here"
+)]
 fn usage(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -59,7 +67,10 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Man => commands::manual::man()?,
         Command::Check(arguments) => commands::check::run(&arguments, &machine)?,
         Command::Init(arguments) => commands::init::run(&arguments)?,
-        Command::Apply(_) | Command::Plan(_) | Command::Preflight(_) | Command::Exec(_) => {}
+        Command::Apply(arguments) => return commands::apply::run(&arguments, &machine),
+        Command::Preflight(arguments) => return commands::apply::preflight(&arguments, &machine),
+        Command::Plan(arguments) => commands::plan::run(&arguments, &machine)?,
+        Command::Exec(arguments) => return commands::exec::run(&arguments, &machine),
     }
     Ok(ExitCode::Done)
 }

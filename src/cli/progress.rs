@@ -148,12 +148,11 @@ impl Sink for LiveView {
     }
 
     fn on_progress(&mut self, progress: &Progress) -> io::Result<()> {
-        if let Progress::Saw { step, what } = progress {
-            if let Some(bar) = self.hosts.get(&step.host) {
-                if let Some(host) = self.state.hosts.get(&step.host) {
-                    bar.set_message(format!("{} ({what})", doing(host)));
-                }
-            }
+        if let Progress::Saw { step, what } = progress
+            && let (Some(bar), Some(host)) =
+                (self.hosts.get(&step.host), self.state.hosts.get(&step.host))
+        {
+            bar.set_message(format!("{} ({what})", doing(host)));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::args::Sources;
 use super::failure::Failure;
 use super::machine::Machine;
-use crate::inventory::{HostName, Inventory, Kind};
+use crate::inventory::{HostName, Inventory, Kind, Limit};
 use crate::modules;
 use crate::modules::spec::Specs;
 use crate::playbook::Loader;
@@ -49,6 +49,18 @@ pub(super) fn limited(
     }
     let limit = inventory.limit(&sources.limit.join(","), machine)?;
     Ok(limit.apply(inventory, &all))
+}
+
+/// Returns what `--limit` says, if it says anything.
+pub(super) fn limit(
+    inventory: &Inventory,
+    sources: &Sources,
+    machine: &Machine,
+) -> Result<Option<Limit>, Failure> {
+    if sources.limit.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(inventory.limit(&sources.limit.join(","), machine)?))
 }
 
 /// Writes a value as people read it.

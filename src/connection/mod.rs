@@ -4,17 +4,41 @@
 //! one for tests. Never retries a thing that may have had an effect: a [`ConnError`] says when it broke, and `rollout`
 //! decides. Called by `modules` (through their context), by guards and by `cli` for `exec`.
 
+mod becoming;
+mod calls;
+mod dial;
 mod error;
+mod files;
+mod framing;
 pub mod http;
 mod job;
+mod jobs;
+mod local;
+mod shell;
+mod shells;
+mod ssh;
+mod streams;
+mod target;
+mod transport;
+#[cfg(test)]
+mod trials;
+mod tunnel;
 mod user;
+mod waiting;
+mod watching;
 
 use std::fmt::Debug;
+use std::os::fd::BorrowedFd;
 
 use crate::clock::{Clock, Deadline, Stop};
 
 pub use error::ConnError;
 pub use job::{Attached, End, Job, JobCommand, JobEnd, JobId, JobOutput, OnDeadline};
+pub use ssh::Handshakes;
+pub use target::{
+    Auth, HostKeyCheck, HostKeys, KeyFile, Kind, Surroundings, Target, Timeouts, open,
+};
+pub use tunnel::Door;
 pub use user::{Become, BecomeMethod};
 
 /// What bounds a call: a deadline on a clock, and the operator's stop flag.
@@ -101,7 +125,12 @@ pub struct Endpoint {
 }
 
 /// A byte stream through a host, closed when dropped. Reads and writes honour the deadline it was opened with.
-pub trait Stream: std::io::Read + std::io::Write + Send + Debug {}
+pub trait Stream: std::io::Read + std::io::Write + Send + Debug {
+    /// Returns the socket behind it, which a tunnel needs to wait on both of its ends; a test's stream may have none.
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
 
 /// A session to one host. Belongs to one thread at a time.
 pub trait Connection: Send + Debug {
@@ -135,6 +164,16 @@ pub trait Connection: Send + Debug {
         limit: Limit<'_>,
         watch: &mut dyn FnMut(&JobOutput<'_>),
     ) -> Result<Attached, ConnError>;
+
+    /// Removes what ended jobs left on the host; jobs that still run keep theirs, and fenced ones stay fenced.
+    fn forget(
+        &mut self,
+        _user: Option<&Become>,
+        _ids: &[JobId],
+        _limit: Limit<'_>,
+    ) -> Result<(), ConnError> {
+        Ok(())
+    }
 
     /// Puts a file on the host, atomically.
     fn put(

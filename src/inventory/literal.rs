@@ -401,10 +401,8 @@ mod tests {
         value(text, &Loc::start(&Source::new("t", text))).to_value()
     }
 
-    /// The values were printed by the INI plugin of ansible-core 2.19.
-    #[test]
-    fn values_are_python_literals_or_text() {
-        let cases = [
+    fn numbers_and_words() -> Vec<(&'static str, Value)> {
+        vec![
             ("22", json!(22)),
             ("-5", json!(-5)),
             ("+5", json!(5)),
@@ -428,6 +426,11 @@ mod tests {
             ("yes", json!("yes")),
             ("None", json!(null)),
             ("...", json!("...")),
+        ]
+    }
+
+    fn texts_and_collections() -> Vec<(&'static str, Value)> {
+        vec![
             ("'text'", json!("text")),
             ("'a' \"b\"", json!("ab")),
             (r"'a\tb\x41\u00e4\101\q'", json!("a\tbAäA\\q")),
@@ -468,8 +471,16 @@ mod tests {
             ("0x_1", json!(1)),
             ("1_", json!("1_")),
             ("\t5", json!(5)),
-        ];
-        for (text, expected) in cases {
+        ]
+    }
+
+    /// The values were printed by the INI plugin of ansible-core 2.19.
+    #[test]
+    fn values_are_python_literals_or_text() {
+        for (text, expected) in numbers_and_words()
+            .into_iter()
+            .chain(texts_and_collections())
+        {
             assert_eq!(read(text), expected, "{text}");
         }
         let deep = "[".repeat(10_000);

@@ -171,21 +171,33 @@ impl Loading<'_> {
             let Some((host, is_new)) = self.add_host(&name, loc, group) else {
                 continue;
             };
-            // A port beside the name counts only where the host is named first, as in Ansible.
-            if let Some(port) = port.filter(|_| is_new) {
-                let key = Key {
-                    name: "ansible_port".to_owned(),
-                    loc: loc.clone(),
-                };
-                self.set_host_var(
-                    host,
-                    key,
-                    Node::new(Data::Int(i64::from(port)), loc.clone()),
-                );
+            if let Some(port) = port {
+                self.set_port(host, is_new, port, loc);
             }
             hosts.push(host);
         }
         hosts
+    }
+
+    /// Sets the port that stands beside a name: it counts only where the host is named first, as in Ansible.
+    fn set_port(&mut self, host: HostId, is_new: bool, port: u16, loc: &Loc) {
+        let value = Data::Int(i64::from(port));
+        if is_new {
+            let key = Key {
+                name: "ansible_port".to_owned(),
+                loc: loc.clone(),
+            };
+            return self.set_host_var(host, key, Node::new(value, loc.clone()));
+        }
+        let Some(host) = self.inventory.host(host) else {
+            return;
+        };
+        let known = host.vars.find("ansible_port").map(|(_, node)| &node.data);
+        if known != Some(&value) {
+            let message = format!("this port is not used: `{}` was named before", host.name);
+            let problem = Problem::at(loc, message).hint(format!("set ansible_port={port}"));
+            self.inventory.warnings.push(problem);
+        }
     }
 
     /// Adds a host by its name to a group; tells whether it is new.
@@ -253,12 +265,11 @@ impl Loading<'_> {
             Data::Str(text) => text.trim().parse().ok(),
             Data::Null | Data::Bool(_) | Data::Float(_) | Data::Seq(_) | Data::Map(_) => None,
         };
-        match number {
-            Some(number) => group.priority = number,
-            None => {
-                let message = "ansible_group_priority must be a whole number";
-                self.problems.push(Problem::at(&value.loc, message));
-            }
+        if let Some(number) = number {
+            group.priority = number;
+        } else {
+            let message = "ansible_group_priority must be a whole number";
+            self.problems.push(Problem::at(&value.loc, message));
         }
     }
 
@@ -337,6 +348,7 @@ pub(super) fn small(number: usize) -> u32 {
 mod tests {
     use super::super::testing::MemoryFiles;
     use super::*;
+    use proptest::prelude::*;
 
     fn shown(problem: &Problem) -> String {
         let loc = problem
@@ -457,7 +469,7 @@ mod tests {
                     "vars/group_vars/all.yml:1:11 values in a vault are not supported in this version",
                     "vars/group_vars/all.yml:2:10 unknown tag `!nope`",
                     "vars/host_vars/h1.yml:1:1 a file of variables must be a map of variables, not a list",
-                    "vars/host_vars/h2/x.yml:2:1 this is no YAML: did not find expected node content \
+                    "vars/host_vars/h2/x.yml:1:5 this is no YAML: did not find expected node content \
                      [while parsing a flow node]",
                 ],
             ),
@@ -494,7 +506,7 @@ mod tests {
         let files = files.output("./s --list", 0, "no json: [", "");
         let found = load(&["s"], &files).unwrap_err();
         assert!(
-            found[0].starts_with("s --list:2:1 this is no YAML"),
+            found[0].starts_with("s --list:1:11 this is no YAML"),
             "{found:?}"
         );
     }
@@ -522,7 +534,7 @@ mod tests {
         let files = MemoryFiles::new([
             (
                 "hosts",
-                "h1 pass=a#b my-var=1\n[with-dash]\nh1\n[same]\nsame\n",
+                "h1 pass=a#b my-var=1\nh2 my-var=1\n[with-dash]\nh1:2222\n[same]\nsame:22\n[other]\nsame:22\n",
             ),
             ("group_vars/wbe.yml", "- not read\n"),
             ("group_vars/same.yml", "mode: 0644\n"),
@@ -541,10 +553,14 @@ mod tests {
                  (put it in quotes)",
                 "hosts:1:10 all from this `#` on is a comment \
                  (put a value with `#` in quotes, or a space before it)",
-                "hosts:2:2 group name `with-dash` is no valid name of a variable \
+                "hosts:2:4 `my-var` is no name that a template can use (use letters, digits and `_`)",
+                "hosts:3:2 group name `with-dash` is no valid name of a variable \
                  (in templates write groups['with-dash'])",
+                "hosts:4:1 this port is not used: `h1` was named before (set ansible_port=2222)",
             ]
         );
+        let h1 = inventory.host_json("h1", None).unwrap();
+        assert_eq!(h1, serde_json::json!({"pass": "a"}));
         let mut later = inventory.clone();
         let error = later.group_by("h1", "wbe", &[]).unwrap_err();
         assert_eq!(
@@ -568,5 +584,20 @@ mod tests {
         let all = inventory.group(0).unwrap();
         let (_, ntp) = all.vars.find("ntp").unwrap();
         assert_eq!(ntp.inside(1, 3).to_string(), "hosts:3:10");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_inventory_makes_it_panic(
+            text in "(\\[|\\]|:|children|vars|hosts|\n|a|b|all| |=|\\[1:3\\]|'|\"|#|\\{|\\}|,|1){0,30}"
+        ) {
+            for path in ["hosts", "hosts.yml", "hosts.json"] {
+                drop(load(&[path], &MemoryFiles::new([(path, text.as_str())])));
+            }
+            let script = MemoryFiles::new([("s", "#!/bin/sh")]).output("./s --list", 0, &text, "");
+            drop(load(&["s"], &script));
+        }
     }
 }

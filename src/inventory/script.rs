@@ -204,12 +204,11 @@ fn from_meta(loading: &mut Loading<'_>, meta: &Node, hosts: &[HostId]) {
                 .push(Problem::at(&host.loc, message));
             continue;
         };
-        match variables.as_map() {
-            Some(entries) => set_vars(loading, &[id], entries),
-            None => {
-                let message = format!("the variables of `{}` must be a map", host.name);
-                loading.problems.push(Problem::at(&variables.loc, message));
-            }
+        if let Some(entries) = variables.as_map() {
+            set_vars(loading, &[id], entries);
+        } else {
+            let message = format!("the variables of `{}` must be a map", host.name);
+            loading.problems.push(Problem::at(&variables.loc, message));
         }
     }
 }

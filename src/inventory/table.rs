@@ -76,7 +76,7 @@ impl VarTable {
     }
 
     /// Looks for values that cannot be read, and for names that no template can use.
-    pub(super) fn check(&self, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
+    pub fn check(&self, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
         for (key, value) in &self.entries {
             check_variable(value, problems, warnings);
             if !is_variable_name(&key.name) {
@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn small_and_large_tables_find_the_last_value() {
         for size in [1, SMALL - 1, SMALL, SMALL + 1, 100] {
-            let text: String = (0..size).map(|n| format!("v{n}: {n}\n")).collect();
+            let lines: Vec<String> = (0..size).map(|n| format!("v{n}: {n}")).collect();
+            let text = lines.join("\n");
             let node = parse(&Source::new("t", text)).unwrap();
             let mut table = VarTable::from_node(&node, "t").unwrap();
             let (key, value) = table.find("v0").unwrap().clone();

@@ -66,11 +66,13 @@ impl VarsDirectory {
         tables(self.hosts.get(name))
     }
 
-    pub(super) fn group_problems(&self, name: &str) -> Vec<Problem> {
+    /// Returns what is wrong in the files of a group.
+    pub fn group_problems(&self, name: &str) -> Vec<Problem> {
         wrong(self.groups.get(name))
     }
 
-    pub(super) fn host_problems(&self, name: &str) -> Vec<Problem> {
+    /// Returns what is wrong in the files of a host.
+    pub fn host_problems(&self, name: &str) -> Vec<Problem> {
         wrong(self.hosts.get(name))
     }
 

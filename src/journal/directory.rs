@@ -208,6 +208,9 @@ fn summarise(run: &str, entries: &[Entry], owner: Option<String>) -> RunSummary 
             Record::Batch { .. }
             | Record::Intent(_)
             | Record::Outcome(_)
+            | Record::Registered { .. }
+            | Record::Shared { .. }
+            | Record::Done { .. }
             | Record::Rescued { .. }
             | Record::HostLeft { .. }
             | Record::RestPoint { .. }

@@ -41,6 +41,16 @@ impl MemoryJournal {
             .collect()
     }
 
+    /// Counts the records.
+    pub fn len(&self) -> usize {
+        self.lock().entries.len()
+    }
+
+    /// Tells whether there are no records.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Contents> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }

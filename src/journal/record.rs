@@ -81,6 +81,8 @@ pub struct Outcome {
     pub ignored: bool,
     /// The result as `register` sees it, sealed.
     pub result: Map<String, Value>,
+    /// The host whose variables the effects concern: the step's, or the one that its facts are delegated to.
+    pub owner: String,
     /// What the engine did on its behalf.
     pub effects: Vec<RecordedEffect>,
 }
@@ -150,6 +152,33 @@ pub enum Record {
     Intent(Intent),
     /// A step ended.
     Outcome(Outcome),
+    /// A task's result was registered.
+    Registered {
+        /// The hosts that see it.
+        hosts: Vec<String>,
+        /// The variable.
+        name: String,
+        /// The result, sealed.
+        value: Value,
+    },
+    /// What a task that ran once found out was given to other hosts.
+    Shared {
+        /// Those hosts.
+        hosts: Vec<String>,
+        /// Whether it is gathered facts.
+        facts: bool,
+        /// The variables, sealed.
+        variables: Map<String, Value>,
+    },
+    /// A stretch came to its end on all its hosts.
+    Done {
+        /// The play's id.
+        play: String,
+        /// The batch; 0 for the play as a whole.
+        batch: u32,
+        /// The block's path; empty for the batch or play as a whole.
+        path: String,
+    },
     /// A failure of a block was rescued.
     Rescued {
         /// The host.
@@ -224,6 +253,9 @@ impl Record {
             Self::Batch { .. } => "batch",
             Self::Intent(_) => "intent",
             Self::Outcome(_) => "outcome",
+            Self::Registered { .. } => "registered",
+            Self::Shared { .. } => "shared",
+            Self::Done { .. } => "done",
             Self::Rescued { .. } => "rescued",
             Self::HostLeft { .. } => "host_left",
             Self::Bracket { .. } => "bracket",
@@ -246,12 +278,15 @@ impl Record {
 
     /// Reads a record; one of a kind that is not known here is kept as it is.
     pub(super) fn from_text(kind: &str, body: &str) -> Result<Self, serde_json::Error> {
-        const KNOWN: [&str; 13] = [
+        const KNOWN: [&str; 16] = [
             "opened",
             "part_started",
             "batch",
             "intent",
             "outcome",
+            "registered",
+            "shared",
+            "done",
             "rescued",
             "host_left",
             "bracket",

@@ -106,6 +106,9 @@ impl Sealer {
 
 impl Seal for Sealer {
     fn seal(&self, value: &Value) -> Value {
+        if self.masker.knows_nothing() {
+            return value.clone();
+        }
         match value {
             Value::String(text) => Value::String(self.seal_text(text)),
             Value::Array(items) => Value::Array(items.iter().map(|item| self.seal(item)).collect()),

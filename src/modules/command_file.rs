@@ -81,7 +81,7 @@ static SPEC: ModuleSpec = ModuleSpec {
 
 /// The module.
 #[derive(Debug)]
-pub struct CommandFile;
+pub(super) struct CommandFile;
 
 impl Module for CommandFile {
     fn spec(&self) -> &'static ModuleSpec {

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 use super::files::{
-    Attributes, BACKUP, FILE_ARGUMENTS, GROUP, Mode, OWNER, Place, RemoteCopy, Tree, TreeFile,
-    VALIDATE,
+    Append as _, Attributes, BACKUP, FILE_ARGUMENTS, GROUP, Mode, OWNER, Place, RemoteCopy, Tree,
+    TreeFile, VALIDATE,
 };
 use super::spec::{Argument, Arguments, Kind, ModuleSpec};
 use super::template::PLACE_RETURNS;
@@ -97,7 +97,7 @@ fn action(arguments: &Arguments) -> Result<Box<dyn Action>, ModuleError> {
             ));
         }
         (None, Some(Value::String(content))) => Source::Text(content.clone()),
-        (None, Some(other)) => Source::Text(other.to_string()),
+        (None, Some(other)) => Source::Text(python_json(other)),
         (None, None) => return Err(ModuleError::failed("src (or content) is required")),
     };
     Ok(Box::new(Copying {
@@ -108,6 +108,42 @@ fn action(arguments: &Arguments) -> Result<Box<dyn Action>, ModuleError> {
         checksum: text("checksum"),
         read: OnceLock::new(),
     }))
+}
+
+/// Writes a value as JSON with the blanks that Python puts into it, so that the file is the same under both.
+fn python_json(value: &Value) -> String {
+    match value {
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(python_json).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(entries) => {
+            let entries: Vec<String> = entries
+                .iter()
+                .map(|(name, value)| {
+                    format!("{}: {}", ascii_json(&json!(name)), python_json(value))
+                })
+                .collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+        other => ascii_json(other),
+    }
+}
+
+/// Writes a scalar as JSON in ASCII alone.
+fn ascii_json(value: &Value) -> String {
+    let mut out = String::new();
+    for c in value.to_string().chars() {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            let mut units = [0_u16; 2];
+            for unit in c.encode_utf16(&mut units) {
+                out.append(format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
 }
 
 #[derive(Debug)]
@@ -170,6 +206,11 @@ impl Copying {
         Ok(Read::File(content, place))
     }
 
+    /// Returns what the result says of where a directory went.
+    fn tree_dest(&self) -> String {
+        format!("{}/", self.place.dest.trim_end_matches('/'))
+    }
+
     fn tree(&self, cx: &HostCx<'_>, src: &str, paths: Vec<String>) -> Result<Tree, ModuleError> {
         let base = src.trim_end_matches('/');
         let mut dest = self.place.dest.trim_end_matches('/').to_owned();
@@ -229,18 +270,46 @@ impl Action for Copying {
     fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
         match self.read(cx)? {
             Read::File(content, place) => place.observe(cx, content),
-            Read::Directory(tree) => tree.observe(cx),
+            Read::Directory(tree) => {
+                let mut observed = tree.observe(cx)?;
+                if let Observed::Same(outcome) = &mut observed {
+                    outcome
+                        .result
+                        .insert("dest".into(), json!(self.tree_dest()));
+                }
+                Ok(observed)
+            }
         }
     }
 
     fn apply(&self, cx: &mut HostCx<'_>, change: &Change) -> Result<Outcome, ModuleError> {
         let mut outcome = match self.read(cx)? {
             Read::File(content, place) => place.apply(cx, content, change)?,
-            Read::Directory(tree) => tree.apply(cx)?,
+            Read::Directory(tree) => {
+                let mut outcome = tree.apply(cx)?;
+                outcome
+                    .result
+                    .insert("dest".into(), json!(self.tree_dest()));
+                outcome
+            }
         };
         if let Source::Path(src) = &self.source {
             outcome.result.insert("src".into(), json!(src));
         }
         Ok(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_written_as_python_does() {
+        let value = json!({"a": [1, true, null, "ä\n"], "b": {}, "c": "\u{1f600}"});
+        assert_eq!(
+            python_json(&value),
+            r#"{"a": [1, true, null, "\u00e4\n"], "b": {}, "c": "\ud83d\ude00"}"#
+        );
     }
 }

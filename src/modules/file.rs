@@ -208,7 +208,13 @@ impl Action for Wanted {
     fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
         let seen = self.look(cx)?;
         let differences = self.judge(&seen)?;
-        let result = self.result(&seen, seen.standing());
+        let described = match self.state(&seen) {
+            State::Link => seen.itself.as_ref(),
+            State::Absent | State::Directory | State::File | State::Hard | State::Touch => {
+                seen.standing()
+            }
+        };
+        let result = self.result(&seen, described);
         if differences.is_empty() {
             return Ok(Observed::Same(Outcome {
                 result,

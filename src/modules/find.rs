@@ -316,7 +316,7 @@ fn whole_seconds(seconds: i64) -> f64 {
 }
 
 /// Makes a regular expression of a shell pattern, as Python's `fnmatch` does.
-fn from_glob(pattern: &str) -> String {
+pub(super) fn from_glob(pattern: &str) -> String {
     let mut out = "(?s)^".to_owned();
     let mut chars = pattern.chars().peekable();
     while let Some(c) = chars.next() {

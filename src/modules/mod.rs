@@ -4,29 +4,55 @@
 //! change. Check mode ends after `observe`. Modules never print, never retry, never know about batches; `rollout` calls
 //! them.
 
-mod arangodb_info;
+mod documentation;
+pub mod files;
+pub mod packages;
+pub mod program;
+mod registry;
+pub mod spec;
+pub mod waiting;
+pub mod web;
+
+mod add_host;
+mod apt;
+mod assert;
 mod blockinfile;
 mod command;
 mod command_file;
 mod copy;
+mod debug;
+mod dnf;
+mod fail;
 mod fetch;
 mod file;
-pub mod files;
 mod find;
+mod group_by;
+mod include_vars;
 mod lineinfile;
+mod meta;
+mod package;
+mod pause;
+mod ping;
 mod process;
-pub mod program;
 mod raw;
-mod registry;
+mod reboot;
 mod replace;
 mod script;
+mod service_facts;
+mod set_fact;
+mod set_stats;
+mod setup;
 mod shell;
 mod slurp;
-pub mod spec;
 mod stat;
+mod systemd;
 mod tempfile;
 mod template;
+mod uri;
+mod wait_for;
+mod wait_for_connection;
 
+pub use documentation::{arguments_table, documentation, modules_table};
 pub use registry::{ALL, find};
 
 use std::fmt::Debug;
@@ -143,6 +169,8 @@ pub struct Outcome {
     pub secrets: Vec<Secret>,
     /// Warnings for people.
     pub warnings: Vec<String>,
+    /// What to tell people where nothing was changed; empty for most modules.
+    pub tell: String,
 }
 
 /// What the engine does on behalf of a module.

@@ -3,8 +3,10 @@
 //! Never by a pattern that can match the finder itself: by pid with start time, pid file, unit, the exact file that runs,
 //! or exact words of the argument vector. A signal goes only to a process that is still the one that was found.
 
-use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
 use std::time::Duration;
+
+use serde_json::{Map, Value, json};
 
 use super::spec::{Argument, Arguments, Kind, ModuleSpec, Safety};
 use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome};
@@ -53,7 +55,7 @@ static SPEC: ModuleSpec = ModuleSpec {
 
 /// The module.
 #[derive(Debug)]
-pub struct ProcessModule;
+pub(super) struct ProcessModule;
 
 impl Module for ProcessModule {
     fn spec(&self) -> &'static ModuleSpec {
@@ -96,7 +98,7 @@ impl Module for ProcessModule {
             absent,
             timeout: arguments
                 .duration("timeout")
-                .unwrap_or(Duration::from_secs(60)),
+                .unwrap_or(Duration::from_mins(1)),
             at_least: arguments.int("at_least").unwrap_or(0),
             at_most: arguments.int("at_most"),
         }))
@@ -221,7 +223,8 @@ impl Action for Find {
         let signal = self.signal.as_deref().unwrap_or("TERM");
         let mut text = format!("{SIGNAL}\n");
         for (pid, start) in &named {
-            text.push_str(&format!("stagger_signal {pid} {start} {signal}\n"));
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "stagger_signal {pid} {start} {signal}");
         }
         let reply = cx.script(text)?;
         if self.absent {
@@ -255,7 +258,7 @@ impl Find {
             self.unit
                 .as_ref()
                 .map(|unit| format!("the main process of {unit}")),
-            self.exe.as_ref().map(|exe| format!("{exe}")),
+            self.exe.clone(),
             (!self.argv.is_empty()).then(|| format!("with {}", self.argv.join(" "))),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ")

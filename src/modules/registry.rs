@@ -1,25 +1,47 @@
 //! All modules by name.
 
 use super::Module;
-use super::{
-    arangodb_info, blockinfile, command, command_file, copy, lineinfile, process, raw, replace,
-    script, shell, template,
-};
 
 /// Every module, in the order of their names.
 pub static ALL: &[&dyn Module] = &[
-    &arangodb_info::ArangodbInfo,
-    &blockinfile::BlockInFile,
-    &command::Command,
-    &command_file::CommandFile,
-    &copy::Copy,
-    &lineinfile::LineInFile,
-    &process::ProcessModule,
-    &raw::Raw,
-    &replace::Replace,
-    &script::Script,
-    &shell::Shell,
-    &template::Template,
+    &super::add_host::AddHost,
+    &super::apt::Apt,
+    &super::assert::Assert,
+    &super::blockinfile::BlockInFile,
+    &super::command::Command,
+    &super::command_file::CommandFile,
+    &super::copy::Copy,
+    &super::debug::Debug,
+    &super::dnf::Dnf,
+    &super::fail::Fail,
+    &super::fetch::Fetch,
+    &super::file::File,
+    &super::find::Find,
+    &super::group_by::GroupBy,
+    &super::include_vars::IncludeVars,
+    &super::lineinfile::LineInFile,
+    &super::meta::Meta,
+    &super::package::Package,
+    &super::pause::Pause,
+    &super::ping::Ping,
+    &super::process::ProcessModule,
+    &super::raw::Raw,
+    &super::reboot::Reboot,
+    &super::replace::Replace,
+    &super::script::Script,
+    &super::service_facts::ServiceFacts,
+    &super::set_fact::SetFact,
+    &super::set_stats::SetStats,
+    &super::setup::Setup,
+    &super::shell::Shell,
+    &super::slurp::Slurp,
+    &super::stat::Stat,
+    &super::systemd::Systemd,
+    &super::tempfile::TempFile,
+    &super::template::Template,
+    &super::uri::Uri,
+    &super::wait_for::WaitFor,
+    &super::wait_for_connection::WaitForConnection,
 ];
 
 /// The prefixes that Ansible allows before the name of a module that it ships.
@@ -35,4 +57,76 @@ pub fn find(name: &str) -> Option<&'static dyn Module> {
         let spec = module.spec();
         spec.name == short || spec.aliases.contains(&short)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+    use crate::modules::documentation::{arguments_table, documentation};
+    use crate::modules::spec::{Kind, coerce};
+
+    /// Files of this room that are no modules.
+    const OTHERS: [&str; 4] = ["mod", "spec", "registry", "documentation"];
+
+    #[test]
+    fn every_file_is_a_module_that_is_found_by_its_names() {
+        let room = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/modules");
+        let files: BTreeSet<String> = std::fs::read_dir(room)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|end| end == "rs"))
+            .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+            .filter(|name| !OTHERS.contains(&name.as_str()))
+            .collect();
+        for name in &files {
+            let found = find(name).unwrap_or_else(|| panic!("{name}.rs is not registered"));
+            assert_eq!(found.spec().name, name, "a file is named after its module");
+        }
+        let mut seen = BTreeSet::new();
+        for module in ALL {
+            let spec = module.spec();
+            for name in std::iter::once(&spec.name).chain(spec.aliases) {
+                assert!(seen.insert(*name), "`{name}` names two modules");
+                let whole = format!("ansible.builtin.{name}");
+                assert_eq!(find(&whole).unwrap().spec().name, spec.name);
+            }
+        }
+        assert!(find("no_such_module").is_none());
+        assert!(find("ansible.posix.stat").is_none());
+    }
+
+    #[test]
+    fn every_table_is_sound() {
+        for module in ALL {
+            let spec = module.spec();
+            let name = spec.name;
+            assert!(!spec.summary.is_empty() && !spec.summary.ends_with('.'), "{name}: summary");
+            assert!(spec.example.contains(&format!("- {name}")) || spec.example.contains(&format!("\n  {name}")), "{name}: example");
+            let mut names = BTreeSet::new();
+            for argument in spec.arguments {
+                for word in std::iter::once(&argument.name).chain(argument.aliases) {
+                    assert!(names.insert(*word), "{name}: `{word}` names two arguments");
+                    assert!(!spec.absent.iter().any(|(absent, _)| absent == word), "{name}: `{word}` is there and absent");
+                }
+                assert!(argument.summary.ends_with(['.', ':', ')']), "{name}: summary of {}", argument.name);
+                if let Some(default) = argument.default {
+                    assert!(!argument.required, "{name}: {} is required and has a default", argument.name);
+                    let value = coerce(argument.kind, &default.into());
+                    assert!(value.is_ok(), "{name}: default of {}: {value:?}", argument.name);
+                    let free = argument.choices.is_empty() || argument.kind != Kind::Str;
+                    assert!(free || argument.choices.contains(&default), "{name}: default of {}", argument.name);
+                }
+            }
+            for set in spec.exclusive.iter().chain(spec.one_of) {
+                for word in *set {
+                    assert!(spec.argument(word).is_some(), "{name}: there is no `{word}`");
+                }
+            }
+            assert!(documentation(spec).contains(spec.summary));
+            assert_eq!(arguments_table(spec).lines().count(), spec.arguments.len() + 2);
+        }
+    }
 }

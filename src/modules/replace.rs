@@ -1,8 +1,7 @@
 //! `replace`: every match of a pattern in a file.
 
 use super::files::{
-    BACKUP, Edit, Edited, FILE_ARGUMENTS, Flags, GROUP, MODE, OWNER, PATH, Pattern, Text, VALIDATE,
-    missing,
+    BACKUP, Edit, Edited, Flags, GROUP, MODE, OWNER, PATH, Pattern, Text, VALIDATE, missing,
 };
 use super::spec::{Argument, Arguments, Kind, ModuleSpec};
 use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome};

@@ -122,7 +122,7 @@ impl Action {
                 Included::Tasks { .. } => "include_tasks",
                 Included::Role { .. } => "include_role",
             },
-            Self::Meta(meta) => meta.name(),
+            Self::Meta(_) => "meta",
             Self::RoleArguments(_) => "validate_argument_spec",
         }
     }

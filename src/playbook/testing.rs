@@ -131,6 +131,12 @@ static TABLES: &[ModuleSpec] = &[
         ..ModuleSpec::EMPTY
     },
     ModuleSpec {
+        name: "group_by",
+        arguments: &[Argument::new("key", Kind::Str, "").required()],
+        safety: Safety::Engine,
+        ..ModuleSpec::EMPTY
+    },
+    ModuleSpec {
         name: "sysctl",
         arguments: &[Argument::new("name", Kind::Str, "").required()],
         ..ModuleSpec::EMPTY

@@ -65,7 +65,8 @@ pub struct BracketEntry {
 }
 
 /// The order in which a play's hosts are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Order {
     /// As the inventory has them.
     #[default]
@@ -80,8 +81,23 @@ pub enum Order {
     Shuffle,
 }
 
+impl Order {
+    /// Reads the word that is written.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "inventory" => Some(Self::Inventory),
+            "reverse_inventory" => Some(Self::ReverseInventory),
+            "sorted" => Some(Self::Sorted),
+            "reverse_sorted" => Some(Self::ReverseSorted),
+            "shuffle" => Some(Self::Shuffle),
+            _ => None,
+        }
+    }
+}
+
 /// Whether the hosts of a batch wait for each other after each task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// They do.
     #[default]
@@ -90,8 +106,20 @@ pub enum Strategy {
     Free,
 }
 
+impl Strategy {
+    /// Reads the word that is written.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "linear" => Some(Self::Linear),
+            "free" => Some(Self::Free),
+            _ => None,
+        }
+    }
+}
+
 /// What a failed host means for the batches that follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnFailure {
     /// No further batch starts.
     #[default]

@@ -64,7 +64,10 @@ impl StepController {
     }
 
     fn text(&self, path: &str) -> Result<String, Problem> {
-        let content = self.desk.read(path).map_err(|reason| self.wrong(path, &reason))?;
+        let content = self
+            .desk
+            .read(path)
+            .map_err(|reason| self.wrong(path, &reason))?;
         String::from_utf8(content).map_err(|_| self.wrong(path, "it is not UTF-8 text"))
     }
 
@@ -108,7 +111,7 @@ impl Controller for StepController {
 
     fn variable(&self, name: &str) -> Result<Option<Value>, Problem> {
         let variables = self.scope.variables();
-        if variables.lookup(name).is_none() && variables.lazy(name).is_none() {
+        if !variables.has(name) && variables.scopes(name).is_none() {
             return Ok(None);
         }
         self.scope.expression(name).map(Some)
@@ -143,8 +146,8 @@ impl Controller for StepController {
     }
 
     fn write(&self, path: &str, content: &[u8]) -> Result<(), Problem> {
-        self.desk.write(path, content).map_err(|reason| {
-            Problem::at(&self.loc, format!("cannot write `{path}`: {reason}"))
-        })
+        self.desk
+            .write(path, content)
+            .map_err(|reason| Problem::at(&self.loc, format!("cannot write `{path}`: {reason}")))
     }
 }

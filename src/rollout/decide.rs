@@ -12,7 +12,7 @@ pub enum Before {
     Nothing,
     /// It did what it should, or its failure was ignored.
     Done,
-    /// It failed, and its block's `rescue` went on from there.
+    /// It failed inside of a block with a `rescue`, which goes on from there.
     Rescued,
     /// It failed, and nothing took care of that.
     Failed,

@@ -33,8 +33,10 @@ pub(super) struct Ended {
     pub(super) took: Duration,
     /// The host it was delegated to.
     pub(super) delegated: Option<HostName>,
+    /// The host whose variables its effects concern, if not its own.
+    pub(super) owner: Option<String>,
     /// Whether its job may still run.
-    pub(super) runs_on: bool,
+    pub(super) still_running: bool,
     /// Whether it was taken from the journal: nothing was done and nothing is written.
     pub(super) recalled: bool,
     /// Whether it ended because the run is to stop.
@@ -55,7 +57,8 @@ impl Ended {
             attempts: 1,
             took: Duration::ZERO,
             delegated: None,
-            runs_on: false,
+            owner: None,
+            still_running: false,
             recalled: false,
             stopped: false,
         }
@@ -66,7 +69,10 @@ impl Ended {
         let mut result = Map::new();
         result.insert("changed".to_owned(), json!(false));
         result.insert("skipped".to_owned(), json!(true));
-        result.insert("skip_reason".to_owned(), json!("Conditional result was False"));
+        result.insert(
+            "skip_reason".to_owned(),
+            json!("Conditional result was False"),
+        );
         if let Some(condition) = condition {
             result.insert("false_condition".to_owned(), json!(condition));
         }
@@ -108,12 +114,16 @@ impl Ended {
         } else {
             StepOutcome::Ok
         };
-        let message = if outcome.changed { summary } else { "" };
+        let message = if outcome.changed {
+            summary.to_owned()
+        } else {
+            outcome.tell
+        };
         Self {
             effects: outcome.effects,
             diff: outcome.diff,
             warnings: outcome.warnings,
-            ..Self::new(word, result, message.to_owned())
+            ..Self::new(word, result, message)
         }
     }
 
@@ -290,20 +300,25 @@ mod tests {
         assert_eq!(ended.outcome, StepOutcome::Failed);
         assert_eq!(ended.message, "failed_when: rc > 0");
         ended.set_changed(false);
-        assert_eq!(ended.outcome, StepOutcome::Failed, "changed says nothing of failed");
+        assert_eq!(
+            ended.outcome,
+            StepOutcome::Failed,
+            "changed says nothing of failed"
+        );
     }
 
     #[test]
     fn long_and_repeated_fields_are_left_out_and_no_log_hides_all() {
         let long = "x".repeat(LONGEST_SHOWN) + "the end";
-        let result = json!({"stdout": long, "stdout_lines": ["x"], "json": {"token": "abcdefgh123"}});
+        let result =
+            json!({"stdout": long, "stdout_lines": ["x"], "json": {"token": "abcdefgh123"}});
         let ended = Ended::new(StepOutcome::Ok, object(result), "m".to_owned());
         let shown = ended.shown(false, true);
         let text = shown.fields["stdout"].as_str().unwrap();
         assert!(text.starts_with("[7 bytes left out]") && text.ends_with("the end"));
         assert!(!shown.fields.contains_key("stdout_lines"));
         let hidden = ended.shown(true, true);
-        assert!(hidden.fields.is_empty() && !hidden.message.contains('m') == false);
+        assert!(hidden.fields.is_empty() && hidden.message.contains("no_log"));
         let masker = Masker::new();
         ended.hide(&masker);
         assert_eq!(masker.mask("Bearer abcdefgh123"), "Bearer ***");

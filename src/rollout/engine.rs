@@ -1,28 +1,33 @@
 //! The engine's centre: what it was handed, what the run has come to, and the pool that works on many hosts at once.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::ThreadPool;
+use serde_json::{Map, Value};
 
 use crate::clock::{Clock, Stop, StopLevel};
+use crate::connection::{Become, JobId};
 use crate::events::{BracketRef, ByHand, EventKind, Recap, StepId, StopCause};
 use crate::inventory::HostName;
 use crate::journal::{Record, Seal};
 use crate::modules::Module;
-use crate::playbook::Loader;
+use crate::playbook::{Loader, TaskId};
 use crate::secrets::Masker;
+use crate::template::Templater;
+use crate::vars::World;
 
 use super::brackets::OpenBrackets;
 use super::down::MembersDown;
 use super::exit::Verdict;
 use super::guards::Guards;
 use super::ledger::{Entry, Ledger};
-use super::outside::{Asker, Connector, Desk, Language, Memory, Settings};
+use super::outside::{Asker, Connector, Desk, Settings, Templaters};
 use super::place::{Left, Place};
 use super::previously::Previously;
-use super::sessions::Sessions;
+use super::sessions::{Session, Sessions};
 
 /// What the engine is handed.
 #[derive(Debug, Clone)]
@@ -37,10 +42,10 @@ pub struct Outside {
     pub asker: Arc<dyn Asker>,
     /// Files on the controller's side.
     pub desk: Arc<dyn Desk>,
-    /// Variables.
-    pub memory: Arc<dyn Memory>,
+    /// Inventory and variables.
+    pub world: Arc<World>,
     /// Templates.
-    pub language: Arc<dyn Language>,
+    pub templaters: Arc<dyn Templaters>,
     /// What loads dynamic includes.
     pub loader: Arc<Loader>,
     /// The modules.
@@ -88,6 +93,16 @@ pub(super) struct State {
     pub(super) unfinished: Vec<ByHand>,
     /// Steps in doubt whose job may still run.
     pub(super) running: Vec<StepId>,
+    /// What last went wrong on each host, numbered in its order.
+    pub(super) messages: BTreeMap<HostName, (u64, String)>,
+    /// The task at which each host failed last.
+    pub(super) failed_at: BTreeMap<HostName, TaskId>,
+    /// The machine of each host, as far as is known.
+    pub(super) machines: BTreeMap<HostName, String>,
+    /// The jobs that were started, with the session and user of each.
+    pub(super) jobs: Vec<(Arc<Session>, Option<Become>, JobId)>,
+    /// Tasks and blocks that the operator left out.
+    pub(super) left_out: BTreeSet<String>,
     pub(super) stepping: bool,
     pub(super) stop_told: Option<StopLevel>,
 }
@@ -104,6 +119,9 @@ pub(super) struct Engine {
     pub(super) guards: Guards,
     pub(super) brackets: OpenBrackets,
     pub(super) pool: Option<ThreadPool>,
+    pub(super) answers: Arc<Map<String, Value>>,
+    pub(super) templaters: Mutex<HashMap<Vec<String>, Templater>>,
+    pub(super) turns: AtomicU32,
     pub(super) state: Mutex<State>,
 }
 
@@ -154,6 +172,11 @@ impl Engine {
             place: place.to_owned(),
         };
         drop(self.ledger.write(Entry::record(record)));
+    }
+
+    /// Returns a turn that no stretch of the run had before, in no part of it: for what is asked anew each time.
+    pub(super) fn fresh_turn(&self) -> u32 {
+        self.turns.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Tells whether the run stops.
@@ -215,7 +238,10 @@ impl Engine {
     ) -> Vec<Result<R, String>> {
         let guarded = |work: W| catch_unwind(AssertUnwindSafe(|| job(work))).map_err(panic_text);
         let at_once = at_once.min(self.settings.forks).min(work.len());
-        let pool = self.pool.as_ref().filter(|_| at_once > 1 && !place.own_pace);
+        let pool = self
+            .pool
+            .as_ref()
+            .filter(|_| at_once > 1 && !place.own_pace);
         let Some(pool) = pool else {
             return work.into_iter().map(guarded).collect();
         };

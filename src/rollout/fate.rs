@@ -40,7 +40,11 @@ pub(super) enum End {
 pub(super) fn fate(error: &ConnError, phase: Phase, safety: Safety) -> Fate {
     let harmless = matches!(phase, Phase::Observing | Phase::Starting)
         || matches!(safety, Safety::ReadOnly | Safety::Engine);
-    let unknown = if harmless { End::Unreachable } else { End::InDoubt };
+    let unknown = if harmless {
+        End::Unreachable
+    } else {
+        End::InDoubt
+    };
     match error {
         ConnError::Unreachable { .. } => Fate::Retry(unknown),
         ConnError::HostKey { .. } | ConnError::Auth { .. } => Fate::Ends(unknown),

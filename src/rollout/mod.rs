@@ -1,8 +1,68 @@
 //! The engine: batches, steps, gates, guards, brackets, handlers, interrupts.
+//!
+//! [`Rollout::run`] walks a playbook over its hosts. For each task everything is rendered and every session is open
+//! before the first intent; all intents are on disk before the first byte goes out; all outcomes before the next task.
+//! Before each step it asks what is known of it from before ([`Previously`]), so that a resumed run is the same walk, fed
+//! from a journal. It knows no file system, no terminal and no SSH: all that is handed in ([`Outside`]). Called by `cli`.
+
+mod batch;
+mod block;
+mod brackets;
 mod budget;
+mod by_hand;
+mod controller;
 mod decide;
 mod down;
+mod effects;
+mod ended;
+mod engine;
+mod execute;
 mod exit;
+mod fate;
+mod finish;
+mod gates;
+mod guards;
+mod handlers;
+mod host_work;
+mod include;
 mod judge;
 mod ledger;
+mod login;
+mod loops;
+mod meta;
+mod outside;
+mod place;
+mod play;
+mod play_run;
+mod previously;
+mod probe;
+mod recall;
+mod recollection;
+mod rest;
+mod role_arguments;
+mod run;
+mod saw;
+mod scope;
+mod sessions;
+mod step;
+mod tap;
+mod task;
+mod tries;
+mod vars_files;
+mod watch;
+
 pub use decide::{Before, Decision, InDoubt, Now, Refusal, decide};
+pub use engine::{Debt, Outside};
+pub use exit::Verdict;
+pub use login::BecomeDefaults;
+pub use outside::{
+    Asker, Connector, Desk, GuardMode, NoSession, Settings, StepAnswer, Templaters, Wish,
+};
+pub use previously::{Known, KnownBracket, NothingBefore, Previously};
+pub use recollection::{Recollection, Unreadable};
+pub use run::{Ended, Rollout};
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

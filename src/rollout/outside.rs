@@ -1,15 +1,15 @@
 //! What the engine is handed from outside: sessions, answers, files, variables, templates.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
 use crate::connection::{ConnError, Connection};
-use crate::playbook::{Context, RoleUse};
-use crate::template::Variables;
-use crate::yaml::{Node, Problem};
+use crate::inventory::{Inventory, Limit};
+use crate::plan::TagSelection;
+use crate::template::{Templater, Variables};
+use crate::yaml::Problem;
 
 use super::login::BecomeDefaults;
 
@@ -58,6 +58,9 @@ pub enum StepAnswer {
 
 /// Asks the operator, or says that nobody is there.
 pub trait Asker: Send + Sync + Debug {
+    /// Tells whether somebody is there to answer.
+    fn is_attended(&self) -> bool;
+
     /// Asks whether a task shall be done (`--step`).
     fn step(&self, task: &str) -> StepAnswer;
 
@@ -84,159 +87,15 @@ pub trait Desk: Send + Sync + Debug {
 
     /// Writes a file, atomically, making its directories.
     fn write(&self, path: &str, content: &[u8]) -> Result<(), String>;
-}
-
-/// Where a set of variables stands in the order of precedence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rank {
-    /// A role's `defaults`.
-    RoleDefaults,
-    /// A play's `vars`.
-    Play,
-    /// A play's `vars_prompt`.
-    Prompt,
-    /// A play's `vars_files`.
-    VarsFile,
-    /// A role's `vars`.
-    RoleVars,
-    /// A block's `vars`.
-    Block,
-    /// A task's `vars`.
-    Task,
-    /// A role's parameters.
-    RoleParams,
-    /// A dynamic include's parameters.
-    IncludeParams,
-}
-
-/// A set of variables with its place in the order of precedence; of two of one rank the later one wins.
-#[derive(Debug, Clone)]
-pub struct Layer {
-    /// Its place.
-    pub rank: Rank,
-    /// The variables.
-    pub values: LayerValues,
-}
-
-/// The variables of a [`Layer`], where they lie.
-#[derive(Debug, Clone)]
-pub enum LayerValues {
-    /// `vars` of a level.
-    Level(Arc<Context>),
-    /// One of a role's files of defaults.
-    Defaults(Arc<RoleUse>, usize),
-    /// One of a role's files of variables.
-    Vars(Arc<RoleUse>, usize),
-    /// A role's parameters.
-    Params(Arc<RoleUse>),
-    /// A file of variables: a map.
-    File(Arc<Node>),
-    /// Data that is never evaluated.
-    Given(Arc<Map<String, Value>>),
-}
-
-impl LayerValues {
-    /// Returns a variable as written; data that is never evaluated is not written anywhere.
-    pub fn written(&self, name: &str) -> Option<&Node> {
-        match self {
-            Self::Level(context) => context.keywords.vars.as_ref()?.entry(name),
-            Self::Defaults(role, file) => role.role.defaults.get(*file)?.entry(name),
-            Self::Vars(role, file) => role.role.vars.get(*file)?.entry(name),
-            Self::Params(role) => role
-                .params
-                .iter()
-                .find(|(key, _)| key.name == name)
-                .map(|(_, value)| value),
-            Self::File(node) => node.entry(name),
-            Self::Given(_) => None,
-        }
-    }
-
-    /// Returns the names of the variables.
-    pub fn names(&self) -> Vec<String> {
-        let keys = |node: Option<&Node>| -> Vec<String> {
-            let entries = node.and_then(Node::as_map).unwrap_or_default();
-            entries.iter().map(|(key, _)| key.name.clone()).collect()
-        };
-        match self {
-            Self::Level(context) => keys(context.keywords.vars.as_ref()),
-            Self::Defaults(role, file) => keys(role.role.defaults.get(*file)),
-            Self::Vars(role, file) => keys(role.role.vars.get(*file)),
-            Self::Params(role) => role.params.iter().map(|(key, _)| key.name.clone()).collect(),
-            Self::File(node) => keys(Some(node)),
-            Self::Given(values) => values.keys().cloned().collect(),
-        }
-    }
-}
-
-/// Where a host's own variables come from while a run goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// Gathered facts.
-    Facts,
-    /// `include_vars`: their texts are templates.
-    IncludeVars,
-    /// `set_fact`, `register`.
-    SetFact,
-}
-
-/// A scope that is wanted.
-#[derive(Debug)]
-pub struct ScopeWish<'a> {
-    /// The host.
-    pub host: &'a str,
-    /// The layers of play, roles, blocks and task.
-    pub layers: &'a Arc<Vec<Layer>>,
-    /// Magic variables about play and task: `ansible_play_hosts`, `role_path` and the like.
-    pub magic: &'a Arc<Map<String, Value>>,
-}
-
-/// The variables of a run.
-pub trait Memory: Send + Sync + Debug {
-    /// Returns what a template sees.
-    fn scope(&self, wish: ScopeWish<'_>) -> Arc<dyn Variables>;
-
-    /// Sets variables of a host.
-    fn set(&self, host: &str, origin: Origin, variables: Map<String, Value>);
-
-    /// Forgets a host's facts.
-    fn clear_facts(&self, host: &str);
-
-    /// Adds a host to the inventory of this run.
-    fn add_host(&self, name: &str, groups: &[String], variables: &Map<String, Value>);
-
-    /// Puts a host into a group.
-    fn group_by(&self, host: &str, group: &str, parents: &[String]);
-
-    /// Returns the hosts that a pattern names, in the inventory's order.
-    fn select(&self, pattern: &str) -> Result<Vec<String>, Problem>;
 
     /// Reads the inventory again.
-    fn refresh(&self) -> Result<(), Vec<Problem>>;
+    fn inventory(&self) -> Result<Inventory, Vec<Problem>>;
 }
 
-/// Renders what a person wrote with the variables of a scope.
-pub trait Language: Send + Sync + Debug {
-    /// Renders a value; a text that is one expression keeps its type.
-    fn value(&self, node: &Node, scope: &Arc<dyn Variables>) -> Result<Value, Problem>;
-
-    /// Asks a condition.
-    fn condition(&self, node: &Node, scope: &Arc<dyn Variables>) -> Result<bool, Problem>;
-
-    /// Evaluates an expression without braces.
-    fn expression(
-        &self,
-        expression: &str,
-        scope: &Arc<dyn Variables>,
-    ) -> Result<Value, Problem>;
-
-    /// Renders a template file's text.
-    fn file(
-        &self,
-        path: &str,
-        text: &str,
-        scope: &Arc<dyn Variables>,
-    ) -> Result<String, Problem>;
+/// Makes what renders templates.
+pub trait Templaters: Send + Sync + Debug {
+    /// Makes a templater whose lookups search relative paths in these directories, first to last.
+    fn searching(&self, directories: &[String]) -> Templater;
 }
 
 /// What the run was asked to do, beside its plan.
@@ -250,6 +109,14 @@ pub struct Settings {
     pub diff: bool,
     /// Whether every task is asked for.
     pub step: bool,
+    /// Which tasks take part, by their tags.
+    pub tags: TagSelection,
+    /// The hosts that the run is limited to.
+    pub limit: Option<Limit>,
+    /// Which machine each host is on, as far as preflight knows: hosts of one machine share a place in a batch.
+    pub machines: BTreeMap<String, String>,
+    /// What a shuffled order of hosts depends on.
+    pub seed: u64,
     /// The points of no return that were approved beforehand.
     pub approved: Vec<String>,
     /// The limit of a step that does not say one.
@@ -285,6 +152,10 @@ impl Default for Settings {
             check: false,
             diff: false,
             step: false,
+            tags: TagSelection::default(),
+            limit: None,
+            machines: BTreeMap::new(),
+            seed: 0,
             approved: Vec::new(),
             step_limit: Duration::from_secs(24 * 3600),
             force_handlers: false,

@@ -28,6 +28,8 @@ pub(super) struct Place {
     pub(super) suffix: Arc<str>,
     /// Whether the run may stop between its items.
     pub(super) divisible: bool,
+    /// Whether a failure here is taken care of by a `rescue`.
+    pub(super) rescued: bool,
     /// Whether this puts things back after the run was stopped.
     pub(super) way_out: bool,
     /// Whether hosts go at their own pace: everything is done in the caller's thread.
@@ -38,8 +40,8 @@ pub(super) struct Place {
     pub(super) gate: bool,
     /// Variables above all others: `found`, the items of looping includes, the failure that is rescued.
     pub(super) top: Arc<Map<String, Value>>,
-    /// The members that the blocks around take out of service.
-    pub(super) members: Arc<[String]>,
+    /// The members that the blocks around take out of service, by host.
+    pub(super) members: Arc<BTreeMap<HostName, Vec<String>>>,
 }
 
 impl Place {
@@ -53,12 +55,13 @@ impl Place {
             turn: 0,
             suffix: Arc::from(""),
             divisible: true,
+            rescued: false,
             way_out: false,
             own_pace: false,
             once: false,
             gate: false,
             top: Arc::default(),
-            members: Arc::from([]),
+            members: Arc::default(),
         }
     }
 
@@ -112,8 +115,8 @@ pub(super) enum Left {
     InDoubt,
     /// `end_host`.
     EndHost,
-    /// `end_role`: of this block.
-    EndRole(TaskId),
+    /// `end_role`: of this use of a role.
+    EndRole(String),
     /// `end_batch`.
     EndBatch,
     /// `end_play`.
@@ -127,11 +130,9 @@ impl Left {
     pub(super) fn is_lost(&self) -> bool {
         match self {
             Self::Failed | Self::Unreachable | Self::InDoubt => true,
-            Self::EndHost
-            | Self::EndRole(_)
-            | Self::EndBatch
-            | Self::EndPlay
-            | Self::Stopped => false,
+            Self::EndHost | Self::EndRole(_) | Self::EndBatch | Self::EndPlay | Self::Stopped => {
+                false
+            }
         }
     }
 

@@ -7,8 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::inventory::HostName;
 use crate::playbook::{Play, RoleUse, Task};
-
-use super::outside::Layer;
+use crate::vars::Layer;
 
 /// A play that runs; also the stretch of plays that a bracket wraps, which has no play of its own.
 #[derive(Debug)]
@@ -17,6 +16,7 @@ pub(super) struct PlayRun {
     play: Option<Arc<Play>>,
     hosts: Vec<HostName>,
     files: Vec<Layer>,
+    host_files: RwLock<BTreeMap<HostName, Vec<Layer>>>,
     answers: Arc<Map<String, Value>>,
     handlers: RwLock<Vec<Arc<Task>>>,
     notified: Mutex<BTreeMap<HostName, BTreeSet<String>>>,
@@ -45,6 +45,7 @@ impl PlayRun {
             play,
             hosts,
             files,
+            host_files: RwLock::default(),
             answers,
             handlers: RwLock::new(handlers.unwrap_or_default()),
             notified: Mutex::default(),
@@ -61,7 +62,10 @@ impl PlayRun {
 
     /// Returns the play's name for people.
     pub(super) fn title(&self) -> String {
-        self.play.as_ref().map(|play| play.title()).unwrap_or_default()
+        self.play
+            .as_ref()
+            .map(|play| play.title())
+            .unwrap_or_default()
     }
 
     /// Returns the play.
@@ -79,6 +83,24 @@ impl PlayRun {
         &self.files
     }
 
+    /// Sets the variables of the files that a host has of its own, because their names are templates.
+    pub(super) fn set_host_files(&self, host: &HostName, layers: Vec<Layer>) {
+        let mut files = self
+            .host_files
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        files.insert(host.clone(), layers);
+    }
+
+    /// Returns the variables of the files that a host has of its own.
+    pub(super) fn host_files(&self, host: &str) -> Option<Vec<Layer>> {
+        let files = self
+            .host_files
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        files.get(host).cloned()
+    }
+
     /// Returns the answers to its questions.
     pub(super) fn answers(&self) -> &Arc<Map<String, Value>> {
         &self.answers
@@ -92,7 +114,10 @@ impl PlayRun {
 
     /// Adds what a dynamic include brought: handlers, and a role whose variables the rest of the play sees.
     pub(super) fn bring(&self, handlers: &[Arc<Task>], role: Option<&Arc<RoleUse>>) {
-        let mut known = self.handlers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self
+            .handlers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         for handler in handlers {
             if !known.iter().any(|other| other.id == handler.id) {
                 known.push(Arc::clone(handler));

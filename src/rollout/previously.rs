@@ -5,8 +5,9 @@ use std::fmt::Debug;
 
 use serde_json::Value;
 
-use crate::events::{BracketRef, StepId};
-use crate::journal::{Intent, Outcome};
+use crate::events::{BracketRef, StepId, StepOutcome};
+use crate::journal::{Intent, Outcome, Seal, SealError};
+use crate::vars::World;
 
 use super::decide::InDoubt;
 
@@ -17,8 +18,22 @@ pub struct Known {
     pub intent: Option<Intent>,
     /// Its outcome, if it ended after that intent.
     pub outcome: Option<Outcome>,
-    /// Whether its block's `rescue` took care of its failure.
-    pub rescued: bool,
+}
+
+impl Known {
+    /// Tells whether the step changed something, or may have: who is to be told of that may not have been told yet.
+    pub(super) fn may_have_changed(&self) -> bool {
+        match self.outcome.as_ref().map(|outcome| &outcome.outcome) {
+            None => self.intent.is_some(),
+            Some(StepOutcome::Changed | StepOutcome::InDoubt) => true,
+            Some(
+                StepOutcome::Ok
+                | StepOutcome::Skipped { .. }
+                | StepOutcome::Failed
+                | StepOutcome::Unreachable,
+            ) => false,
+        }
+    }
 }
 
 /// What the journal says of a bracket.
@@ -44,6 +59,9 @@ pub trait Previously: Send + Sync + Debug {
     /// Returns the hosts of a batch as they were then.
     fn batch(&self, play: &str, batch: u32) -> Option<Vec<String>>;
 
+    /// Tells whether a stretch came to its end: a play (batch 0), a batch, or a block by its path.
+    fn done(&self, play: &str, batch: u32, path: &str) -> bool;
+
     /// Returns what is known of a bracket.
     fn bracket(&self, bracket: &BracketRef) -> Option<KnownBracket>;
 
@@ -55,6 +73,9 @@ pub trait Previously: Send + Sync + Debug {
 
     /// Returns what the operator said of steps in doubt.
     fn in_doubt(&self) -> Option<InDoubt>;
+
+    /// Gives back to the hosts what they came to know: registered results, facts, variables, groups.
+    fn restore(&self, world: &World, seal: &dyn Seal) -> Result<(), SealError>;
 }
 
 /// Knows nothing: a new run.
@@ -78,6 +99,10 @@ impl Previously for NothingBefore {
         None
     }
 
+    fn done(&self, _play: &str, _batch: u32, _path: &str) -> bool {
+        false
+    }
+
     fn bracket(&self, _bracket: &BracketRef) -> Option<KnownBracket> {
         None
     }
@@ -92,5 +117,9 @@ impl Previously for NothingBefore {
 
     fn in_doubt(&self) -> Option<InDoubt> {
         None
+    }
+
+    fn restore(&self, _world: &World, _seal: &dyn Seal) -> Result<(), SealError> {
+        Ok(())
     }
 }

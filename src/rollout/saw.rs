@@ -7,9 +7,7 @@ use crate::yaml::Node;
 use super::scope::{Scope, text_of};
 
 /// What parts the two sides of a condition.
-const OPERATORS: [&str; 8] = [
-    " == ", " != ", " >= ", " <= ", " > ", " < ", " is ", " in ",
-];
+const OPERATORS: [&str; 8] = [" == ", " != ", " >= ", " <= ", " > ", " < ", " is ", " in "];
 
 /// Longer values are cut: this is one line for a person.
 const LONGEST: usize = 200;
@@ -84,7 +82,10 @@ mod tests {
     #[test]
     fn the_left_side_of_a_condition_is_what_people_want_to_see() {
         let table = [
-            ("cluster.out_of_sync | length == 0", Some("cluster.out_of_sync | length")),
+            (
+                "cluster.out_of_sync | length == 0",
+                Some("cluster.out_of_sync | length"),
+            ),
             ("result.rc == 0", Some("result.rc")),
             ("x['a == b'] >= 3", Some("x['a == b']")),
             ("(a == 1) != b", Some("(a == 1)")),

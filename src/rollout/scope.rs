@@ -1,23 +1,24 @@
 //! What a task sees on a host: the layers of variables around it, and the reading of its keywords.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use crate::playbook::{Context, Keywords, Level, RoleUse};
-use crate::template::{LazyMap, Raw, Variables};
-use crate::yaml::{Node, Problem, duration_of, flag_of};
+use crate::template::{Origin, Raw, Scopes, Templater, Variables};
+use crate::vars::{Layer, Layers, Precedence, Values, Written};
+use crate::yaml::{Data, Node, Problem, Source, duration_of, flag_of};
 
 use super::engine::Engine;
-use super::outside::{Language, Layer, LayerValues, Rank, ScopeWish};
 use super::place::Place;
+use super::play_run::PlayRun;
 
 /// A host's variables as a task sees them, with what renders texts.
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
     variables: Arc<dyn Variables>,
-    language: Arc<dyn Language>,
+    templater: Templater,
 }
 
 /// Variables with others on top.
@@ -39,11 +40,23 @@ impl Variables for Overlay {
         }
     }
 
-    fn lazy(&self, name: &str) -> Option<Arc<dyn LazyMap>> {
+    fn shared(&self, name: &str) -> Option<Arc<Raw>> {
+        if self.top.contains_key(name) {
+            self.lookup(name).map(Arc::new)
+        } else {
+            self.below.shared(name)
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.top.contains_key(name) || self.below.has(name)
+    }
+
+    fn scopes(&self, name: &str) -> Option<Arc<dyn Scopes>> {
         if self.top.contains_key(name) {
             None
         } else {
-            self.below.lazy(name)
+            self.below.scopes(name)
         }
     }
 
@@ -63,7 +76,7 @@ impl Scope {
         let below = Arc::clone(&self.variables);
         Self {
             variables: Arc::new(Overlay { top, below }),
-            language: Arc::clone(&self.language),
+            templater: self.templater.clone(),
         }
     }
 
@@ -74,7 +87,8 @@ impl Scope {
 
     /// Renders a value.
     pub(super) fn value(&self, node: &Node) -> Result<Value, Problem> {
-        self.language.value(node, &self.variables)
+        let rendered = self.templater.node(node, &self.variables);
+        rendered.map_err(|error| error.to_problem())
     }
 
     /// Renders a text.
@@ -93,7 +107,18 @@ impl Scope {
 
     /// Asks a condition.
     pub(super) fn condition(&self, node: &Node) -> Result<bool, Problem> {
-        self.language.condition(node, &self.variables)
+        let text = match &node.data {
+            Data::Bool(flag) => return Ok(*flag),
+            Data::Str(text) => text,
+            Data::Null | Data::Int(_) | Data::Float(_) | Data::Seq(_) | Data::Map(_) => {
+                let message = format!("a condition must be a text, not {}", node.kind());
+                return Err(Problem::at(&node.loc, message));
+            }
+        };
+        let asked = self
+            .templater
+            .condition(text, Origin::Scalar(node), &self.variables);
+        asked.map_err(|error| error.to_problem())
     }
 
     /// Asks conditions in order; returns the first that does not hold.
@@ -113,12 +138,30 @@ impl Scope {
 
     /// Evaluates an expression without braces.
     pub(super) fn expression(&self, text: &str) -> Result<Value, Problem> {
-        self.language.expression(text, &self.variables)
+        let found = self
+            .templater
+            .expression(text, Origin::Nowhere, &self.variables);
+        found.map_err(|error| error.to_problem())
+    }
+
+    /// Calls a lookup, for `with_*`.
+    pub(super) fn lookup(
+        &self,
+        name: &str,
+        terms: &[Value],
+        written: &Node,
+    ) -> Result<Vec<Value>, Problem> {
+        let found = self
+            .templater
+            .lookup(name, terms, &written.loc, &self.variables);
+        found.map_err(|error| error.to_problem())
     }
 
     /// Renders a template file's text.
     pub(super) fn file(&self, path: &str, text: &str) -> Result<String, Problem> {
-        self.language.file(path, text, &self.variables)
+        let source = Source::new(path, text);
+        let rendered = self.templater.render(&source, &self.variables);
+        rendered.map_err(|error| error.to_problem())
     }
 
     /// Reads a flag; absent is `default`.
@@ -218,41 +261,78 @@ fn kind(value: &Value) -> &'static str {
 /// What a task's scopes have in common on all hosts.
 #[derive(Debug, Clone)]
 pub(super) struct Around {
-    layers: Arc<Vec<Layer>>,
+    layers: Arc<Layers>,
     magic: Arc<Map<String, Value>>,
     top: Arc<Map<String, Value>>,
+    playbook: Arc<str>,
+    play: Arc<PlayRun>,
+    context: Arc<Context>,
+    templater: Templater,
 }
 
 impl Engine {
     /// Gathers the layers of variables around a level.
     pub(super) fn around(&self, place: &Place, context: &Arc<Context>) -> Around {
         Around {
-            layers: Arc::new(layers(place, context)),
+            layers: Arc::new(Layers::new(layers(&place.play, context))),
             magic: Arc::new(self.magic(place, context)),
             top: Arc::clone(&place.top),
+            playbook: Arc::clone(&context.playbook_directory),
+            play: Arc::clone(&place.play),
+            context: Arc::clone(context),
+            templater: self.templater(context),
         }
     }
 
     /// Returns what a host sees.
     pub(super) fn scope(&self, host: &str, around: &Around) -> Scope {
-        let variables = self.outside.memory.scope(ScopeWish {
-            host,
-            layers: &around.layers,
-            magic: &around.magic,
-        });
+        let world = &self.outside.world;
+        let layers = match around.play.host_files(host) {
+            Some(own) => {
+                let mut all = layers(&around.play, &around.context);
+                all.extend(own);
+                Arc::new(Layers::new(all))
+            }
+            None => Arc::clone(&around.layers),
+        };
+        let variables = world.scope(host, &around.playbook, &layers, &around.magic);
         let scope = Scope {
-            variables,
-            language: Arc::clone(&self.outside.language),
+            variables: Arc::new(variables),
+            templater: around.templater.clone(),
         };
         scope.with((*around.top).clone())
     }
 
+    /// Returns the templater that searches files as a level does: its roles, its file's directory, the playbook's.
+    fn templater(&self, context: &Context) -> Templater {
+        let mut directories: Vec<String> =
+            context.roles().map(|role| role.role.path.clone()).collect();
+        directories.push(context.directory.to_string());
+        directories.push(context.playbook_directory.to_string());
+        directories.dedup();
+        let mut known = self
+            .templaters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let templater = known
+            .entry(directories)
+            .or_insert_with_key(|directories| self.outside.templaters.searching(directories));
+        templater.clone()
+    }
+
     fn magic(&self, place: &Place, context: &Context) -> Map<String, Value> {
         let names = |hosts: &[crate::inventory::HostName]| -> Value {
-            hosts.iter().map(|host| Value::from(host.as_str())).collect()
+            hosts
+                .iter()
+                .map(|host| Value::from(host.as_str()))
+                .collect()
         };
         let all = place.play.hosts();
-        let active: Vec<_> = all.iter().filter(|host| !self.is_lost(host)).cloned().collect();
+        let active: Vec<_> = all
+            .iter()
+            .filter(|host| !self.is_lost(host))
+            .cloned()
+            .collect();
         let batch: Vec<_> = place
             .batch_hosts
             .iter()
@@ -279,27 +359,107 @@ impl Engine {
             let parents: Vec<&str> = roles.iter().skip(1).map(|r| r.role.name.as_str()).collect();
             set("ansible_parent_role_names", json!(parents));
         }
-        let names: Vec<String> = place.play.roles().iter().map(|r| r.role.name.clone()).collect();
+        let names: Vec<String> = place
+            .play
+            .roles()
+            .iter()
+            .map(|r| r.role.name.clone())
+            .collect();
         set("ansible_play_role_names", json!(names));
         set("ansible_role_names", json!(names));
         magic
     }
 }
 
-/// Collects the layers, low to high where they have one rank.
-fn layers(place: &Place, context: &Arc<Context>) -> Vec<Layer> {
+/// `vars` of a level.
+#[derive(Debug)]
+struct LevelVars(Arc<Context>);
+
+impl Written for LevelVars {
+    fn find(&self, name: &str) -> Option<&Node> {
+        self.0.keywords.vars.as_ref()?.entry(name)
+    }
+
+    fn names(&self) -> Vec<String> {
+        names_of(self.0.keywords.vars.as_ref())
+    }
+}
+
+/// One of a role's files.
+#[derive(Debug)]
+struct RoleFile {
+    role: Arc<RoleUse>,
+    defaults: bool,
+    file: usize,
+}
+
+impl RoleFile {
+    fn node(&self) -> Option<&Node> {
+        let files = if self.defaults {
+            &self.role.role.defaults
+        } else {
+            &self.role.role.vars
+        };
+        files.get(self.file)
+    }
+}
+
+impl Written for RoleFile {
+    fn find(&self, name: &str) -> Option<&Node> {
+        self.node()?.entry(name)
+    }
+
+    fn names(&self) -> Vec<String> {
+        names_of(self.node())
+    }
+}
+
+/// A role's parameters.
+#[derive(Debug)]
+struct Params(Arc<RoleUse>);
+
+impl Written for Params {
+    fn find(&self, name: &str) -> Option<&Node> {
+        let mut params = self.0.params.iter();
+        params
+            .find(|(key, _)| key.name == name)
+            .map(|(_, value)| value)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let params = self.0.params.iter();
+        params.map(|(key, _)| key.name.clone()).collect()
+    }
+}
+
+fn names_of(node: Option<&Node>) -> Vec<String> {
+    let entries = node.and_then(Node::as_map).unwrap_or_default();
+    entries.iter().map(|(key, _)| key.name.clone()).collect()
+}
+
+fn layer(precedence: Precedence, of: &str, written: Arc<dyn Written>) -> Layer {
+    Layer {
+        precedence,
+        of: Arc::from(of),
+        values: Values::Written(written),
+    }
+}
+
+/// Collects the layers, low to high where they have one place.
+fn layers(play: &PlayRun, context: &Arc<Context>) -> Vec<Layer> {
     let mut levels: Vec<Arc<Context>> =
         std::iter::successors(Some(Arc::clone(context)), |level| level.parent.clone()).collect();
     levels.reverse();
-    let mut layers: Vec<Layer> = place.play.files().to_vec();
-    let answers = place.play.answers();
+    let mut layers: Vec<Layer> = play.files().to_vec();
+    let answers = play.answers();
     if !answers.is_empty() {
         layers.push(Layer {
-            rank: Rank::Prompt,
-            values: LayerValues::Given(Arc::clone(answers)),
+            precedence: Precedence::Prompt,
+            of: Arc::from("vars_prompt"),
+            values: Values::Data(Arc::clone(answers)),
         });
     }
-    for role in place.play.roles() {
+    for role in play.roles() {
         role_layers(&role, false, &mut layers);
     }
     for level in &levels {
@@ -308,16 +468,17 @@ fn layers(place: &Place, context: &Arc<Context>) -> Vec<Layer> {
         }
     }
     for level in levels.iter().filter(|level| level.keywords.vars.is_some()) {
-        let rank = match level.level {
-            Level::Playbook | Level::Play => Rank::Play,
-            Level::Role(_) | Level::Block | Level::Protection => Rank::Block,
-            Level::Include => Rank::IncludeParams,
-            Level::Task => Rank::Task,
+        let (precedence, of) = match level.level {
+            Level::Playbook | Level::Play => (Precedence::Play, "play"),
+            Level::Role(_) | Level::Block | Level::Protection => (Precedence::Block, "block"),
+            Level::Include => (Precedence::IncludeParams, "include"),
+            Level::Task => (Precedence::Task, "task"),
         };
-        layers.push(Layer {
-            rank,
-            values: LayerValues::Level(Arc::clone(level)),
-        });
+        layers.push(layer(
+            precedence,
+            of,
+            Arc::new(LevelVars(Arc::clone(level))),
+        ));
     }
     layers
 }
@@ -327,22 +488,24 @@ fn role_layers(role: &Arc<RoleUse>, inside: bool, layers: &mut Vec<Layer>) {
     for dependency in &role.dependencies {
         role_layers(dependency, false, layers);
     }
-    for file in 0..role.role.defaults.len() {
-        layers.push(Layer {
-            rank: Rank::RoleDefaults,
-            values: LayerValues::Defaults(Arc::clone(role), file),
-        });
-    }
-    for file in 0..role.role.vars.len() {
-        layers.push(Layer {
-            rank: Rank::RoleVars,
-            values: LayerValues::Vars(Arc::clone(role), file),
-        });
+    let of = role.role.name.as_str();
+    let kinds = [
+        (true, role.role.defaults.len(), Precedence::RoleDefaults),
+        (false, role.role.vars.len(), Precedence::RoleVars),
+    ];
+    for (defaults, files, precedence) in kinds {
+        for file in 0..files {
+            let role = Arc::clone(role);
+            let written = RoleFile {
+                role,
+                defaults,
+                file,
+            };
+            layers.push(layer(precedence, of, Arc::new(written)));
+        }
     }
     if inside && !role.params.is_empty() {
-        layers.push(Layer {
-            rank: Rank::RoleParams,
-            values: LayerValues::Params(Arc::clone(role)),
-        });
+        let params = Params(Arc::clone(role));
+        layers.push(layer(Precedence::RoleParams, of, Arc::new(params)));
     }
 }

@@ -18,6 +18,7 @@ struct Seen {
     saw: Option<String>,
     shown: Option<Duration>,
     job: bool,
+    counted: bool,
 }
 
 /// Looks on at one step.
@@ -26,16 +27,18 @@ pub(super) struct StepWatch<'a> {
     engine: &'a Engine,
     step: &'a StepId,
     job: String,
+    quiet: bool,
     seen: Mutex<Seen>,
 }
 
 impl<'a> StepWatch<'a> {
-    /// Looks on at a step whose job would have this name.
-    pub(super) fn new(engine: &'a Engine, step: &'a StepId, job: &str) -> Self {
+    /// Looks on at a step whose job would have this name; `quiet` tells nothing of it.
+    pub(super) fn new(engine: &'a Engine, step: &'a StepId, job: &str, quiet: bool) -> Self {
         Self {
             engine,
             step,
             job: job.to_owned(),
+            quiet,
             seen: Mutex::default(),
         }
     }
@@ -43,6 +46,12 @@ impl<'a> StepWatch<'a> {
     /// Tells what the step last said it saw.
     pub(super) fn last_seen(&self) -> Option<String> {
         self.lock().saw.clone()
+    }
+
+    /// Tells, once, whether the step started its job.
+    pub(super) fn take_started(&self) -> bool {
+        let mut seen = self.lock();
+        seen.job && !std::mem::replace(&mut seen.counted, true)
     }
 
     /// Takes the end of the job's output; tells whether it marked its parts and never came to the last mark.
@@ -60,7 +69,7 @@ impl<'a> StepWatch<'a> {
 
     fn line(&self, line: &str, mark: Option<Mark>, stderr: bool) {
         match mark {
-            Some(Mark::Begin(name)) => self.engine.ledger.tell(EventKind::SubStepStarted {
+            Some(Mark::Begin(name)) => self.tell(EventKind::SubStepStarted {
                 step: self.step.clone(),
                 name,
             }),
@@ -74,10 +83,22 @@ impl<'a> StepWatch<'a> {
         }
     }
 
+    fn tell(&self, event: EventKind) {
+        if !self.quiet {
+            self.engine.ledger.tell(event);
+        }
+    }
+
     fn show(&self, progress: Progress) {
+        if self.quiet {
+            return;
+        }
         let now = self.engine.clock().elapsed();
         let mut seen = self.lock();
-        if seen.shown.is_none_or(|shown| now.saturating_sub(shown) >= PACE) {
+        if seen
+            .shown
+            .is_none_or(|shown| now.saturating_sub(shown) >= PACE)
+        {
             seen.shown = Some(now);
             drop(seen);
             self.engine.ledger.progress(&progress);
@@ -91,7 +112,7 @@ impl Watch for StepWatch<'_> {
             JobOutput::Started => {
                 let first = !std::mem::replace(&mut self.lock().job, true);
                 if first {
-                    self.engine.ledger.tell(EventKind::JobStarted {
+                    self.tell(EventKind::JobStarted {
                         step: self.step.clone(),
                         job: self.job.clone(),
                     });
@@ -121,7 +142,7 @@ impl Watch for StepWatch<'_> {
             news
         };
         if news {
-            self.engine.ledger.tell(EventKind::StepWaited {
+            self.tell(EventKind::StepWaited {
                 step: self.step.clone(),
                 attempt: 1,
                 of: None,

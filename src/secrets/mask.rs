@@ -34,6 +34,12 @@ impl Masker {
         known.sort_by_key(|secret| std::cmp::Reverse(secret.reveal().len()));
     }
 
+    /// Tells whether it knows no secret, so that nothing has to be masked.
+    pub fn knows_nothing(&self) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.is_empty()
+    }
+
     /// Returns the text with every known secret replaced.
     pub fn mask(&self, text: &str) -> String {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
@@ -72,7 +78,9 @@ mod tests {
     #[test]
     fn secrets_are_masked_longest_first_and_by_line() {
         let masker = Masker::new();
+        assert!(masker.knows_nothing());
         masker.add(&Secret::new("hunter22"));
+        assert!(!masker.knows_nothing());
         masker.add(&Secret::new("hunter22-and-more"));
         masker.add(&Secret::new("first line\nsecond line\n"));
         masker.add(&Secret::new("abc"));

@@ -1,16 +1,76 @@
-//! Jinja as Ansible means it, over minijinja: environment, filters, tests, lookups, undefined.
+//! Jinja as Ansible means it: values, filters, tests, lookups, undefined.
 //!
-//! Nothing undefined or invalid is ever printed into a text: an undefined name is an error with its position. Variables
-//! are rendered on access, so that only what is used must be defined. Reaches files and programs (lookups) only through
-//! [`Outside`], which `cli` hands in. Called by `vars` scopes' users: `rollout`, `modules`, `playbook` checks, `plan`.
+//! minijinja reads the templates (`lower`); what they mean follows ansible-core 2.19: values keep their type, variables
+//! are rendered when somebody looks at them, so that only what is used must be defined, and an undefined value travels
+//! through attributes and filters until `default` catches it or something needs it. Nothing undefined or invalid is
+//! ever printed into a text, nothing is escaped, and text is never ordered against numbers. Every mistake is shown at
+//! its place, in the template or in the file in which the variable was written, and never with a value. Reaches files
+//! and programs (lookups) only through [`Outside`], which `cli` hands in. Called by the users of `vars`' scopes:
+//! `rollout`, `modules`, the checks of `playbook`, `plan`.
 
+mod access;
+mod arguments;
+mod attribute;
+mod check;
+mod compare;
+mod condition;
+mod error;
+mod evaluate;
+mod failure;
+mod filters;
+mod finish;
+mod format;
+mod frame;
+mod functions;
+mod jinja_tests;
+mod json;
+mod key;
+mod list;
+mod literal;
+mod locate;
+mod lookups;
+mod loops;
+mod lower;
+mod macros;
+mod map;
+mod methods;
+mod object;
+mod operate;
+mod others;
+mod parts;
+mod password;
+mod percent;
+mod plain_yaml;
+mod plugin;
+mod print;
+mod python_number;
+mod python_re;
+mod python_text;
 mod quote;
+mod random;
+mod read_yaml;
+mod rendering;
+mod run;
+mod spec;
+mod special;
+mod syntax;
+mod templater;
+mod times;
+mod tree;
+mod write_yaml;
+mod written;
+mod yaml_scalar;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub use check::{Checked, Kind, Need};
+pub use error::TemplateError;
+pub use failure::ErrorKind;
+pub use locate::Origin;
 pub use quote::{shell_quote, shell_quote_bytes};
 pub use serde_json::Value;
+pub use templater::Templater;
 
 use crate::yaml::Loc;
 
@@ -26,36 +86,48 @@ pub struct Raw {
     pub origin: Option<Loc>,
 }
 
-/// A map whose entries are found when they are asked for: `hostvars`, `groups`. Too large to be made as a whole.
-pub trait LazyMap: Send + Sync + Debug {
-    /// Returns the keys, in order.
-    fn keys(&self) -> Vec<String>;
-
-    /// Returns an entry.
-    fn entry(&self, key: &str) -> Option<LazyEntry>;
-}
-
-/// What a [`LazyMap`] holds.
-#[derive(Debug, Clone)]
-pub enum LazyEntry {
-    /// A value as it was written.
-    Raw(Raw),
-    /// The variables of another scope, as a map; each is rendered in that scope (`hostvars['db1'].port`).
-    Scope(Arc<dyn Variables>),
-}
-
 /// The variables that a template sees, looked up on access.
 pub trait Variables: Send + Sync + Debug {
     /// Returns a variable as it was written.
     fn lookup(&self, name: &str) -> Option<Raw>;
 
-    /// Returns a variable that is a map found on access; asked before [`Variables::lookup`].
-    fn lazy(&self, _name: &str) -> Option<Arc<dyn LazyMap>> {
-        None
-    }
-
     /// Returns all names, for "did you mean" and for the lookups that list variables.
     fn names(&self) -> Vec<String>;
+
+    /// Returns a variable as it was written, without copying it where it is kept shared already.
+    fn shared(&self, name: &str) -> Option<Arc<Raw>> {
+        self.lookup(name).map(Arc::new)
+    }
+
+    /// Tells whether there is a variable of that name.
+    fn has(&self, name: &str) -> bool {
+        self.shared(name).is_some()
+    }
+
+    /// Returns the scopes behind a name that stands for many hosts' variables, as `hostvars` does.
+    fn scopes(&self, _name: &str) -> Option<Arc<dyn Scopes>> {
+        None
+    }
+}
+
+/// The variables of many hosts, host by host: a map that is looked into, and never built as a whole.
+pub trait Scopes: Send + Sync + Debug {
+    /// Returns the names of the hosts.
+    fn names(&self) -> Vec<String>;
+
+    /// Returns the variables of a host.
+    fn scope(&self, host: &str) -> Option<Arc<dyn Variables>>;
+}
+
+/// What lies at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathKind {
+    /// A file.
+    File,
+    /// A directory.
+    Directory,
+    /// Something else, such as a socket.
+    Other,
 }
 
 /// What templates may ask of the machine that stagger runs on, by the lookups `file`, `env`, `pipe` and so on.
@@ -74,7 +146,26 @@ pub trait Outside: Send + Sync + Debug {
 
     /// Runs a shell command and returns its output.
     fn pipe(&self, command: &str) -> Result<String, String>;
+
+    /// Returns what a URL gives, for the lookup `url`.
+    fn fetch(&self, url: &str) -> Result<String, String> {
+        Err(format!("{url} cannot be fetched here"))
+    }
+
+    /// Returns what lies at a path, for tests such as `is exists`.
+    fn path_kind(&self, path: &str) -> Result<Option<PathKind>, String> {
+        Err(format!("{path} cannot be looked at here"))
+    }
 }
 
 /// The marker that makes a module argument as if it had not been given.
 pub const OMIT: &str = "__omit_place_holder__";
+
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod room_tests;
+#[cfg(test)]
+mod scope_tests;

@@ -1,5 +1,7 @@
 //! Quoting for a POSIX shell.
 
+use std::fmt::Write as _;
+
 /// Quotes a text so that a POSIX shell reads it as one word, whatever bytes it holds (as Python's `shlex.quote`).
 pub fn shell_quote(text: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
@@ -26,7 +28,7 @@ pub fn shell_quote_bytes(bytes: &[u8]) -> String {
         if !chunk.invalid().is_empty() {
             quoted.push_str("\"$(printf '");
             for byte in chunk.invalid() {
-                quoted.push_str(&format!("\\{byte:03o}"));
+                let _ = write!(quoted, "\\{byte:03o}");
             }
             quoted.push_str("')\"");
         }

@@ -28,4 +28,6 @@ pub use mode::{Clause, Mode, mode, mode_of};
 pub use node::{Data, Key, Node, Style};
 pub use parse::{parse, parse_documents};
 pub use problem::{Problem, nearest};
-pub use variable::{check_variable, is_variable_name, variable_template, variable_value};
+pub use variable::{
+    check_variable, inert_text, is_variable_name, variable_template, variable_value,
+};

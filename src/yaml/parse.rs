@@ -463,7 +463,7 @@ mod tests {
             (
                 "a: 'x\nb: 1\n",
                 &[
-                    "t:3:1 this is no YAML: found unexpected end of stream | - | \
+                    "t:2:5 this is no YAML: found unexpected end of stream | - | \
                    while scanning a quoted scalar that starts at line 1 column 4",
                 ],
             ),

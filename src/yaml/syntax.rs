@@ -7,7 +7,7 @@ use super::{Loc, Problem, Source};
 /// Makes a problem of the error that the parser gave.
 pub(super) fn problem(source: &Arc<Source>, error: &serde_yaml::Error) -> Problem {
     let loc = match error.location() {
-        Some(at) => Loc::new(source, small(at.line()), small(at.column())),
+        Some(at) => inside(Loc::new(source, small(at.line()), small(at.column()))),
         None => Loc::start(source),
     };
     let text = error.to_string();
@@ -61,6 +61,16 @@ fn without_position(message: &str) -> String {
         .next()
         .unwrap_or(message)
         .to_owned()
+}
+
+/// Moves a position behind the end of the text to the end of the last line, where there is something to show.
+fn inside(loc: Loc) -> Loc {
+    let lines = small(loc.source.text.lines().count());
+    if loc.line <= lines {
+        return loc;
+    }
+    let last = loc.source.line(lines).unwrap_or_default();
+    Loc::new(&loc.source, lines.max(1), small(last.chars().count() + 1))
 }
 
 fn small(number: usize) -> u32 {

@@ -18,14 +18,38 @@ pub fn variable_value(node: &Node) -> Value {
 /// Returns a variable's value to be rendered: texts tagged `!unsafe` are made so that rendering gives them back.
 pub fn variable_template(node: &Node) -> Value {
     convert(node, &|text, is_unsafe| {
-        let is_template = ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark));
-        Value::String(if is_unsafe && is_template {
-            // A text as an expression: JSON's escapes are Jinja's.
-            format!("{{{{ {} }}}}", Value::from(text))
+        Value::String(if is_unsafe {
+            inert_text(text)
         } else {
             text.to_owned()
         })
     })
+}
+
+/// Makes a template that renders to a text, whatever that holds.
+pub fn inert_text(text: &str) -> String {
+    if !["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) {
+        return text.to_owned();
+    }
+    // No escapes: in a variable's template Ansible takes a backslash as it stands, elsewhere as Python does. The first
+    // character of `\ ` is a backslash either way.
+    let (mut pieces, mut plain) = (Vec::new(), String::new());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let special = match c {
+            '\'' => Some(r#""'""#),
+            '\\' => Some(r"'\ '[0]"),
+            _ => {
+                plain.push(c);
+                None
+            }
+        };
+        if (special.is_some() || chars.peek().is_none()) && !plain.is_empty() {
+            pieces.push(format!("'{}'", std::mem::take(&mut plain)));
+        }
+        pieces.extend(special.map(str::to_owned));
+    }
+    format!("{{{{ {} }}}}", pieces.join(" ~ "))
 }
 
 fn convert(node: &Node, text: &impl Fn(&str, bool) -> Value) -> Value {
@@ -142,21 +166,23 @@ mod tests {
 
     #[test]
     fn bare_words_are_flags_and_quoted_ones_are_not() {
-        let node = read("[yes, No, ON, off, 'yes', y, true, !unsafe yes, \"{{ a }}\", {on: off}]");
+        let node =
+            read("[yes, No, ON, off, no, 'yes', y, true, !unsafe yes, \"{{ a }}\", {on: off}]");
         let expected = json!([
-            true, false, true, false, "yes", "y", true, "yes", "{{ a }}", {"on": false}
+            true, false, true, false, false, "yes", "y", true, "yes", "{{ a }}", {"on": false}
         ]);
         assert_eq!(variable_value(&node), expected);
     }
 
     #[test]
     fn unsafe_text_is_wrapped_to_be_rendered_to_itself() {
-        let node = read("{a: [!unsafe 'x {{ \"y\" }}'], b: !unsafe plain, c: '{{ z }}'}");
-        let expected = json!({"a": ["{{ \"x {{ \\\"y\\\" }}\" }}"], "b": "plain", "c": "{{ z }}"});
+        let node = read("{a: [!unsafe \"it's {{ y }} \\\\\"], b: !unsafe plain, c: '{{ z }}'}");
+        let inert = r#"{{ 'it' ~ "'" ~ 's {{ y }} ' ~ '\ '[0] }}"#;
+        let expected = json!({"a": [inert], "b": "plain", "c": "{{ z }}"});
         assert_eq!(variable_template(&node), expected);
     }
 
-    /// The numbers were printed by PyYAML 6.0.
+    /// The numbers were printed by `PyYAML` 6.0.
     #[test]
     fn what_ansible_reads_differently_is_named() {
         let cases = [

@@ -38,8 +38,12 @@ pub struct Case {
     /// Programs that stand before the system's own; each call is recorded.
     #[serde(default)]
     pub programs: BTreeMap<String, String>,
+    /// What a listener on the loopback at `{port}` says to who connects.
+    pub listener: Option<String>,
     /// What must come of it.
     pub expect: Expect,
+    /// Why Ansible does otherwise here, if it does.
+    pub differs: Option<String>,
     /// The shells in which it is not run, with the reason.
     #[serde(default)]
     pub except: BTreeMap<String, String>,

@@ -32,10 +32,11 @@ pub(in crate::cli) fn run(arguments: &args::Check, machine: &Machine) -> Result<
                     .notes
                     .iter()
                     .for_each(|note| output::message(&draw_as("note", note)));
-                output::message(&format!(
-                    "{playbook}: {} files, no mistakes\n",
-                    loaded.sources.len()
-                ));
+                let files = match loaded.sources.len() {
+                    1 => "1 file".to_owned(),
+                    count => format!("{count} files"),
+                };
+                output::message(&format!("{playbook}: {files}, no mistakes\n"));
             }
             Err(found) => problems.extend(found),
         }
@@ -49,6 +50,10 @@ pub(in crate::cli) fn run(arguments: &args::Check, machine: &Machine) -> Result<
 
 /// The playbooks that the binary brings: those directly in a role's directory.
 fn shipped() -> Vec<String> {
+    #[expect(
+        clippy::case_sensitive_file_extension_comparisons,
+        reason = "these are our own files"
+    )]
     let direct = |path: &&str| path.split('/').count() == 3 && path.ends_with(".yml");
     embedded::below("roles")
         .filter(direct)

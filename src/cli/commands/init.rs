@@ -24,10 +24,11 @@ pub(in crate::cli) fn run(arguments: &args::Init) -> Result<(), Failure> {
             files.extend(embedded::read(place).map(|_| *place));
         }
     }
-    let there: Vec<&str> = files
+    let there: Vec<String> = files
         .iter()
-        .copied()
-        .filter(|file| arguments.into.join(file).exists())
+        .map(|file| arguments.into.join(file))
+        .filter(|path| path.exists())
+        .map(|path| path.display().to_string())
         .collect();
     if !arguments.force && !there.is_empty() {
         let failure = Failure::usage(format!(

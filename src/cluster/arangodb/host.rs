@@ -167,10 +167,11 @@ done
 printf 'binary %s\n' "$("$stagger_binary" --version 2>/dev/null </dev/null | stagger_b64)"
 "#,
     );
-    let pids: String = pids.iter().map(|pid| format!(" {pid}")).collect();
+    let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
     let _ = writeln!(
         text,
-        "for stagger_p in $stagger_pids{pids}; do stagger_process \"$stagger_p\"; done\n:"
+        "for stagger_p in $stagger_pids {}; do stagger_process \"$stagger_p\"; done\n:",
+        pids.join(" ")
     );
     text
 }

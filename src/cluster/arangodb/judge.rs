@@ -60,13 +60,13 @@ pub fn judge(view: &ClusterView, questions: &Questions) -> Judgement {
         "agents": view.agents.iter().map(server).collect::<Vec<_>>(),
         "dbservers": view.dbservers.iter().map(server).collect::<Vec<_>>(),
         "coordinators": view.coordinators.iter().map(server).collect::<Vec<_>>(),
-        "servers": verdict(servers_answer(&servers)),
+        "servers": verdict(&servers_answer(&servers)),
         "versions": versions,
         "leadership": lowest(&view.dbservers).map(leadership_way),
         "shards": shards_value(shards, questions),
         "stop": stop(view, shards, questions),
         "supervision": supervision(view),
-        "health": verdict(health(view)),
+        "health": verdict(&health(view)),
         "path": path(&versions, questions),
         "moves": moves(view, shards),
         "restore": restore(view, shards, questions),
@@ -91,7 +91,7 @@ fn lowest(servers: &[ServerView]) -> Option<Version> {
         .min()
 }
 
-fn verdict(verdict: Verdict) -> Value {
+fn verdict(verdict: &Verdict) -> Value {
     json!({"ok": verdict.ok, "problems": verdict.problems})
 }
 
@@ -194,7 +194,7 @@ fn stop(view: &ClusterView, shards: &[Shard], questions: &Questions) -> BTreeMap
         if let Err(problem) = &view.store {
             problems.push(problem.clone());
         }
-        (server.id.clone(), verdict(Verdict::of(problems)))
+        (server.id.clone(), verdict(&Verdict::of(problems)))
     };
     view.dbservers.iter().map(judge).collect()
 }

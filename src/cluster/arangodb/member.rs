@@ -325,10 +325,7 @@ fn running(process: &Process, directory: &str) -> serde_json::Map<String, Value>
         "log": log,
         "copies_javascript": process.option("--javascript.copy-installation").as_deref() == Some("true"),
     });
-    match values {
-        Value::Object(fields) => fields,
-        _ => serde_json::Map::new(),
-    }
+    values.as_object().cloned().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -181,7 +181,7 @@ fn read_store(ask: &mut dyn Ask, agents: &[String]) -> Result<Store, String> {
                     location: Some(to),
                     ..
                 }) => match to.find("/_api/") {
-                    Some(end) => endpoint = to.get(..end).unwrap_or_default().to_owned(),
+                    Some(end) => to.get(..end).unwrap_or_default().clone_into(&mut endpoint),
                     None => endpoint = to,
                 },
                 Ok(answer) => {
@@ -234,7 +234,7 @@ fn ask_server(ask: &mut dyn Ask, known: &parse::Registered, role: Role) -> Serve
                 .body
                 .get("role")
                 .and_then(Value::as_str)
-                .map(str::to_owned)
+                .map(str::to_owned);
         }
         Err(error) => view.problem = Some(error.0),
     }

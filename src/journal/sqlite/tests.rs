@@ -42,6 +42,7 @@ fn outcome(task: u32) -> Record {
         },
         ignored: false,
         result: json!({"rc": 0}).as_object().unwrap().clone(),
+        owner: "db1".to_owned(),
         effects: vec![],
     })
 }

@@ -101,8 +101,9 @@ pub(super) fn read_agency(cx: &mut HostCx<'_>, access: &Access, agents: &[String
 }
 
 pub(super) fn fields(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
+    if let Value::Object(fields) = value {
+        fields
+    } else {
+        Map::new()
     }
 }

@@ -70,11 +70,11 @@ pub(super) fn read(
 
 /// Finds the starter's data directory: as named, from the running starter, else from its unit.
 fn data_dir(surface: &host::Surface, place: &Place) -> Result<String, ModuleError> {
-    let running = surface.starter.as_ref().and_then(|starter| {
+    let running = surface.starter.as_ref().map(|starter| {
         let named = starter
             .option("--starter.data-dir")
             .or_else(|| starter.option("--data.dir"));
-        Some(named.unwrap_or_else(|| starter.directory.clone()))
+        named.unwrap_or_else(|| starter.directory.clone())
     });
     let unit = || {
         let line = surface.unit.get("ExecStart")?;

@@ -89,6 +89,11 @@ impl Pattern {
             .map_err(|error| ModuleError::failed(format!("pattern `{}`: {error}", self.source)))
     }
 
+    /// Returns the names of its groups.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.regex.capture_names().flatten()
+    }
+
     /// Tells whether the pattern matches anywhere in a text.
     pub fn is_match(&self, text: &str) -> Result<bool, ModuleError> {
         Ok(self.captures(text, 0)?.is_some())

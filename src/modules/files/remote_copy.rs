@@ -41,6 +41,7 @@ struct Found {
     state: Option<PathState>,
     same: bool,
     checksum: Option<String>,
+    md5sum: Option<String>,
 }
 
 impl RemoteCopy {
@@ -80,6 +81,7 @@ impl RemoteCopy {
             state,
             same,
             checksum,
+            md5sum: reply.line("md5sum").map(str::to_owned),
         })
     }
 
@@ -105,6 +107,7 @@ impl RemoteCopy {
             "printf 'path=%s\\0' \"$p\"\nst source \"$s\" -L\nst state \"$p\"\n\
              h=$(sha256sum <\"$s\") || exit 1; printf 'from=%s\\0' \"${h%% *}\"\n\
              h=$(sha1sum <\"$s\") && printf 'checksum=%s\\0' \"${h%% *}\"\n\
+             h=$(md5sum <\"$s\") && printf 'md5sum=%s\\0' \"${h%% *}\"\n\
              if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then h=$(sha256sum <\"$p\") || exit 1; printf 'to=%s\\0' \"${h%% *}\"; fi\n\
              case $p in */*) d=${p%/*} ;; *) d=. ;; esac\n[ ! -d \"${d:-/}\" ] || printf 'parent=yes\\0'\n:\n",
         );
@@ -113,7 +116,9 @@ impl RemoteCopy {
 
     fn attributes(&self, found: &Found) -> Attributes {
         let mut attributes = self.place.attributes.clone();
-        if self.preserve || (attributes.mode.is_none() && !found.directory && !found.same) {
+        // As Ansible: an existing file gets the source's permissions, a new one those of any new file.
+        let replaces = attributes.mode.is_none() && found.state.is_some();
+        if self.preserve || (replaces && !found.directory && !found.same) {
             attributes.mode = Some(Mode::Bits(found.source.bits));
         }
         attributes
@@ -122,7 +127,15 @@ impl RemoteCopy {
     fn result(&self, found: &Found, state: Option<&PathState>) -> Outcome {
         let mut result = state.map(PathState::fields).unwrap_or_default();
         result.extend(fields([
-            ("dest", json!(found.path)),
+            (
+                "dest",
+                json!(if found.directory && self.src.ends_with('/') {
+                    format!("{}/", found.path)
+                } else {
+                    found.path.clone()
+                }),
+            ),
+            ("md5sum", json!(found.md5sum)),
             ("src", json!(self.src)),
             ("checksum", json!(found.checksum)),
         ]));

@@ -154,6 +154,16 @@ impl Reply {
         self.fields.get(name).map(String::as_str)
     }
 
+    /// Returns the records whose names start with `prefix`, without it.
+    pub fn starting_with<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.fields
+            .iter()
+            .filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
+    }
+
     /// Returns a record without the line ends that the program added.
     pub fn line(&self, name: &str) -> Option<&str> {
         self.get(name).map(|value| value.trim_end_matches('\n'))

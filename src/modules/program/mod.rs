@@ -127,15 +127,11 @@ impl Program {
             _ => None,
         };
         if let Some((path, how)) = said {
-            let mut result = self.lines("", "");
+            let mut result = self.lines(&format!("skipped, since {path} {how}"), "");
             result.insert("rc".into(), json!(0));
             result.insert(
                 "msg".into(),
                 json!(format!("{would} not run command since '{path}' {how}")),
-            );
-            result.insert(
-                "stdout".into(),
-                json!(format!("skipped, since {path} {how}")),
             );
             return Ok(Observed::Same(Outcome {
                 result,

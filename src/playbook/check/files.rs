@@ -1,9 +1,11 @@
 //! Files that tasks name and that must be on the controller.
 
+use std::collections::BTreeSet;
+
 use super::Findings;
 use super::survey::Survey;
 use crate::modules::spec::{builtin_name, is_template};
-use crate::playbook::{Action, Context, Files, Task, join};
+use crate::playbook::{Action, Context, FileKind, Files, Playbook, Task, join};
 use crate::yaml::{Node, Problem, flag, nearest};
 
 /// The arguments that name a file of the controller: module, argument, the kind of directory it is looked for in.
@@ -57,6 +59,43 @@ pub(super) fn named(task: &Task) -> Option<Named<'_>> {
         kind,
         module: spec.name,
     })
+}
+
+impl Playbook {
+    /// Returns the files of the controller that its tasks and plays name, as far as their names are no templates; for a
+    /// directory the files in it.
+    pub fn named_files(&self, files: &dyn Files) -> BTreeSet<String> {
+        let survey = Survey::of(self);
+        let mut found = BTreeSet::new();
+        for (task, _) in &survey.tasks {
+            let named = named(task).and_then(|named| {
+                let name = named.name.trim_end_matches('/');
+                task.context.find_file(named.kind, name, files)
+            });
+            if let Some(path) = named {
+                below(path, files, &mut found);
+            }
+        }
+        for play in &survey.plays {
+            for node in &play.vars_files {
+                for node in node.as_seq().unwrap_or(std::slice::from_ref(node)) {
+                    let name = node.as_str().unwrap_or_default();
+                    found.extend(vars_file(&play.context, name, files));
+                }
+            }
+        }
+        found
+    }
+}
+
+fn below(path: String, files: &dyn Files, found: &mut BTreeSet<String>) {
+    if files.kind(&path) == Some(FileKind::Directory) {
+        for name in files.list(&path) {
+            below(join(&path, &name), files, found);
+        }
+    } else {
+        found.insert(path);
+    }
 }
 
 pub(super) fn check(survey: &Survey<'_>, files: &dyn Files, findings: &mut Findings) {

@@ -56,7 +56,11 @@ pub(super) fn check(
         let mut scope = scope(&bracket.context, of(around));
         reader.keywords(&bracket.context.keywords, &scope);
         reader.values(&bracket.expect, &scope);
-        reader.expressions(&bracket.found, &scope);
+        // `found` is an expression; one in braces is a template.
+        match bracket.found.as_ref().and_then(Node::as_str) {
+            Some(text) if is_template(text) => reader.values(&bracket.found, &scope),
+            Some(_) | None => reader.expressions(&bracket.found, &scope),
+        }
         scope.here.extend(["found", "result"]);
         let held = bracket.hold_while.iter().flat_map(|held| &held.that);
         reader.expressions(held, &scope);
@@ -81,6 +85,7 @@ impl Reader<'_> {
         self.keywords(&play.context.keywords, scope);
         let texts = [
             &play.order,
+            &play.order_by,
             &play.strategy,
             &play.gather_facts,
             &play.max_fail_percentage,

@@ -4,7 +4,16 @@
 
 use std::process::ExitCode;
 
+use clap::Parser;
 use lab::sim;
+
+/// Runs reads and writes against a cluster and judges what becomes of them.
+#[derive(Debug, Parser)]
+#[command(name = "lab load")]
+struct LoadCommand {
+    #[command(flatten)]
+    options: lab::load::Options,
+}
 
 fn main() -> ExitCode {
     let mut args = std::env::args();
@@ -15,6 +24,10 @@ fn main() -> ExitCode {
     }
     match rest.split_first() {
         Some((first, rest)) if first == "sim" => ExitCode::from(sim::run_named(rest)),
+        Some((first, _)) if first == "load" => {
+            let LoadCommand { options } = LoadCommand::parse_from(&rest);
+            ExitCode::from(lab::load::main(options))
+        }
         _ => lab::cli::run(std::env::args_os()),
     }
 }

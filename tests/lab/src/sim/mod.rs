@@ -22,4 +22,4 @@ pub mod time;
 pub mod tls;
 pub mod version;
 
-pub use program::{Program, run, run_named};
+pub use program::{Program, raise_file_limit, run, run_named};

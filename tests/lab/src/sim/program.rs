@@ -1,5 +1,7 @@
 //! Which program this is: by the name it is called by, or by the first argument.
 
+use rustix::process::{Resource, getrlimit, setrlimit};
+
 use super::effects::eprint_line;
 use super::{arangod, starter, sync};
 
@@ -28,11 +30,20 @@ impl Program {
 
 /// Runs a program with the arguments after its name; returns its exit code.
 pub fn run(program: Program, name: &str, args: &[String]) -> u8 {
+    raise_file_limit();
     match program {
         Program::Arangod => arangod::main(name, args),
         Program::Arangodb => starter::main(name, args),
         Program::Arangosync => sync::main(name, args),
     }
+}
+
+/// Lets this process open as many files as it may: every stalled request holds some.
+pub fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // With fewer it still runs, only not as far.
+    setrlimit(Resource::Nofile, limit).ok();
 }
 
 /// Runs the program that the first argument names, as `lab sim NAME ARGUMENTS` does.
@@ -41,12 +52,11 @@ pub fn run_named(args: &[String]) -> u8 {
         eprint_line("usage: lab sim arangod|arangodb|arangosync ARGUMENTS");
         return 2;
     };
-    match Program::named(name) {
-        Some(program) => run(program, name, rest),
-        None => {
-            eprint_line(&format!("lab: there is no simulator of `{name}`"));
-            2
-        }
+    if let Some(program) = Program::named(name) {
+        run(program, name, rest)
+    } else {
+        eprint_line(&format!("lab: there is no simulator of `{name}`"));
+        2
     }
 }
 

@@ -20,11 +20,15 @@ fn provider() -> Arc<CryptoProvider> {
 
 /// Returns what a server needs to show the certificate of a PEM file with certificate and key.
 pub fn acceptor(keyfile: &Path) -> io::Result<TlsAcceptor> {
-    let pem = std::fs::read(keyfile)?;
-    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
+    acceptor_of(&std::fs::read(keyfile)?)
+}
+
+/// Returns what a server needs to show the certificate of a PEM text.
+pub fn acceptor_of(pem: &[u8]) -> io::Result<TlsAcceptor> {
+    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
         .map_err(io::Error::other)?;
-    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(io::Error::other)?;
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(io::Error::other)?;
     let config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?

@@ -123,24 +123,21 @@ impl DataDir {
 
     fn check_engine(&self, wanted: Option<&str>) -> Result<(), DataError> {
         let path = self.path.join("ENGINE");
-        match files::read_if_there(&path).map_err(at(&path))? {
-            Some(found) => {
-                let found = found.trim();
-                match wanted {
-                    Some(wanted) if wanted != "auto" && wanted != found => Err(DataError::Engine {
-                        path: path.display().to_string(),
-                        found: found.to_owned(),
-                        wanted: wanted.to_owned(),
-                    }),
-                    _ => Ok(()),
-                }
+        if let Some(found) = files::read_if_there(&path).map_err(at(&path))? {
+            let found = found.trim();
+            match wanted {
+                Some(wanted) if wanted != "auto" && wanted != found => Err(DataError::Engine {
+                    path: path.display().to_string(),
+                    found: found.to_owned(),
+                    wanted: wanted.to_owned(),
+                }),
+                _ => Ok(()),
             }
-            None => {
-                let engine = wanted
-                    .filter(|wanted| *wanted != "auto")
-                    .unwrap_or("rocksdb");
-                files::replace(&path, engine.as_bytes(), 0o644).map_err(at(&path))
-            }
+        } else {
+            let engine = wanted
+                .filter(|wanted| *wanted != "auto")
+                .unwrap_or("rocksdb");
+            files::replace(&path, engine.as_bytes(), 0o644).map_err(at(&path))
         }
     }
 
@@ -195,10 +192,10 @@ impl DataDir {
                 .map(|task| ((*task).to_owned(), true))
                 .collect(),
         };
-        self.write_version(&self.path.join(format!("VERSION-{database}")), &done)
+        Self::write_version(&self.path.join(format!("VERSION-{database}")), &done)
     }
 
-    fn write_version(&self, path: &Path, content: &DirectoryVersion) -> Result<(), DataError> {
+    fn write_version(path: &Path, content: &DirectoryVersion) -> Result<(), DataError> {
         let text =
             serde_json::to_vec(content).map_err(|error| at(path)(io::Error::other(error)))?;
         files::replace(path, &text, 0o644).map_err(at(path))
@@ -237,7 +234,7 @@ impl DataDir {
         if task + 1 >= TASKS.len() {
             held.version = version.number();
         }
-        self.write_version(path, &held)
+        Self::write_version(path, &held)
     }
 
     /// Returns the identifier of this server, made at its first start.

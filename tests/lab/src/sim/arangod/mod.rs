@@ -176,6 +176,7 @@ fn prepare(
         effects,
         data,
         serving: AtomicBool::new(false),
+        read_only: AtomicBool::new(false),
         stop: Notify::new(),
     })
 }
@@ -187,10 +188,10 @@ async fn go(server: &Arc<Server>) -> Result<u8, Box<dyn std::error::Error + Send
         };
         return Ok(upgrade::run(server, stopped).await?);
     }
-    if server.options.is_set("database.check-version") {
-        if let Verdict::Exit(code) = upgrade::check_only(server)? {
-            return Ok(code);
-        }
+    if server.options.is_set("database.check-version")
+        && let Verdict::Exit(code) = upgrade::check_only(server)?
+    {
+        return Ok(code);
     }
     if let Some(code) = server.live.now().start_exit {
         server.log.fatal("cannot start");

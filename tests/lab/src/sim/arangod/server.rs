@@ -101,6 +101,8 @@ pub struct Server {
     pub data: DataDir,
     /// Whether it serves: from the end of its start to the begin of its stop.
     pub serving: AtomicBool,
+    /// Whether the cluster can only be read, as far as a coordinator knows.
+    pub read_only: AtomicBool,
     /// Rung when somebody asks it to stop.
     pub stop: Notify,
 }
@@ -181,9 +183,10 @@ impl<R: RoleService> Service for Front<R> {
         }
         let serving = server.serving.load(Ordering::SeqCst);
         if request.path == "/_admin/server/availability" {
-            return availability(server, serving);
+            let read_only = server.read_only.load(Ordering::SeqCst);
+            return availability(server, serving && !read_only);
         }
-        if !serving && !server.is_stopping() {
+        if !serving && !STOPPING.load(Ordering::SeqCst) {
             return Response::error(
                 503,
                 503,
@@ -202,12 +205,6 @@ impl<R: RoleService> Service for Front<R> {
             Some(response) => response,
             None => self.role.handle(&request).await,
         }
-    }
-}
-
-impl Server {
-    fn is_stopping(&self) -> bool {
-        STOPPING.load(Ordering::SeqCst)
     }
 }
 
@@ -240,7 +237,7 @@ async fn common(server: &Server, request: &Request) -> Option<Response> {
                 &json!({"role": server.role.spoken(), "mode": "default", "error": false, "code": 200}),
             ))
         }
-        "/_admin/server/mode" => Some(Response::json(
+        "/_admin/server/mode" if server.role != Role::Coordinator => Some(Response::json(
             200,
             &json!({"mode": "default", "error": false, "code": 200}),
         )),

@@ -53,24 +53,7 @@ fn arangod_line(recipe: &Recipe<'_>) -> Vec<String> {
     let directory = &recipe.directory;
     let mut pairs: Pairs = Vec::new();
     let mut add = |name: &str, value: &str| pairs.push((name.to_owned(), value.to_owned()));
-    let startup = recipe.options.text("server.js-dir");
-    add("--database.directory", &format!("{directory}/data"));
-    add(
-        "--javascript.startup-directory",
-        startup.unwrap_or("/usr/share/arangodb3/js"),
-    );
-    add("--javascript.app-path", &format!("{directory}/apps"));
-    add("--log.file", &recipe.log_file);
-    add("--log.force-direct", "false");
-    if recipe.version.at_least(3, 3, 20) {
-        add("--javascript.copy-installation", "true");
-    }
-    if recipe.auto_upgrade {
-        add("--database.auto-upgrade", "true");
-    }
-    if let Some(threads) = recipe.options.text("server.threads") {
-        add("--server.threads", threads);
-    }
+    common_options(recipe, &mut add);
     let secure = recipe.peers.is_secure();
     let scheme = if secure { "ssl" } else { "tcp" };
     let own = format!(
@@ -114,6 +97,29 @@ fn arangod_line(recipe: &Recipe<'_>) -> Vec<String> {
                 .flat_map(|(name, value)| [name, value]),
         )
         .collect()
+}
+
+/// Adds what every server is given.
+fn common_options(recipe: &Recipe<'_>, add: &mut impl FnMut(&str, &str)) {
+    let directory = &recipe.directory;
+    let startup = recipe.options.text("server.js-dir");
+    add("--database.directory", &format!("{directory}/data"));
+    add(
+        "--javascript.startup-directory",
+        startup.unwrap_or("/usr/share/arangodb3/js"),
+    );
+    add("--javascript.app-path", &format!("{directory}/apps"));
+    add("--log.file", &recipe.log_file);
+    add("--log.force-direct", "false");
+    if recipe.version.at_least(3, 3, 20) {
+        add("--javascript.copy-installation", "true");
+    }
+    if recipe.auto_upgrade {
+        add("--database.auto-upgrade", "true");
+    }
+    if let Some(threads) = recipe.options.text("server.threads") {
+        add("--server.threads", threads);
+    }
 }
 
 fn role_options(recipe: &Recipe<'_>, own: &str, add: &mut impl FnMut(&str, &str)) {

@@ -12,6 +12,7 @@
 
 pub mod answers;
 pub mod bootstrap;
+pub mod checks;
 pub mod command;
 pub mod kinds;
 pub mod log;

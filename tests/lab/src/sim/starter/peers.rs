@@ -192,6 +192,18 @@ pub struct Setup {
 pub const SETUP_VERSION: &str = "0.2.2";
 
 impl Setup {
+    /// Returns what a starter knows that begins from nothing.
+    pub fn none() -> Self {
+        Self {
+            version: SETUP_VERSION.to_owned(),
+            id: String::new(),
+            peers: Peers::default(),
+            mode: String::new(),
+            ssl_keyfile: String::new(),
+            jwt_secret: String::new(),
+        }
+    }
+
     /// Reads the file of a data directory, if there is one that can be used.
     pub fn read(data_dir: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(data_dir.join("setup.json")).ok()?;

@@ -356,14 +356,7 @@ fn prepare(options: Options) -> Result<Starter, String> {
         .map_err(|error| format!("Failed to detect database features: {error}"))?;
     let setup = Setup::read(&data_dir);
     let relaunch = setup.is_some();
-    let kept = setup.unwrap_or(Setup {
-        version: SETUP_VERSION.to_owned(),
-        id: String::new(),
-        peers: Peers::default(),
-        mode: String::new(),
-        ssl_keyfile: String::new(),
-        jwt_secret: String::new(),
-    });
+    let kept = setup.unwrap_or_else(Setup::none);
     let either = |kept: String, given: String| if kept.is_empty() { given } else { kept };
     let given_mode = options.text("starter.mode").unwrap_or("cluster").to_owned();
     let starter = Starter {

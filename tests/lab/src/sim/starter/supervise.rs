@@ -1,6 +1,5 @@
 //! Keeps the servers of one machine running: adopts what runs, starts what does not.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -82,12 +81,11 @@ enum NotStarted {
 
 /// Runs all servers until the starter is to stop, then stops them.
 pub async fn run(starter: Arc<Starter>) {
-    let giving_up = Arc::new(AtomicBool::new(false));
     for kind in starter.kinds() {
         if starter.is_stopping() {
             break;
         }
-        tokio::spawn(keep(Arc::clone(&starter), kind, Arc::clone(&giving_up)));
+        tokio::spawn(keep(Arc::clone(&starter), kind));
         if matches!(kind, Kind::Agent | Kind::DbServer) {
             tokio::select! {
                 () = tokio::time::sleep(starter.live.now().timer(1000)) => {}
@@ -100,7 +98,7 @@ pub async fn run(starter: Arc<Starter>) {
     stop_all(&starter).await;
 }
 
-async fn keep(starter: Arc<Starter>, kind: Kind, giving_up: Arc<AtomicBool>) {
+async fn keep(starter: Arc<Starter>, kind: Kind) {
     let mut failures = Failures::default();
     let name = kind.name();
     loop {
@@ -136,33 +134,41 @@ async fn keep(starter: Arc<Starter>, kind: Kind, giving_up: Arc<AtomicBool>) {
         }
         let uptime = time::mono_ms().saturating_sub(begin);
         let switches = starter.live.now();
-        match failures.count(uptime, switches.timer_ms(RECENT_MS)) {
-            0 => starter.log.info(&format!("{name} has terminated")),
-            recent => {
-                if !port_in_use {
-                    starter.log.info(&format!(
-                        "{name} has terminated quickly, in {uptime}ms (recent failures: {recent})"
-                    ));
-                    if recent >= SHOW_LOG_FROM {
-                        show_log(&starter, kind);
-                    }
-                }
-                if recent >= GIVE_UP_AT {
-                    starter
-                        .log
-                        .error(&format!("{name} has failed {recent} times, giving up"));
-                    starter.count("give-up", &json!({"server": name}));
-                    giving_up.store(true, Ordering::SeqCst);
-                    starter.stop();
-                    return;
-                }
-            }
+        let recent = failures.count(uptime, switches.timer_ms(RECENT_MS));
+        if !goes_on(&starter, kind, uptime, recent, port_in_use) {
+            return;
         }
         if port_in_use {
             tokio::time::sleep(switches.timer(1000)).await;
         }
         starter.log.info(&format!("restarting {name}"));
     }
+}
+
+/// Says how a server ended and tells whether it is to be started again.
+fn goes_on(starter: &Starter, kind: Kind, uptime: u64, recent: u32, port_in_use: bool) -> bool {
+    let name = kind.name();
+    if recent == 0 {
+        starter.log.info(&format!("{name} has terminated"));
+        return true;
+    }
+    if !port_in_use {
+        starter.log.info(&format!(
+            "{name} has terminated quickly, in {uptime}ms (recent failures: {recent})"
+        ));
+        if recent >= SHOW_LOG_FROM {
+            show_log(starter, kind);
+        }
+    }
+    if recent < GIVE_UP_AT {
+        return true;
+    }
+    starter
+        .log
+        .error(&format!("{name} has failed {recent} times, giving up"));
+    starter.count("give-up", &json!({"server": name}));
+    starter.stop();
+    false
 }
 
 impl Starter {

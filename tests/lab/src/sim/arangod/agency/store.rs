@@ -67,10 +67,10 @@ impl Store {
     pub fn holds(&self, preconditions: &Map<String, Value>) -> bool {
         preconditions
             .iter()
-            .all(|(path, wanted)| self.holds_at(self.get(path), wanted))
+            .all(|(path, wanted)| Self::holds_at(self.get(path), wanted))
     }
 
-    fn holds_at(&self, found: Option<&Value>, wanted: &Value) -> bool {
+    fn holds_at(found: Option<&Value>, wanted: &Value) -> bool {
         let Some(wanted) = wanted.as_object().filter(|keys| {
             ["old", "oldNot", "oldEmpty", "isArray", "in", "notin"]
                 .iter()
@@ -262,7 +262,7 @@ fn put(root: &mut Map<String, Value>, path: &str, value: Value) {
 mod tests {
     use super::*;
 
-    fn apply(store: &mut Store, operations: Value, now_ms: u64) -> Vec<String> {
+    fn apply(store: &mut Store, operations: &Value, now_ms: u64) -> Vec<String> {
         store.apply(operations.as_object().unwrap(), now_ms)
     }
 
@@ -271,7 +271,7 @@ mod tests {
         let mut store = Store::default();
         apply(
             &mut store,
-            json!({"/a/b": {"op": "set", "new": 1}, "a/c": 2}),
+            &json!({"/a/b": {"op": "set", "new": 1}, "a/c": 2}),
             0,
         );
         assert_eq!(store.read(&["/a/b".into()]), json!({"a": {"b": 1}}));
@@ -307,13 +307,13 @@ mod tests {
         ];
         for (operation, old, new) in cases {
             let mut store = Store::default();
-            apply(&mut store, json!({"/k": {"op": "set", "new": old}}), 0);
-            apply(&mut store, json!({"/k": operation}), 0);
+            apply(&mut store, &json!({"/k": {"op": "set", "new": old}}), 0);
+            apply(&mut store, &json!({"/k": operation}), 0);
             assert_eq!(store.get("k"), Some(&new), "{operation}");
         }
         let mut store = Store::default();
-        apply(&mut store, json!({"/a/b": 1, "/a/c": 2}), 0);
-        apply(&mut store, json!({"/a/b": {"op": "delete"}}), 0);
+        apply(&mut store, &json!({"/a/b": 1, "/a/c": 2}), 0);
+        apply(&mut store, &json!({"/a/b": {"op": "delete"}}), 0);
         assert_eq!(store.root(), json!({"a": {"c": 2}}));
     }
 
@@ -322,7 +322,7 @@ mod tests {
         let mut store = Store::default();
         apply(
             &mut store,
-            json!({"/k": "v", "/l": [1, 2], "/o": {"x": 1}}),
+            &json!({"/k": "v", "/l": [1, 2], "/o": {"x": 1}}),
             0,
         );
         for (precondition, holds) in [
@@ -357,18 +357,18 @@ mod tests {
         let mut store = Store::default();
         apply(
             &mut store,
-            json!({"/a": {"op": "set", "new": 1, "ttl": 60}}),
+            &json!({"/a": {"op": "set", "new": 1, "ttl": 60}}),
             1000,
         );
         assert_eq!(store.ended(60_999), Vec::<String>::new());
         assert_eq!(store.ended(61_000), ["/a"]);
         apply(
             &mut store,
-            json!({"/a": {"op": "set", "new": 1, "ttl": 60}}),
+            &json!({"/a": {"op": "set", "new": 1, "ttl": 60}}),
             31_000,
         );
         assert_eq!(store.ended(61_000), Vec::<String>::new(), "renewed");
-        apply(&mut store, json!({"/a": {"op": "set", "new": 2}}), 32_000);
+        apply(&mut store, &json!({"/a": {"op": "set", "new": 2}}), 32_000);
         assert_eq!(store.ended(u64::MAX), Vec::<String>::new(), "set for good");
     }
 
@@ -377,7 +377,7 @@ mod tests {
         let mut store = Store::default();
         let changed = apply(
             &mut store,
-            json!({"/arango/Plan": {"op": "observe", "url": "http://h/cb"}}),
+            &json!({"/arango/Plan": {"op": "observe", "url": "http://h/cb"}}),
             0,
         );
         assert!(changed.is_empty(), "observing changes nothing");
@@ -388,7 +388,7 @@ mod tests {
         assert_eq!(told(&store, "/arango/Current"), 0);
         apply(
             &mut store,
-            json!({"/arango/Plan": {"op": "unobserve", "url": "http://h/cb"}}),
+            &json!({"/arango/Plan": {"op": "unobserve", "url": "http://h/cb"}}),
             0,
         );
         assert_eq!(told(&store, "/arango/Plan"), 0);

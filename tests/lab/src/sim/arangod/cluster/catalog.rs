@@ -86,10 +86,13 @@ pub struct Catalog {
     pub short_names: BTreeMap<String, String>,
     /// Whether supervision is in maintenance.
     pub maintenance: bool,
+    /// Whether the whole cluster can only be read.
+    pub read_only: bool,
 }
 
 /// The paths to read for a [`Catalog`].
-pub const PATHS: [&str; 5] = [
+pub const PATHS: [&str; 6] = [
+    "/arango/Readonly",
     "/arango/Plan",
     "/arango/Current/Collections",
     "/arango/Current/ServersRegistered",
@@ -125,6 +128,7 @@ impl Catalog {
             maintenance: tree
                 .pointer("/arango/Supervision/State/Mode")
                 .is_some_and(|mode| mode == "Maintenance"),
+            read_only: tree.pointer("/arango/Readonly") == Some(&Value::Bool(true)),
         }
     }
 

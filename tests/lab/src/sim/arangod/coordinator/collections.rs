@@ -12,8 +12,9 @@ use crate::sim::http::{Request, Response};
 pub async fn answer(coordinator: &Coordinator, request: &Request) -> Response {
     let segments = request.segments();
     let answered = match (request.method.as_str(), segments.as_slice()) {
-        ("GET", ["_api", "database"]) => databases(coordinator).await,
-        ("GET", ["_api", "database", "user"]) => databases(coordinator).await,
+        ("GET", ["_api", "database"] | ["_api", "database", "user"]) => {
+            databases(coordinator).await
+        }
         ("GET", ["_api", "database", "current"]) => Ok(Response::json(
             200,
             &json!({"result": {"name": request.database, "isSystem": request.database == "_system"},
@@ -255,7 +256,7 @@ impl Coordinator {
     }
 
     async fn wait_for_copies(&self, database: &str, id: &str) -> Result<(), Response> {
-        let end = tokio::time::Instant::now() + Duration::from_secs(60);
+        let end = tokio::time::Instant::now() + Duration::from_mins(1);
         while tokio::time::Instant::now() < end {
             let catalog = fresh(self).await?;
             let collection = catalog.collection(database, id);

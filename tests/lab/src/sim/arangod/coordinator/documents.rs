@@ -40,6 +40,13 @@ pub async fn answer(coordinator: &Coordinator, request: &Request) -> Response {
         }
         _ => return Response::wrong_method(),
     };
+    // The replication's own notes are written also while nothing else may be.
+    if !matches!(method, "GET" | "HEAD")
+        && coordinator.catalog().read_only
+        && !collection.starts_with('_')
+    {
+        return Response::error(403, 1004, "read-only");
+    }
     let overwrite = request.query("overwrite") == Some("true");
     let question = Question {
         method: if method == "HEAD" { "GET" } else { method },
@@ -161,7 +168,7 @@ impl Coordinator {
         request.connect_limit = connect_limit.min(left);
         request.body.clone_from(&question.body);
         match call(request).await {
-            Ok(reply) => judge(reply, question),
+            Ok(reply) => judge(&reply, question),
             Err(error @ CallError::NotSent { .. }) => Tried::Again(error.to_string()),
             Err(error @ CallError::Unanswered { .. }) => Tried::Answer(Response::error(
                 503,
@@ -179,11 +186,12 @@ enum Tried {
 }
 
 /// Tells an answer from a server's saying that it does not lead.
-fn judge(reply: Reply, question: &Question<'_>) -> Tried {
+fn judge(reply: &Reply, question: &Question<'_>) -> Tried {
     let mut body = reply.json();
     let number = body.get("errorNum").and_then(Value::as_u64);
-    if matches!(number, Some(1489..=1491)) {
-        return Tried::Again(format!("not leader ({})", reply.status));
+    // A server that starts, and one that does not lead, say so with a 503.
+    if reply.status == 503 {
+        return Tried::Again(format!("not serving or not leading ({number:?})"));
     }
     // A shard that its server does not know yet, or no longer.
     if number == Some(1203) {
@@ -228,19 +236,18 @@ mod tests {
             query: String::new(),
         };
         for (status, number, again) in [
-            (406, 1490, true),
-            (421, 1491, true),
-            (406, 1489, true),
+            (503, 1490, true),
+            (503, 1491, true),
             (404, 1203, true),
             (404, 1202, false),
             (409, 1210, false),
             (500, 1498, false),
-            (503, 503, false),
+            (503, 503, true),
         ] {
-            let tried = judge(reply(status, &json!({"errorNum": number})), &question);
+            let tried = judge(&reply(status, &json!({"errorNum": number})), &question);
             assert_eq!(matches!(tried, Tried::Again(_)), again, "{status} {number}");
         }
-        let Tried::Answer(good) = judge(reply(200, &json!({"_key": "k", "n": 1})), &question)
+        let Tried::Answer(good) = judge(&reply(200, &json!({"_key": "k", "n": 1})), &question)
         else {
             panic!("an answer");
         };

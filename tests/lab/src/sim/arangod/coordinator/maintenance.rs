@@ -31,12 +31,20 @@ pub async fn answer(coordinator: &Coordinator, request: &Request) -> Response {
 
 type Answered = Result<Response, Response>;
 
-/// What is asked for: on for so many seconds, or off.
-fn wanted(body: &Value, knows_seconds: bool) -> Option<Option<u64>> {
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// Maintenance, for so many seconds.
+    On(u64),
+    /// None.
+    Off,
+}
+
+fn wanted(body: &Value, knows_seconds: bool) -> Option<Wanted> {
     match body.as_str()? {
-        "on" => Some(Some(AN_HOUR_S)),
-        "off" => Some(None),
-        seconds if knows_seconds => seconds.parse().ok().map(Some),
+        "on" => Some(Wanted::On(AN_HOUR_S)),
+        "off" => Some(Wanted::Off),
+        seconds if knows_seconds => seconds.parse().ok().map(Wanted::On),
         _ => None,
     }
 }
@@ -52,26 +60,25 @@ async fn switch(coordinator: &Coordinator, request: &Request) -> Answered {
         ));
     };
     let (operations, mode) = match wanted {
-        Some(seconds) if knows_seconds => {
+        Wanted::On(seconds) if knows_seconds => {
             let lasts = time::ms(coordinator.server.timer(seconds * 1000));
             let end = time::iso(time::unix_ms() + lasts);
             (json!({KEY: {"op": "set", "new": end}}), "Maintenance")
         }
-        Some(seconds) => {
+        Wanted::On(seconds) => {
             let on = json!({"op": "set", "new": true, "ttl": seconds});
             (json!({KEY: on}), "Maintenance")
         }
-        None => (json!({KEY: {"op": "delete"}}), "Normal"),
+        Wanted::Off => (json!({KEY: {"op": "delete"}}), "Normal"),
     };
     coordinator.agency_write(&operations, &json!({})).await?;
     wait_for(coordinator, mode).await?;
-    let minutes = wanted.unwrap_or(0) / 60;
-    let warning = if mode == "Normal" {
-        "Cluster supervision reactivated.".to_owned()
-    } else {
-        format!(
-            "Cluster supervision deactivated. It will be reactivated automatically in {minutes} minutes unless this call is repeated until then."
-        )
+    let warning = match wanted {
+        Wanted::Off => "Cluster supervision reactivated.".to_owned(),
+        Wanted::On(seconds) => format!(
+            "Cluster supervision deactivated. It will be reactivated automatically in {} minutes unless this call is repeated until then.",
+            seconds / 60
+        ),
     };
     Ok(Response::json(
         200,
@@ -160,9 +167,9 @@ mod tests {
     #[test]
     fn only_the_words_and_later_also_seconds_are_understood() {
         for (body, knows_seconds, expected) in [
-            (json!("on"), false, Some(Some(3600))),
-            (json!("off"), false, Some(None)),
-            (json!("7200"), true, Some(Some(7200))),
+            (json!("on"), false, Some(Wanted::On(3600))),
+            (json!("off"), false, Some(Wanted::Off)),
+            (json!("7200"), true, Some(Wanted::On(7200))),
             (json!("7200"), false, None),
             (json!(true), true, None),
             (Value::Null, true, None),

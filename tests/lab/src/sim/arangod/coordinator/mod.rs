@@ -103,6 +103,7 @@ impl RoleService for Coordinator {
             ["_admin", "cluster", "maintenance", ..] => maintenance::answer(self, request).await,
             ["_admin", "cluster", "health"] => health::answer(self).await,
             ["_admin", "cluster", ..] => admin::answer(self, request).await,
+            ["_admin", "server", "mode"] => self.mode(request).await,
             ["_admin", "shutdown"] if request.method == "GET" => self.shutdown_progress(),
             _ => Response::unknown_path(&request.path),
         }
@@ -144,8 +145,34 @@ impl Coordinator {
             .read(&CATALOG_PATHS, AGENCY_LIMIT)
             .await?;
         let catalog = Arc::new(Catalog::of(&tree));
+        self.server
+            .read_only
+            .store(catalog.read_only, Ordering::SeqCst);
         *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&catalog);
         Ok(catalog)
+    }
+
+    /// Shows or sets whether the whole cluster can only be read.
+    async fn mode(&self, request: &Request) -> Response {
+        if request.method == "PUT" {
+            let body = request.json().unwrap_or_default();
+            let read_only = match body.get("mode").and_then(Value::as_str) {
+                Some("readonly") => true,
+                Some("default") => false,
+                _ => return Response::error(400, 400, "mode must be 'readonly' or 'default'"),
+            };
+            let operations = json!({"/arango/Readonly": {"op": "set", "new": read_only}});
+            if let Err(response) = self.agency_write(&operations, &json!({})).await {
+                return response;
+            }
+            drop(self.reload().await);
+        }
+        let mode = if self.catalog().read_only {
+            "readonly"
+        } else {
+            "default"
+        };
+        Response::json(200, &json!({"mode": mode, "error": false, "code": 200}))
     }
 
     async fn agency_read(&self, path: &str) -> Result<Option<Value>, Response> {

@@ -35,7 +35,7 @@ pub async fn answer(dbserver: &DbServer, request: &Request) -> Response {
                 let documents = shard.documents();
                 Response::json(
                     200,
-                    &json!({"count": documents.len(), "size": documents.size()}),
+                    &json!({"count": documents.count(), "size": documents.size()}),
                 )
             }
             None => Response::error(404, 1203, "collection or view not found"),

@@ -103,7 +103,7 @@ impl Documents {
     }
 
     /// Returns how many documents there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.all.len()
     }
 
@@ -268,7 +268,7 @@ mod tests {
             .take_over(&["mine".into()], vec![change("both", 55, 7)])
             .unwrap();
         for documents in [documents, Documents::open(&path).unwrap()] {
-            assert_eq!(documents.len(), 1);
+            assert_eq!(documents.count(), 1);
             assert_eq!(documents.get("both").unwrap().body["n"], 7);
         }
     }

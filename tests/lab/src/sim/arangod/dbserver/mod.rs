@@ -1,11 +1,11 @@
 //! A DB-Server: it holds shards, leads some and follows others.
 //!
-//! - [`shard`]: one shard's documents, on disk before they are acknowledged, and what this
-//!   server is to it;
+//! - [`shard`] and [`documents`]: one shard, on disk before a write is acknowledged, and what
+//!   this server is to the shard;
 //! - [`reconcile`]: takes and gives up leadership as the plan says, and reports what is so;
 //! - [`replication`]: a leader's writes to its followers, and what becomes of one that fails;
 //! - [`catch_up`]: a follower that fell behind copies what it lacks;
-//! - [`answers`]: HTTP.
+//! - [`answers`] is what it says over HTTP.
 
 pub mod answers;
 pub mod catch_up;

@@ -32,13 +32,45 @@ pub struct Write {
 /// Refuses what only a leader may do.
 pub fn not_leader(standing: &Standing) -> Response {
     match standing {
-        Standing::Resigned { .. } => Response::error(421, 1491, "shard leader resigned"),
+        Standing::Resigned { .. } => Response::error(503, 1491, "shard leader resigned"),
         Standing::Unknown | Standing::Leader { .. } | Standing::Follower { .. } => Response::error(
-            406,
+            503,
             1490,
             "a shard follower refuses to perform an operation",
         ),
     }
+}
+
+/// Writes to this server alone.
+fn write_here(shard: &Shard, write: Write) -> Result<Change, Response> {
+    let mut documents = shard.documents();
+    let known = documents.get(&write.key);
+    match write.must_exist {
+        Some(true) if known.is_none() => {
+            return Err(Response::error(404, 1202, "document not found"));
+        }
+        Some(false) if known.is_some() => {
+            return Err(Response::error(409, 1210, "unique constraint violated"));
+        }
+        Some(_) | None => {}
+    }
+    let mut body = write.body;
+    if write.merge
+        && let Some(known) = known
+    {
+        let mut merged = known.body.clone();
+        merged.extend(body);
+        body = merged;
+    }
+    let change = Change {
+        key: write.key,
+        revision: documents.next_revision(time::unix_us()),
+        body: Some(body),
+    };
+    documents
+        .apply(vec![change.clone()])
+        .map_err(|error| Response::error(500, 2, &format!("cannot write: {error}")))?;
+    Ok(change)
 }
 
 impl DbServer {
@@ -49,7 +81,7 @@ impl DbServer {
         if !matches!(standing, Standing::Leader { .. }) {
             return not_leader(&standing);
         }
-        let change = match self.write_here(shard, write) {
+        let change = match write_here(shard, write) {
             Ok(change) => change,
             Err(response) => return response,
         };
@@ -69,37 +101,6 @@ impl DbServer {
             202,
             &json!({"_key": change.key, "_rev": format!("{:x}", change.revision)}),
         )
-    }
-
-    fn write_here(&self, shard: &Shard, write: Write) -> Result<Change, Response> {
-        let mut documents = shard.documents();
-        let known = documents.get(&write.key);
-        match write.must_exist {
-            Some(true) if known.is_none() => {
-                return Err(Response::error(404, 1202, "document not found"));
-            }
-            Some(false) if known.is_some() => {
-                return Err(Response::error(409, 1210, "unique constraint violated"));
-            }
-            Some(_) | None => {}
-        }
-        let mut body = write.body;
-        if write.merge
-            && let Some(known) = known
-        {
-            let mut merged = known.body.clone();
-            merged.extend(body);
-            body = merged;
-        }
-        let change = Change {
-            key: write.key,
-            revision: documents.next_revision(time::unix_us()),
-            body: Some(body),
-        };
-        documents
-            .apply(vec![change.clone()])
-            .map_err(|error| Response::error(500, 2, &format!("cannot write: {error}")))?;
-        Ok(change)
     }
 
     pub(super) fn path_of(&self, shard: &Shard) -> Option<ShardPath> {
@@ -228,18 +229,15 @@ impl DbServer {
         let mut holders = vec![self.server.id.clone()];
         holders.extend(followers.into_iter().filter(|known| known != follower));
         holders.push(follower.to_owned());
-        match self.write_current(&path, &plan, &holders).await {
-            Ok(true) => {
-                shard.change_followers(|followers| {
-                    followers.retain(|known| known != follower);
-                    followers.push(follower.to_owned());
-                });
-                Response::json(200, &json!({"digest": format!("{digest:016x}")}))
-            }
-            Ok(false) | Err(_) => {
-                self.wake.notify_one();
-                Response::error(503, 1477, "the agency does not take the follower")
-            }
+        if let Ok(true) = self.write_current(&path, &plan, &holders).await {
+            shard.change_followers(|followers| {
+                followers.retain(|known| known != follower);
+                followers.push(follower.to_owned());
+            });
+            Response::json(200, &json!({"digest": format!("{digest:016x}")}))
+        } else {
+            self.wake.notify_one();
+            Response::error(503, 1477, "the agency does not take the follower")
         }
     }
 }

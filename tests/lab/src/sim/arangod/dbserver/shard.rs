@@ -135,7 +135,7 @@ impl Shard {
         json!({
             "standing": standing,
             "with": with,
-            "count": documents.len(),
+            "count": documents.count(),
             "digest": format!("{:016x}", documents.digest()),
         })
     }

@@ -152,24 +152,7 @@ async fn check(
             put(&mut record, "Timestamp", json!(time::iso(time::unix_ms())));
             lasting.push((path.clone(), record));
         }
-        let silent = now.saturating_sub(pulse.seen_ms);
-        let mut shown = face;
-        put(
-            &mut shown,
-            "LastAckedTime",
-            json!(time::iso_ms(time::unix_ms() - silent)),
-        );
-        put(&mut shown, "SyncTime", json!(pulse.beat));
-        put(
-            &mut shown,
-            "SyncStatus",
-            json!(if beat.is_some() { "SERVING" } else { "UNKNOWN" }),
-        );
-        put(
-            &mut shown,
-            "Timestamp",
-            json!(time::iso_ms(time::unix_ms())),
-        );
+        let shown = with_times(face, &pulse, now, beat.is_some());
         passing.insert(path, json!({"op": "set", "new": shown}));
         memory.pulses.insert(id.clone(), pulse);
     }
@@ -179,6 +162,19 @@ async fn check(
     }])?;
     write(agent, lasting).await?;
     mark_failed(agent, store, &failed, &good).await
+}
+
+/// Adds the times, which change with each lap.
+fn with_times(mut shown: Value, pulse: &Pulse, now: u64, beats: bool) -> Value {
+    let silent = now.saturating_sub(pulse.seen_ms);
+    let acked = time::unix_ms().saturating_sub(silent);
+    put(&mut shown, "LastAckedTime", json!(time::iso_ms(acked)));
+    put(&mut shown, "SyncTime", json!(pulse.beat));
+    let word = if beats { "SERVING" } else { "UNKNOWN" };
+    put(&mut shown, "SyncStatus", json!(word));
+    let now = time::iso_ms(time::unix_ms());
+    put(&mut shown, "Timestamp", json!(now));
+    shown
 }
 
 fn limits(agent: &Agent) -> Limits {

@@ -55,6 +55,7 @@ fn planned(step: &Step) -> (Vec<String>, bool) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn a_job_is_refused_for_each_of_its_reasons() {
     let good = servers;
     let set = |id: &str| BTreeSet::from([id.to_owned()]);
@@ -138,7 +139,7 @@ fn a_job_is_refused_for_each_of_its_reasons() {
     for (why, catalog, job, servers) in cases {
         match job.begin(&catalog, &servers) {
             Step::Fail(text) => assert!(text.contains(why), "{text} is not {why}"),
-            other => panic!("{why}: {other:?}"),
+            Step::Wait | Step::Replan { .. } => panic!("{why}: not refused"),
         }
     }
 }

@@ -1,0 +1,216 @@
+//! Names to addresses and addresses to TCP connections, never longer than the call may wait.
+//!
+//! An address is used as it is. A name is resolved by the C library on a thread of its own, since that cannot be
+//! interrupted. The static binary resolves from `/etc/hosts` and DNS by itself; other sources of `nsswitch.conf` are
+//! loaded from the machine, if it has the same C library. Called by the SSH and local transports and by `http`.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "errors are passed on but for those named here"
+)]
+
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
+
+use super::ConnError;
+use super::waiting::{LOOK, Waiting, ready};
+
+/// How long one of several addresses is tried before the next one has its turn.
+const TURN: Duration = Duration::from_secs(4);
+
+/// Opens a TCP connection, without delay of small packets.
+pub(crate) fn tcp(host: &str, port: u16, waiting: &Waiting<'_>) -> Result<TcpStream, ConnError> {
+    let name = place(host, port);
+    let addresses = resolve(host, port, waiting).map_err(|trouble| unreachable(&name, trouble))?;
+    let mut last = Trouble::Said("the name has no address".to_owned());
+    let count = addresses.len();
+    for (at, address) in addresses.into_iter().enumerate() {
+        let turn = if at + 1 < count {
+            waiting.within(TURN)
+        } else {
+            *waiting
+        };
+        match connect(address, &turn) {
+            Ok(socket) => return Ok(socket),
+            Err(Trouble::Stopped) => return Err(ConnError::Stopped),
+            Err(trouble) => last = trouble,
+        }
+    }
+    Err(unreachable(&name, last))
+}
+
+/// Writes a host with its port, as messages show it.
+pub(crate) fn place(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+enum Trouble {
+    Stopped,
+    Said(String),
+}
+
+fn unreachable(host: &str, trouble: Trouble) -> ConnError {
+    match trouble {
+        Trouble::Stopped => ConnError::Stopped,
+        Trouble::Said(reason) => ConnError::Unreachable {
+            host: host.to_owned(),
+            reason,
+        },
+    }
+}
+
+/// Returns the slice to wait, with the end of the time put into words.
+fn slice(waiting: &Waiting<'_>, doing: &str) -> Result<Duration, Trouble> {
+    waiting.slice(LOOK).map_err(|error| match error {
+        ConnError::TimedOut { after } => Trouble::Said(format!(
+            "{doing} took longer than {:.1} s",
+            after.as_secs_f64()
+        )),
+        _ => Trouble::Stopped,
+    })
+}
+
+fn resolve(host: &str, port: u16, waiting: &Waiting<'_>) -> Result<Vec<SocketAddr>, Trouble> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let (sender, receiver) = mpsc::channel();
+    let name = host.to_owned();
+    std::thread::spawn(move || {
+        let found = (name.as_str(), port)
+            .to_socket_addrs()
+            .map(Iterator::collect::<Vec<_>>);
+        // Nobody listens any more when the call has timed out.
+        drop(sender.send(found));
+    });
+    loop {
+        let slice = slice(waiting, "resolving the name")?;
+        match receiver.recv_timeout(slice) {
+            Ok(Ok(addresses)) => return Ok(addresses),
+            Ok(Err(error)) => {
+                return Err(Trouble::Said(format!("cannot resolve the name: {error}")));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Trouble::Said("cannot resolve the name".to_owned()));
+            }
+        }
+    }
+}
+
+fn connect(address: SocketAddr, waiting: &Waiting<'_>) -> Result<TcpStream, Trouble> {
+    let said = |error: Errno| Trouble::Said(std::io::Error::from(error).to_string());
+    let family = if address.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = net::socket_with(family, SocketType::STREAM, flags, None).map_err(said)?;
+    match net::connect(&socket, &address) {
+        Ok(()) | Err(Errno::INPROGRESS) => {}
+        Err(error) => return Err(said(error)),
+    }
+    while !ready(&socket, PollFlags::OUT, slice(waiting, "connecting")?)
+        .map_err(|error| Trouble::Said(error.to_string()))?
+    {}
+    sockopt::socket_error(&socket)
+        .map_err(said)?
+        .map_err(said)?;
+    sockopt::set_tcp_nodelay(&socket, true).map_err(said)?;
+    Ok(TcpStream::from(socket))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, Stop, StopLevel, SystemClock};
+    use crate::connection::Limit;
+    use std::net::TcpListener;
+
+    fn try_tcp(
+        host: &str,
+        port: u16,
+        milliseconds: u64,
+        stop: &Stop,
+    ) -> Result<TcpStream, ConnError> {
+        let clock = SystemClock::new();
+        let deadline = clock.deadline(Duration::from_millis(milliseconds));
+        tcp(
+            host,
+            port,
+            &Waiting::new(Limit {
+                clock: &clock,
+                stop,
+                deadline,
+            }),
+        )
+    }
+
+    #[test]
+    fn addresses_and_names_are_dialled() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for host in ["127.0.0.1", "localhost"] {
+            let socket = try_tcp(host, port, 5_000, &Stop::new()).unwrap();
+            assert!(socket.nodelay().unwrap());
+        }
+    }
+
+    #[test]
+    fn what_does_not_answer_is_said() {
+        let free = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let refused = try_tcp("127.0.0.1", free, 5_000, &Stop::new()).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            format!("cannot reach 127.0.0.1:{free}: Connection refused (os error 111)")
+        );
+        let unknown = try_tcp("no.such.name.invalid", 22, 5_000, &Stop::new()).unwrap_err();
+        assert!(
+            unknown
+                .to_string()
+                .starts_with("cannot reach no.such.name.invalid:22: cannot resolve"),
+            "{unknown}"
+        );
+        assert!(unknown.nothing_sent());
+    }
+
+    #[test]
+    fn a_deadline_and_a_stop_end_the_dialling() {
+        // A listener whose queue is full does not answer further connections.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        net::listen(&listener, 0).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let held: Vec<_> = (0..3)
+            .map(|_| try_tcp("127.0.0.1", port, 300, &Stop::new()))
+            .collect();
+        let late = held
+            .iter()
+            .find_map(|result| result.as_ref().err())
+            .unwrap();
+        assert!(
+            late.to_string()
+                .contains("connecting took longer than 0.3 s"),
+            "{late}"
+        );
+        let stop = Stop::new();
+        stop.raise(StopLevel::Abandon);
+        assert_eq!(
+            try_tcp("127.0.0.1", port, 5_000, &stop).unwrap_err(),
+            ConnError::Stopped
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! Where a session leads and how it is opened: everything as values, nothing looked up here.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::secrets::Secret;
+
+use super::Connection;
+use super::local::LocalTransport;
+use super::shells::{Options, Shells};
+use super::ssh::{Handshakes, SshTransport};
+
+/// How a host is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Over SSH.
+    Ssh,
+    /// It is this machine.
+    Local,
+}
+
+/// A host to open a session to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Over SSH, or this machine; for this machine only `shell` and `state_directory` count.
+    pub kind: Kind,
+    /// The name or address that is dialled.
+    pub address: String,
+    /// The port.
+    pub port: u16,
+    /// The login user.
+    pub user: String,
+    /// What the login user is proved with.
+    pub auth: Auth,
+    /// How the host's key is checked.
+    pub host_keys: HostKeys,
+    /// The hosts that the way leads through, the first one first; their own jumps do not count.
+    pub jumps: Vec<Target>,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// The host's shell, if not `/bin/sh`; it must be a POSIX shell.
+    pub shell: Option<String>,
+    /// Where jobs are kept, if not `/var/lib/stagger` (root) or `~/.local/state/stagger`; each user gets a directory in it.
+    pub state_directory: Option<String>,
+}
+
+/// What a login user is proved with, in the order in which it is tried.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Auth {
+    /// Private key files.
+    pub keys: Vec<KeyFile>,
+    /// Whether the agent's keys count only if they are those of `keys`.
+    pub identities_only: bool,
+    /// The agent's socket.
+    pub agent: Option<PathBuf>,
+    /// The password, for the methods `password` and `keyboard-interactive`; it is tried once.
+    pub password: Option<Secret>,
+}
+
+/// A private key file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// What it is encrypted with.
+    pub passphrase: Option<Secret>,
+    /// Whether somebody named it; one of the usual names that is missing is no mistake.
+    pub named: bool,
+}
+
+/// How a host key is checked before anything else is said to the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HostKeyCheck {
+    /// It must be known.
+    #[default]
+    Strict,
+    /// A host that is not known at all is added to the first file; a changed key is refused.
+    AcceptNew,
+    /// Nothing is checked: whoever sits between can read and change everything.
+    Off,
+}
+
+/// Where host keys are known from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HostKeys {
+    /// How strictly.
+    pub check: HostKeyCheck,
+    /// The files, the user's own first.
+    pub files: Vec<PathBuf>,
+    /// The name it is known under, if not the address.
+    pub alias: Option<String>,
+    /// Whether names are hashed when they are added.
+    pub hash_names: bool,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From dialling to the end of the handshake, for each hop.
+    pub connect: Duration,
+    /// How long a silence is before the host is asked whether it is still there; zero never asks.
+    pub keepalive: Duration,
+    /// How many such questions may stay without an answer.
+    pub keepalive_misses: u32,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            keepalive: Duration::from_secs(15),
+            keepalive_misses: 3,
+        }
+    }
+}
+
+/// What is known of the person and the machine that sessions are opened from; `cli` fills it in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Surroundings {
+    /// The home directory.
+    pub home: Option<PathBuf>,
+    /// The user's name.
+    pub user: String,
+    /// The agent's socket (`SSH_AUTH_SOCK`).
+    pub agent: Option<PathBuf>,
+}
+
+impl Surroundings {
+    /// Returns a path with a leading `~/` replaced by the home directory.
+    pub(crate) fn expand(&self, path: &str) -> PathBuf {
+        match (path.strip_prefix("~/"), &self.home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ => PathBuf::from(path),
+        }
+    }
+
+    /// Returns the key files that are tried when nobody names one.
+    pub(crate) fn usual_keys(&self) -> Vec<KeyFile> {
+        let key = |home: &Path, name| KeyFile {
+            path: home.join(".ssh").join(name),
+            passphrase: None,
+            named: false,
+        };
+        let names = ["id_ed25519", "id_ecdsa", "id_rsa"];
+        self.home
+            .iter()
+            .flat_map(|home| names.iter().map(|name| key(home, *name)))
+            .collect()
+    }
+
+    /// Returns the files that host keys are known from when nobody names one.
+    pub(crate) fn usual_known_hosts(&self) -> Vec<PathBuf> {
+        let own = ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"];
+        let all = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
+        let own = own.iter().filter(|_| self.home.is_some());
+        own.chain(&all).map(|path| self.expand(path)).collect()
+    }
+}
+
+impl Target {
+    /// Makes a target over SSH with the usual port, keys and files.
+    pub fn ssh(address: impl Into<String>, surroundings: &Surroundings) -> Self {
+        Self {
+            kind: Kind::Ssh,
+            address: address.into(),
+            port: 22,
+            user: surroundings.user.clone(),
+            auth: Auth {
+                keys: surroundings.usual_keys(),
+                identities_only: false,
+                agent: surroundings.agent.clone(),
+                password: None,
+            },
+            host_keys: HostKeys {
+                files: surroundings.usual_known_hosts(),
+                ..HostKeys::default()
+            },
+            jumps: Vec::new(),
+            timeouts: Timeouts::default(),
+            shell: None,
+            state_directory: None,
+        }
+    }
+
+    /// Makes the target that is this machine.
+    pub fn local() -> Self {
+        Self {
+            kind: Kind::Local,
+            ..Self::ssh("localhost", &Surroundings::default())
+        }
+    }
+}
+
+/// Makes a connection to a target; the session is opened by the first call that needs it.
+///
+/// All connections of a process share one [`Handshakes`], so that no SSH server gets more of them at once than it takes.
+pub fn open(target: &Target, handshakes: &Handshakes) -> Box<dyn Connection> {
+    let options = Options {
+        state_directory: target.state_directory.clone(),
+        shell: target.shell.clone(),
+    };
+    match target.kind {
+        Kind::Local => Box::new(Shells::new(Box::new(LocalTransport::new()), options)),
+        Kind::Ssh => {
+            let link = SshTransport::new(target.clone(), handshakes.clone());
+            Box::new(Shells::new(Box::new(link), options))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_files_are_those_of_the_home() {
+        let surroundings = Surroundings {
+            home: Some("/home/me".into()),
+            user: "me".to_owned(),
+            agent: None,
+        };
+        let target = Target::ssh("db1", &surroundings);
+        assert_eq!(
+            target.auth.keys.first().map(|key| key.path.clone()),
+            Some("/home/me/.ssh/id_ed25519".into())
+        );
+        assert_eq!(
+            target.host_keys.files.first(),
+            Some(&PathBuf::from("/home/me/.ssh/known_hosts"))
+        );
+        assert_eq!(surroundings.expand("~/x"), PathBuf::from("/home/me/x"));
+        assert_eq!(surroundings.expand("/x"), PathBuf::from("/x"));
+        assert!(Target::local().auth.keys.is_empty());
+    }
+}

@@ -1,0 +1,531 @@
+//! Brackets: what `enter` switched, `leave` switches back, on every way out.
+//!
+//! Order: read and write down what is found, enter, what is inside, settle, leave, after. From the moment at which
+//! `enter` may have switched anything its `leave` is due. It is tried again for a while, then owed; while it must not
+//! be done it is held.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+
+use crate::clock::{StopLevel, Woken};
+use crate::events::{BracketRef, EventKind, StopCause};
+use crate::inventory::HostName;
+use crate::journal::{BracketChange, Record};
+use crate::playbook::{Bracket, Context, Item, Keywords, Level, Per};
+
+use super::ended::told;
+use super::engine::{Debt, Engine};
+use super::exit::Verdict;
+use super::ledger::Entry;
+use super::place::{Left, Place, Walked};
+
+/// A bracket that is entered.
+#[derive(Debug, Clone)]
+pub(super) struct Open {
+    bracket: Arc<Bracket>,
+    reference: BracketRef,
+    place: Place,
+    hosts: Vec<HostName>,
+}
+
+/// The brackets that are entered now, the outermost first.
+#[derive(Debug, Default)]
+pub(super) struct OpenBrackets {
+    open: Mutex<Vec<Open>>,
+}
+
+impl OpenBrackets {
+    fn lock(&self) -> MutexGuard<'_, Vec<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the brackets that are entered, the outermost first.
+    pub(super) fn all(&self) -> Vec<Open> {
+        self.lock().clone()
+    }
+
+    fn push(&self, open: Open) {
+        self.lock().push(open);
+    }
+
+    fn remove(&self, reference: &BracketRef) -> bool {
+        let mut open = self.lock();
+        let before = open.len();
+        open.retain(|other| other.reference != *reference);
+        open.len() < before
+    }
+}
+
+/// What is done inside of brackets.
+pub(super) type Inside<'a> = &'a mut dyn FnMut(&Place, &[HostName]) -> Walked;
+
+impl Engine {
+    /// Does something inside of brackets, the outermost first.
+    pub(super) fn within(
+        &self,
+        place: &Place,
+        brackets: &[Arc<Bracket>],
+        hosts: &[HostName],
+        body: Inside<'_>,
+    ) -> Walked {
+        let Some((outer, inner)) = brackets.split_first() else {
+            return body(place, hosts);
+        };
+        if hosts.is_empty() {
+            return self.within(place, inner, hosts, body);
+        }
+        let mut walked = Walked::default();
+        let entered = self.enter_all(place, outer, hosts, &mut walked);
+        let active = walked.through(hosts);
+        if !active.is_empty() {
+            let mut inside = place.clone();
+            if let [only] = entered.as_slice() {
+                inside = inside.with([("found".to_owned(), only.found())]);
+            }
+            walked.add(self.within(&inside, inner, &active, body));
+        }
+        let halted = self.is_halted();
+        let closed = self.each(place, entered, usize::MAX, |open| {
+            let good = !halted && walked.through(&open.hosts).len() == open.hosts.len();
+            (self.close(&open, good), open)
+        });
+        for done in closed {
+            match done {
+                Ok((true, open)) => self.gate_behind(&open, &mut walked),
+                Ok((false, _)) => {}
+                Err(panic) => self.broke(&panic),
+            }
+        }
+        walked
+    }
+
+    /// Enters a bracket once, or on each host.
+    fn enter_all(
+        &self,
+        place: &Place,
+        bracket: &Arc<Bracket>,
+        hosts: &[HostName],
+        walked: &mut Walked,
+    ) -> Vec<Open> {
+        let objects: Vec<(String, Vec<HostName>)> = if bracket.per == Per::Host {
+            let own = |host: &HostName| (host.as_str().to_owned(), vec![host.clone()]);
+            hosts.iter().map(own).collect()
+        } else {
+            vec![(String::new(), hosts.to_vec())]
+        };
+        let mut wanted = Vec::new();
+        for (object, hosts) in objects {
+            let reference = BracketRef {
+                name: bracket.name.clone(),
+                object,
+            };
+            let mut place = place.clone();
+            place.own_pace |= bracket.per == Per::Host;
+            wanted.push(Open {
+                bracket: Arc::clone(bracket),
+                reference,
+                place,
+                hosts,
+            });
+        }
+        let mut entered = Vec::new();
+        for done in self.each(place, wanted, usize::MAX, |open| self.enter(open)) {
+            match done {
+                Ok(Ok(open)) => entered.push(open),
+                Ok(Err((hosts, left))) => {
+                    for host in hosts {
+                        walked.left.insert(host, left.clone());
+                    }
+                }
+                Err(panic) => {
+                    self.broke(&panic);
+                    walked.stopped(hosts);
+                }
+            }
+        }
+        entered
+    }
+
+    /// Reads, writes down, switches. If switching fails the bracket is left at once.
+    fn enter(&self, mut open: Open) -> Result<Open, (Vec<HostName>, Left)> {
+        let found = match self.find(&open) {
+            Ok(found) => found,
+            Err(left) => return Err((open.hosts, left)),
+        };
+        open.place = open.place.with([("found".to_owned(), found.clone())]);
+        if !self.is_expected(&open, &found) {
+            return Err((open.hosts, Left::Stopped));
+        }
+        self.enter_again(&open)
+            .map_err(|left| (open.hosts.clone(), left))?;
+        Ok(open)
+    }
+
+    /// Switches, knowing what was found.
+    pub(super) fn enter_again(&self, open: &Open) -> Result<(), Left> {
+        let by_hand = open
+            .hosts
+            .first()
+            .map(|host| self.by_hand(&open.place, &open.bracket.leave, host))
+            .unwrap_or_default();
+        let entering = BracketChange::Entering { by_hand };
+        if let (Err(unwritten), false) = (
+            self.ledger.write(Entry::record(open.record(entering))),
+            open.place.way_out,
+        ) {
+            let reason = unwritten.reason;
+            let message = format!("the journal cannot be written: {reason}");
+            self.halt(StopCause::Journal { reason }, message, &open.reference.name);
+            return Err(Left::Stopped);
+        }
+        self.brackets.push(open.clone());
+        let place = self.bracket_place(open, "bracket enter", false);
+        let walked = self.somewhere(open, &place, &open.bracket.enter);
+        if let Some(left) = walked.left.values().next().cloned() {
+            self.close(open, false);
+            if open.bracket.per != Per::Host {
+                let cause = match left {
+                    Left::Unreachable => StopCause::Unreachable,
+                    Left::Failed
+                    | Left::InDoubt
+                    | Left::EndHost
+                    | Left::EndRole(_)
+                    | Left::EndBatch
+                    | Left::EndPlay
+                    | Left::Stopped => StopCause::Failed,
+                };
+                let message = format!("the bracket `{}` could not be entered", open.bracket.name);
+                self.halt(cause, message, open.bracket.id.as_str());
+                return Err(Left::Stopped);
+            }
+            return Err(left);
+        }
+        let event = EventKind::BracketEntered {
+            bracket: open.reference.clone(),
+        };
+        let entry = Entry::record(open.record(BracketChange::Entered)).with_event(event);
+        drop(self.ledger.write(entry));
+        Ok(())
+    }
+
+    /// Finds what is there before the first change; what was found once is not read again until the bracket was left.
+    fn find(&self, open: &Open) -> Result<Value, Left> {
+        let known = self.outside.previously.bracket(&open.reference);
+        let known = known
+            .filter(|known| known.open)
+            .and_then(|known| known.found);
+        if let Some(found) = known {
+            return match self.outside.seal.unseal(&found) {
+                Ok(found) => Ok(found),
+                Err(error) => {
+                    let message =
+                        format!("what `{}` found is not known: {error}", open.bracket.name);
+                    self.halt(StopCause::Failed, message, open.bracket.id.as_str());
+                    Err(Left::Stopped)
+                }
+            };
+        }
+        if open.bracket.read.is_empty() && open.bracket.found.is_none() {
+            return Ok(Value::Null);
+        }
+        let place = self.bracket_place(open, "bracket read", false);
+        let walked = self.somewhere(open, &place, &open.bracket.read);
+        let failed = walked.left.values().next().cloned();
+        let found = match (failed, &open.bracket.found, open.hosts.first()) {
+            (Some(left), ..) => Err(left),
+            (None, Some(expression), Some(host)) => {
+                let around = self.around(&place, &open.context());
+                let scope = self.scope(host.as_str(), &around);
+                let text = expression.as_str().unwrap_or_default();
+                scope.expression(text).map_err(|problem| {
+                    self.warn(told(&problem), Some(host.as_str()));
+                    Left::Failed
+                })
+            }
+            (None, ..) => Ok(Value::Null),
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(left) => {
+                let name = &open.bracket.name;
+                let message = format!("what the bracket `{name}` switches could not be read");
+                self.halt(StopCause::Failed, message, open.bracket.id.as_str());
+                return Err(left);
+            }
+        };
+        let change = BracketChange::Found {
+            found: self.outside.seal.seal(&found),
+        };
+        let event = EventKind::BracketFound {
+            bracket: open.reference.clone(),
+            found: found.clone(),
+        };
+        drop(
+            self.ledger
+                .write(Entry::record(open.record(change)).with_event(event)),
+        );
+        Ok(found)
+    }
+
+    /// Compares what was found with what is normal; another value needs the operator's word.
+    fn is_expected(&self, open: &Open, found: &Value) -> bool {
+        let (Some(expect), Some(host)) = (&open.bracket.expect, open.hosts.first()) else {
+            return true;
+        };
+        let known = self.outside.previously.bracket(&open.reference);
+        if known.is_some_and(|known| known.open) {
+            return true;
+        }
+        let around = self.around(&open.place, &open.context());
+        let normal = match self.scope(host.as_str(), &around).value(expect) {
+            Ok(normal) => normal,
+            Err(problem) => {
+                self.warn(told(&problem), Some(host.as_str()));
+                return false;
+            }
+        };
+        if normal == *found {
+            return true;
+        }
+        let name = &open.bracket.name;
+        let note = format!(
+            "`{name}` normally finds {normal} and found {found}: it would be put back to {found}"
+        );
+        self.is_approved(&open.place, name, &note)
+    }
+
+    /// Leaves a bracket that is still open; returns whether it was left.
+    pub(super) fn close(&self, open: &Open, good: bool) -> bool {
+        if !self.brackets.remove(&open.reference) {
+            return false;
+        }
+        if good && !open.bracket.settle.is_empty() {
+            let place = self.bracket_place(open, "bracket settle", false);
+            let walked = self.somewhere(open, &place, &open.bracket.settle);
+            if !walked.is_good() {
+                let name = &open.bracket.name;
+                let message = format!("inside of `{name}` it did not settle");
+                let saw = self.last_message(&open.hosts);
+                self.halt(StopCause::Gate { saw }, message, open.bracket.id.as_str());
+            }
+        }
+        match self.leave(open) {
+            Ok(()) => {
+                let event = EventKind::BracketLeft {
+                    bracket: open.reference.clone(),
+                };
+                let entry = Entry::record(open.record(BracketChange::Left)).with_event(event);
+                drop(self.ledger.write(entry));
+                true
+            }
+            Err((held, reason)) => {
+                self.owe(open, held, reason);
+                false
+            }
+        }
+    }
+
+    /// Leaves, again and again for a while. The error tells whether it is held, and why it could not be left.
+    fn leave(&self, open: &Open) -> Result<(), (bool, String)> {
+        let mut waits = self.settings.leave.iter();
+        let mut attempt = 0;
+        let stop = self.outside.stop.for_putting_back();
+        loop {
+            attempt += 1;
+            if stop.level() == StopLevel::Quit {
+                return Err((false, "the operator quit".to_owned()));
+            }
+            let reason = match self.holds_back(open) {
+                Some(reason) => (true, reason),
+                None => {
+                    let leaving = BracketChange::Leaving { attempt };
+                    drop(self.ledger.write(Entry::record(open.record(leaving))));
+                    let place = self.bracket_place(open, "bracket leave", true);
+                    let walked = self.somewhere(open, &place, &open.bracket.leave);
+                    if walked.is_good() {
+                        return Ok(());
+                    }
+                    (false, self.last_message(&open.hosts))
+                }
+            };
+            let Some(wait) = waits.next() else {
+                return Err(reason);
+            };
+            if self.clock().wait(*wait, &stop) == Woken::Stopped {
+                return Err(reason);
+            }
+        }
+    }
+
+    /// Says why a bracket must not be left yet.
+    fn holds_back(&self, open: &Open) -> Option<String> {
+        let running = self.state().running.clone();
+        let inside = running
+            .iter()
+            .find(|step| open.hosts.iter().any(|host| host.as_str() == step.host));
+        if let Some(step) = inside {
+            return Some(format!("the step {step} is in doubt and may still run"));
+        }
+        let hold = open.bracket.hold_while.as_ref()?;
+        let place = self.bracket_place(open, "bracket hold", true);
+        let host = open.hosts.first()?;
+        let around = self.around(&place, &open.context());
+        let scope = self.scope(host.as_str(), &around);
+        match self.holds(&place, hold, host, &scope) {
+            Ok(false) => None,
+            Ok(true) => Some("its `hold_while` holds".to_owned()),
+            Err(reason) => Some(format!("its `hold_while` cannot be asked: {reason}")),
+        }
+    }
+
+    fn owe(&self, open: &Open, held: bool, reason: String) {
+        let by_hand = open
+            .hosts
+            .first()
+            .map(|host| self.by_hand(&open.place, &open.bracket.leave, host))
+            .unwrap_or_default();
+        let bracket = open.reference.clone();
+        {
+            let mut state = self.state();
+            state.verdicts.insert(Verdict::Owed);
+            state.debts.push(Debt {
+                what: bracket.clone(),
+                held,
+                reason: reason.clone(),
+                by_hand: by_hand.clone(),
+            });
+        }
+        let message = format!("the bracket `{}` could not be left: {reason}", bracket.name);
+        let (change, event) = if held {
+            let change = BracketChange::Held {
+                reason: reason.clone(),
+            };
+            let event = EventKind::BracketHeld {
+                bracket,
+                reason,
+                by_hand,
+            };
+            (change, event)
+        } else {
+            let change = BracketChange::Owed {
+                reason: reason.clone(),
+            };
+            let event = EventKind::BracketOwed {
+                bracket,
+                reason,
+                by_hand,
+            };
+            (change, event)
+        };
+        drop(
+            self.ledger
+                .write(Entry::record(open.record(change)).with_event(event)),
+        );
+        self.halt(StopCause::Failed, message, open.bracket.id.as_str());
+    }
+
+    /// Passes the gate behind a bracket.
+    fn gate_behind(&self, open: &Open, walked: &mut Walked) {
+        let good = !self.is_halted() && walked.is_good();
+        if !good || open.bracket.after.is_empty() {
+            return;
+        }
+        let mut place = self.bracket_place(open, "bracket after", false);
+        place.divisible = open.place.divisible;
+        place.gate = true;
+        let after = self.somewhere(open, &place, &open.bracket.after);
+        if !after.is_good() {
+            let name = &open.bracket.name;
+            let message = format!("after leaving `{name}` its gate did not pass");
+            let saw = self.last_message(&open.hosts);
+            self.halt(StopCause::Gate { saw }, message, open.bracket.id.as_str());
+            walked.stopped(&open.hosts);
+        }
+    }
+
+    fn bracket_place(&self, open: &Open, section: &'static str, way_out: bool) -> Place {
+        Place {
+            section,
+            turn: self.fresh_turn(),
+            divisible: false,
+            way_out: way_out || open.place.way_out,
+            once: open.bracket.per != Per::Host,
+            ..open.place.clone()
+        }
+    }
+
+    /// Walks a bracket's items on its host, or once for all its hosts, on the first that can be reached.
+    fn somewhere(&self, open: &Open, place: &Place, items: &[Item]) -> Walked {
+        let mut walked = Walked::default();
+        for host in self.reachable_first(&open.hosts) {
+            walked = self.run_items(place, items, std::slice::from_ref(&host));
+            if !walked.left.values().any(|left| *left == Left::Unreachable) {
+                break;
+            }
+        }
+        walked
+    }
+
+    /// Returns hosts in order, those that were not reached last time behind the others.
+    pub(super) fn reachable_first(&self, hosts: &[HostName]) -> Vec<HostName> {
+        let state = self.state();
+        let gone = |host: &HostName| state.lost.get(host) == Some(&Left::Unreachable);
+        let mut sorted = hosts.to_vec();
+        sorted.sort_by_key(|host| gone(host));
+        sorted
+    }
+
+    /// Returns what the last failure on one of these hosts said.
+    pub(super) fn last_message(&self, hosts: &[HostName]) -> String {
+        let state = self.state();
+        let messages = hosts.iter().filter_map(|host| state.messages.get(host));
+        let last = messages.max_by_key(|(number, _)| *number);
+        last.map_or_else(
+            || "no reason was given".to_owned(),
+            |(_, text)| text.clone(),
+        )
+    }
+}
+
+/// The level of what is written nowhere.
+fn nothing_around() -> Arc<Context> {
+    Arc::new(Context {
+        level: Level::Playbook,
+        keywords: Keywords::default(),
+        parent: None,
+        directory: Arc::from("."),
+        playbook_directory: Arc::from("."),
+    })
+}
+
+impl Open {
+    fn record(&self, change: BracketChange) -> Record {
+        Record::Bracket {
+            bracket: self.reference.clone(),
+            change,
+        }
+    }
+
+    /// Returns the level that the bracket is written in.
+    fn context(&self) -> Arc<Context> {
+        let items = self.bracket.leave.iter().chain(&self.bracket.enter);
+        let own = items.map(|item| match item {
+            Item::Task(task) => Arc::clone(&task.context),
+            Item::Block(block) => Arc::clone(&block.context),
+        });
+        let own = own.filter_map(|context| context.parent.clone()).next();
+        own.or_else(|| self.place.play.play().map(|play| Arc::clone(&play.context)))
+            .unwrap_or_else(nothing_around)
+    }
+
+    /// Returns what was found.
+    fn found(&self) -> Value {
+        self.place.top.get("found").cloned().unwrap_or(json!(null))
+    }
+
+    /// Tells whether this is around a place: entered for the same play, and for the same batch or for all.
+    pub(super) fn is_around(&self, place: &Place) -> bool {
+        Arc::ptr_eq(&self.place.play, &place.play) || self.place.play.play().is_none()
+    }
+}

@@ -1,0 +1,459 @@
+//! Runs a step on its host: looks, changes, tries again, and says how it ended.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::clock::{Deadline, Stop, StopLevel, Woken};
+use crate::connection::{ConnError, Connection, JobId};
+use crate::events::{EventKind, StepOutcome, TaskRef};
+use crate::journal::Record;
+use crate::modules::spec::Safety;
+use crate::modules::{Change, HostCx, ModuleError, Observed};
+use crate::yaml::{Node, Problem};
+
+use super::controller::StepController;
+use super::ended::{Ended, told};
+use super::engine::Engine;
+use super::fate::{End, Fate, Phase, fate};
+use super::ledger::Entry;
+use super::place::Place;
+use super::saw::what_was_seen;
+use super::step::Step;
+use super::tap::{NoHost, Tap};
+use super::watch::StepWatch;
+
+/// How long the engine sleeps at a stretch while it waits: so often it looks at the stop flag and the guards.
+const SLICE: Duration = Duration::from_secs(1);
+
+/// What one try is bounded by.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    /// What ends its waits.
+    pub(super) stop: Stop,
+    /// When it must be over.
+    pub(super) deadline: Deadline,
+    /// Which try it is: its job is named by it.
+    pub(super) attempt: u32,
+    /// Whether nothing is told of it.
+    pub(super) quiet: bool,
+}
+
+impl Engine {
+    /// Runs a step whose intent is written.
+    pub(super) fn execute(&self, place: &Place, step: &Step, first_attempt: u32) -> Ended {
+        let started = self.clock().elapsed();
+        let limit = step.tries.limit.unwrap_or(self.settings.step_limit);
+        let deadline = self.clock().deadline(limit);
+        let mut ended = self.tries(place, step, first_attempt, deadline);
+        ended.took = self.clock().elapsed().saturating_sub(started);
+        ended.delegated = step.delegated();
+        ended.ignored = match ended.outcome {
+            StepOutcome::Failed => step.ignore_errors,
+            StepOutcome::Unreachable => step.ignore_unreachable,
+            StepOutcome::Ok
+            | StepOutcome::Changed
+            | StepOutcome::Skipped { .. }
+            | StepOutcome::InDoubt => false,
+        };
+        ended
+    }
+
+    fn tries(&self, place: &Place, step: &Step, first: u32, deadline: Deadline) -> Ended {
+        let mut attempt = first;
+        let mut last_saw = None;
+        loop {
+            let tried = attempt - first + 1;
+            if attempt > first && step.safety == Safety::Once {
+                if let Some(ended) = self.intend_again(place, step, attempt) {
+                    return ended;
+                }
+            }
+            let bounds = Bounds {
+                stop: self.stop_at(place),
+                deadline,
+                attempt,
+                quiet: false,
+            };
+            let (mut ended, said) = self.one_try(step, &bounds);
+            ended.attempts = tried;
+            if step.tries.waits {
+                ended.result.insert("attempts".to_owned(), json!(tried));
+            }
+            let unmet = match self.judge(step, &mut ended) {
+                Ok(Some(unmet)) => unmet,
+                Ok(None) => return ended,
+                Err(problem) => return Ended::failed(told(&problem), ended.result),
+            };
+            let scope = with_result(step, &ended.result);
+            let saw = what_was_seen(said, unmet, &scope, &ended.result);
+            if !step.tries.has_more(tried) || deadline.is_over(self.clock()) {
+                return never_met(ended, tried, &saw);
+            }
+            self.waited(place, step, tried, deadline, &saw, &mut last_saw);
+            match self.sleep(place, step, step.tries.delay, deadline, &bounds.stop) {
+                Slept::On => {}
+                Slept::DeadlineOver => return never_met(ended, tried, &saw),
+                Slept::Stopped => {
+                    let mut stopped = Ended::in_doubt(format!("stopped while it waited: {saw}"));
+                    stopped.stopped = true;
+                    stopped.attempts = tried;
+                    return stopped;
+                }
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Writes the intent of a further try of a command.
+    fn intend_again(&self, place: &Place, step: &Step, attempt: u32) -> Option<Ended> {
+        let intent = step.intent(&self.run, attempt);
+        let event = EventKind::StepIntended {
+            step: step.id.clone(),
+            name: step.name.clone(),
+            label: step.label.clone(),
+            job: intent.job.clone(),
+            attempt,
+        };
+        let entry = Entry::record(Record::Intent(intent)).with_event(event);
+        match self.ledger.write(entry) {
+            Err(unwritten) if !place.way_out => Some(Ended::failed(
+                format!("not tried again: {}", unwritten.reason),
+                Map::new(),
+            )),
+            Ok(()) | Err(_) => None,
+        }
+    }
+
+    /// Looks at what a try gave: `changed_when`, `failed_when`, then `until`. Returns the condition that keeps it waiting.
+    pub(super) fn judge<'s>(
+        &self,
+        step: &'s Step,
+        ended: &mut Ended,
+    ) -> Result<Option<Option<&'s Node>>, Problem> {
+        match ended.outcome {
+            StepOutcome::Unreachable | StepOutcome::InDoubt | StepOutcome::Skipped { .. } => {
+                return Ok(None);
+            }
+            StepOutcome::Ok | StepOutcome::Changed | StepOutcome::Failed => {}
+        }
+        let task = &step.task;
+        if !task.changed_when.is_empty() {
+            let scope = with_result(step, &ended.result);
+            let unmet = scope.first_false(&task.changed_when)?;
+            ended.set_changed(unmet.is_none());
+        }
+        if !task.failed_when.is_empty() {
+            let scope = with_result(step, &ended.result);
+            let unmet = scope.first_false(&task.failed_when)?;
+            let words: Vec<&str> = task.failed_when.iter().filter_map(Node::as_str).collect();
+            let because = format!("failed_when: {}", words.join(" and "));
+            ended.set_failed(unmet.is_none(), &because);
+        }
+        if !step.tries.waits {
+            return Ok(None);
+        }
+        if step.tries.until.is_empty() {
+            return Ok((ended.outcome == StepOutcome::Failed).then_some(None));
+        }
+        let scope = with_result(step, &ended.result);
+        match scope.first_false(&step.tries.until) {
+            Ok(unmet) => Ok(unmet.map(Some)),
+            // A try that failed need not have the fields that the condition asks for.
+            Err(_) if ended.outcome == StepOutcome::Failed => Ok(Some(step.tries.until.first())),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Tells that a step waits, when it saw something new.
+    fn waited(
+        &self,
+        place: &Place,
+        step: &Step,
+        tried: u32,
+        deadline: Deadline,
+        saw: &str,
+        last: &mut Option<String>,
+    ) {
+        if last.as_deref() == Some(saw) {
+            self.ledger.progress(&crate::events::Progress::Saw {
+                step: step.id.clone(),
+                what: self.outside.masker.mask(saw),
+            });
+            return;
+        }
+        *last = Some(saw.to_owned());
+        let limited = step.tries.limit.is_some();
+        let left = deadline.left(self.clock()).filter(|_| limited);
+        let mut entry = Entry::event(EventKind::StepWaited {
+            step: step.id.clone(),
+            attempt: tried,
+            of: step.tries.at_most,
+            left_ms: left.map(super::down::milliseconds),
+            saw: saw.to_owned(),
+        });
+        if place.gate {
+            entry = entry.with_event(EventKind::GateWaited {
+                play: place.play.id().to_owned(),
+                task: self.task_ref(place, &step.task, &step.name),
+                saw: saw.to_owned(),
+            });
+        }
+        drop(self.ledger.write(entry));
+    }
+
+    /// Waits between two tries. A polite stop ends the wait of a step that only reads, where the run may stop.
+    fn sleep(
+        &self,
+        place: &Place,
+        step: &Step,
+        delay: Duration,
+        deadline: Deadline,
+        stop: &Stop,
+    ) -> Slept {
+        let polite = place.divisible && !place.way_out && step.safety == Safety::ReadOnly;
+        let until = self.clock().deadline(delay).earlier(deadline);
+        loop {
+            self.look_at_guards();
+            let asked = stop.level() >= StopLevel::Drain || self.guards_breached();
+            if polite && asked {
+                return Slept::Stopped;
+            }
+            let left = until.left(self.clock()).unwrap_or(SLICE);
+            if left.is_zero() {
+                break;
+            }
+            if self.clock().wait(left.min(SLICE), stop) == Woken::Stopped {
+                return Slept::Stopped;
+            }
+        }
+        if deadline.is_over(self.clock()) {
+            Slept::DeadlineOver
+        } else {
+            Slept::On
+        }
+    }
+
+    /// Does one try, over as many sessions as it takes. Returns also what the module said it saw.
+    pub(super) fn one_try(&self, step: &Step, bounds: &Bounds) -> (Ended, Option<String>) {
+        let job = super::step::job_name(&self.run, &step.id, bounds.attempt);
+        let watch = StepWatch::new(self, &step.id, job.as_str(), bounds.quiet);
+        let mut waits = self.settings.reconnect.iter();
+        let mut change: Option<Change> = None;
+        loop {
+            let (result, phase) = self.over_one_session(step, bounds, &job, &watch, &mut change);
+            if let (true, Some(session)) = (watch.take_started(), &step.session) {
+                let started = (session.clone(), step.user.clone(), job.clone());
+                self.state().jobs.push(started);
+            }
+            let error = match result {
+                Ok(ended) => return (self.marked(ended, &watch), watch.last_seen()),
+                Err(ModuleError::Connection(error)) => error,
+                Err(ModuleError::Failed { message, result }) => {
+                    let ended = Ended::failed(message, result);
+                    return (self.marked(ended, &watch), watch.last_seen());
+                }
+                Err(ModuleError::Argument(problem)) => {
+                    return (Ended::wrong(&problem), watch.last_seen());
+                }
+            };
+            let end = match fate(&error, phase, step.safety) {
+                Fate::Ends(end) => end,
+                Fate::Retry(end) => {
+                    let wait = waits
+                        .next()
+                        .filter(|_| !bounds.deadline.is_over(self.clock()));
+                    let slept = wait.map(|wait| self.clock().wait(*wait, &bounds.stop));
+                    if slept == Some(Woken::Elapsed) {
+                        if phase != Phase::InJob {
+                            change = None;
+                        }
+                        continue;
+                    }
+                    end
+                }
+            };
+            return (broken(&error, end, phase), watch.last_seen());
+        }
+    }
+
+    /// Observes and applies over the session as it is now. What was observed is kept, so that attaching to a job does
+    /// not look again at what the job itself has changed.
+    fn over_one_session(
+        &self,
+        step: &Step,
+        bounds: &Bounds,
+        job: &JobId,
+        watch: &StepWatch<'_>,
+        change: &mut Option<Change>,
+    ) -> (Result<Ended, ModuleError>, Phase) {
+        let mut none = NoHost;
+        let mut slot = step.session.as_ref().map(|session| session.lock());
+        let connection: &mut dyn Connection = match slot.as_mut().and_then(|slot| slot.as_mut()) {
+            Some(connection) => connection.as_mut(),
+            None => &mut none,
+        };
+        let mut tap = Tap::new(connection);
+        let result = self.observe_and_apply(step, bounds, job, watch, &mut tap, change);
+        (result, tap.phase())
+    }
+
+    fn observe_and_apply(
+        &self,
+        step: &Step,
+        bounds: &Bounds,
+        job: &JobId,
+        watch: &StepWatch<'_>,
+        tap: &mut Tap<'_>,
+        change: &mut Option<Change>,
+    ) -> Result<Ended, ModuleError> {
+        let controller = StepController::new(
+            self.outside.desk.clone(),
+            step.scope.clone(),
+            step.task.context.clone(),
+            step.task.loc.clone(),
+        );
+        let found = match change.take() {
+            Some(change) => change,
+            None => {
+                let mut cx = self.context(step, bounds, job, watch, &controller, tap);
+                match step.action.observe(&mut cx)? {
+                    Observed::Same(outcome) => return Ok(self.ended(outcome, "")),
+                    Observed::Skip(why) => return Ok(skipped_by_module(why)),
+                    Observed::Differs(change) if step.check => {
+                        return Ok(Ended::would_change(change));
+                    }
+                    Observed::Unknown(_) if step.check => {
+                        let why = "in check mode it cannot be known what it would do";
+                        return Ok(Ended::skipped(why.to_owned(), None));
+                    }
+                    Observed::Differs(change) | Observed::Unknown(change) => change,
+                }
+            }
+        };
+        *change = Some(found.clone());
+        tap.applies();
+        let mut cx = self.context(step, bounds, job, watch, &controller, tap);
+        let mut outcome = step.action.apply(&mut cx, &found)?;
+        if outcome.diff.is_none() {
+            outcome.diff.clone_from(&found.diff);
+        }
+        Ok(self.ended(outcome, &found.summary))
+    }
+
+    fn context<'c>(
+        &'c self,
+        step: &'c Step,
+        bounds: &'c Bounds,
+        job: &'c JobId,
+        watch: &'c StepWatch<'_>,
+        controller: &'c StepController,
+        tap: &'c mut Tap<'_>,
+    ) -> HostCx<'c> {
+        HostCx {
+            host: step.runs_on.as_str(),
+            connection: tap,
+            user: step.user.as_ref(),
+            environment: &step.environment,
+            check: step.check,
+            diff: step.diff,
+            clock: self.clock(),
+            stop: &bounds.stop,
+            deadline: bounds.deadline,
+            controller,
+            job,
+            indivisible: step.indivisible,
+            watch,
+            masker: &self.outside.masker,
+        }
+    }
+
+    fn ended(&self, outcome: crate::modules::Outcome, summary: &str) -> Ended {
+        for secret in &outcome.secrets {
+            self.outside.masker.add(secret);
+        }
+        Ended::done(outcome, summary)
+    }
+
+    /// A job that marked its parts and never came to the last mark is in doubt, whatever its exit code says.
+    fn marked(&self, ended: Ended, watch: &StepWatch<'_>) -> Ended {
+        if !watch.is_cut_short() {
+            return ended;
+        }
+        let mut doubt = Ended::in_doubt(
+            "the job ended without its last mark: it did not come to its end".to_owned(),
+        );
+        for (name, value) in ended.result {
+            doubt.result.entry(name).or_insert(value);
+        }
+        doubt
+    }
+
+    /// Makes a task's name for people.
+    pub(super) fn task_ref(
+        &self,
+        place: &Place,
+        task: &crate::playbook::Task,
+        name: &str,
+    ) -> TaskRef {
+        TaskRef {
+            path: format!("{}{}", task.id, place.suffix),
+            name: name.to_owned(),
+            role: task.context.role().map(|role| role.role.name.clone()),
+            module: task.action.name().to_owned(),
+            at: task.loc.to_string(),
+            section: place.section.to_owned(),
+        }
+    }
+}
+
+enum Slept {
+    On,
+    DeadlineOver,
+    Stopped,
+}
+
+/// Returns the step's scope with a result on top, under the name that it is registered as.
+fn with_result(step: &Step, result: &Map<String, Value>) -> super::scope::Scope {
+    let mut top = Map::new();
+    let value = Value::Object(result.clone());
+    match &step.task.register {
+        Some(name) => top.insert(name.clone(), value),
+        None => top.insert("result".to_owned(), value),
+    };
+    step.scope.with(top)
+}
+
+fn never_met(ended: Ended, tried: u32, saw: &str) -> Ended {
+    let times = if tried == 1 { "time" } else { "times" };
+    let mut failed = Ended::failed(
+        format!("waited for in vain, tried {tried} {times}; last seen: {saw}"),
+        ended.result,
+    );
+    failed.attempts = tried;
+    failed.diff = ended.diff;
+    failed.warnings = ended.warnings;
+    failed
+}
+
+fn skipped_by_module(why: String) -> Ended {
+    let mut result = Map::new();
+    result.insert("changed".to_owned(), json!(false));
+    result.insert("failed".to_owned(), json!(false));
+    result.insert("msg".to_owned(), json!(why));
+    Ended::new(StepOutcome::Ok, result, why)
+}
+
+fn broken(error: &ConnError, end: End, phase: Phase) -> Ended {
+    let message = error.to_string();
+    match end {
+        End::Unreachable => Ended::unreachable(message),
+        End::Failed => Ended::failed(message, Map::new()),
+        End::InDoubt => {
+            let mut ended = Ended::in_doubt(message);
+            ended.still_running = phase == Phase::InJob;
+            ended.stopped = *error == ConnError::Stopped;
+            ended
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! How a step ended, written and shown.
+
+use serde_json::Value;
+
+use crate::events::{EventKind, StepId};
+use crate::inventory::HostName;
+use crate::journal::{Outcome, Record};
+use crate::modules::spec::Safety;
+
+use super::ended::{Ended, object};
+use super::engine::Engine;
+use super::ledger::Entry;
+use super::step::{Step, TaskRun};
+
+/// What is said of a step beside how it ended.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    step: StepId,
+    name: String,
+    label: Option<String>,
+    no_log: bool,
+    diff: bool,
+    synced: bool,
+}
+
+impl Line {
+    /// Makes the line of a task as a whole.
+    pub(super) fn new(step: StepId, name: &str) -> Self {
+        Self {
+            step,
+            name: name.to_owned(),
+            label: None,
+            no_log: false,
+            diff: false,
+            synced: false,
+        }
+    }
+
+    /// Makes the line of a step that was ready.
+    pub(super) fn of(step: &Step) -> Self {
+        Self {
+            step: step.id.clone(),
+            name: step.name.clone(),
+            label: step.label.clone(),
+            no_log: step.no_log,
+            diff: step.diff,
+            synced: !matches!(step.safety, Safety::ReadOnly | Safety::Engine),
+        }
+    }
+}
+
+impl Engine {
+    /// Writes and shows how a step ended. What only read, or was never begun, needs no sync of its own.
+    pub(super) fn finish(&self, line: &Line, ended: &Ended) {
+        let result = self.outside.seal.seal(&Value::Object(ended.result.clone()));
+        let effects = ended.effects.iter();
+        let record = Record::Outcome(Outcome {
+            step: line.step.clone(),
+            outcome: ended.outcome.clone(),
+            ignored: ended.ignored,
+            result: object(result),
+            owner: ended.owner.clone().unwrap_or_else(|| line.step.host.clone()),
+            effects: effects.filter_map(|effect| self.recorded(effect)).collect(),
+        });
+        let event = EventKind::StepFinished {
+            step: line.step.clone(),
+            name: line.name.clone(),
+            label: line.label.clone(),
+            delegated_to: ended
+                .delegated
+                .as_ref()
+                .map(|host| host.as_str().to_owned()),
+            outcome: ended.outcome.clone(),
+            ignored: ended.ignored,
+            attempts: ended.attempts,
+            took_ms: super::down::milliseconds(ended.took),
+            result: ended.shown(line.no_log, line.diff),
+        };
+        {
+            let mut state = self.state();
+            let counts = state.recap.entry(line.step.host.clone()).or_default();
+            counts.add(&ended.outcome, ended.ignored);
+            if !ended.outcome.is_good() {
+                let number = state.messages.values().map(|(number, _)| number + 1).max();
+                let host = HostName::new(&line.step.host);
+                let message = format!("{}: {}", line.name, ended.message);
+                state.messages.insert(host, (number.unwrap_or(0), message));
+            }
+        }
+        let entry = Entry::record(record).with_event(event).synced(line.synced);
+        // What cannot be written was told, and no further intent is accepted.
+        drop(self.ledger.write(entry));
+    }
+
+    /// Writes how a step ended that was never begun.
+    pub(super) fn finish_unprepared(
+        &self,
+        run: &TaskRun<'_>,
+        host: &HostName,
+        item: Option<(u32, String)>,
+        ended: &Ended,
+    ) {
+        let (index, label) = match item {
+            Some((index, label)) => (Some(index), Some(label)),
+            None => (None, None),
+        };
+        let scope = self.scope(host.as_str(), &run.around);
+        let written = run.task.context.nearest(|k| k.no_log.as_ref());
+        let no_log = scope.flag(written, false).unwrap_or(true);
+        let name = self.task_name(run.task, &scope);
+        let line = Line {
+            label: label.filter(|_| !no_log),
+            no_log,
+            ..Line::new(run.place.step(&run.task.id, host, index), &name)
+        };
+        self.finish(&line, ended);
+    }
+}

@@ -1,0 +1,302 @@
+//! Guards: conditions that are watched all through the scope that declares them, each with sessions of its own.
+//!
+//! A guard never stops anything itself. The engine asks at its rest points how the guards stand: a breach stops forward
+//! steps there, and when nobody knows for too long they wait until somebody does.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::clock::{Stop, StopLevel, Woken};
+use crate::events::{EventKind, GuardValue, StopCause};
+use crate::inventory::HostName;
+use crate::playbook::Guard;
+
+use super::down::milliseconds;
+use super::ended::told;
+use super::engine::Engine;
+use super::judge::{Judge, Standing};
+use super::outside::GuardMode;
+use super::place::{Place, Walked};
+use super::saw::what_was_seen;
+use super::sessions::Sessions;
+
+/// How long forward steps wait at most until a guard can be read again.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
+/// How often the engine looks again while it waits.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+#[derive(Debug)]
+struct Seen {
+    judge: Judge,
+    saw: String,
+    due: Duration,
+    told_breach: bool,
+}
+
+/// A guard that is watched.
+#[derive(Debug)]
+struct Watched {
+    guard: Arc<Guard>,
+    place: Place,
+    hosts: Vec<HostName>,
+    every: Duration,
+    sessions: Sessions,
+    seen: Mutex<Seen>,
+}
+
+impl Watched {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The guards that are watched now.
+#[derive(Debug, Default)]
+pub(super) struct Guards {
+    watched: Mutex<Vec<Arc<Watched>>>,
+}
+
+impl Guards {
+    fn all(&self) -> Vec<Arc<Watched>> {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.clone()
+    }
+
+    fn add(&self, more: &[Arc<Watched>]) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.extend(more.iter().cloned());
+    }
+
+    fn remove(&self, gone: &[Arc<Watched>]) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.retain(|one| !gone.iter().any(|other| Arc::ptr_eq(one, other)));
+    }
+}
+
+impl Engine {
+    /// Does something while guards watch.
+    pub(super) fn guarded(
+        &self,
+        place: &Place,
+        guards: &[Arc<Guard>],
+        body: impl FnOnce() -> Walked,
+    ) -> Walked {
+        if guards.is_empty() {
+            return body();
+        }
+        let mut watched = Vec::new();
+        for guard in guards {
+            match self.watched(place, guard) {
+                Ok(one) => watched.push(Arc::new(one)),
+                Err(problem) => {
+                    let message = format!("the guard `{}`: {}", guard.name, told(&problem));
+                    let saw = told(&problem);
+                    let name = guard.name.clone();
+                    self.halt(StopCause::Guard { name, saw }, message, guard.id.as_str());
+                    let mut walked = Walked::default();
+                    walked.stopped(&place.batch_hosts);
+                    return walked;
+                }
+            }
+        }
+        self.guards.add(&watched);
+        let walked = match self.settings.guards {
+            GuardMode::Inline => {
+                self.look_at_guards();
+                body()
+            }
+            GuardMode::Background => {
+                let end = Stop::new();
+                std::thread::scope(|scope| {
+                    for one in &watched {
+                        scope.spawn(|| self.watch_on(one, &end));
+                    }
+                    // The threads end also when the body panics.
+                    let _ends = EndsWatch(&end);
+                    body()
+                })
+            }
+        };
+        self.guards.remove(&watched);
+        walked
+    }
+
+    fn watched(&self, place: &Place, guard: &Arc<Guard>) -> Result<Watched, crate::yaml::Problem> {
+        let hosts = if place.batch == 0 {
+            place.play.hosts().to_vec()
+        } else {
+            place.batch_hosts.to_vec()
+        };
+        let around = self.around(place, &guard.probe.context);
+        let host = hosts.first().map_or("localhost", HostName::as_str);
+        let scope = self.scope(host, &around);
+        let seconds = Duration::from_secs;
+        let grace = scope.duration(guard.grace.as_ref())?.unwrap_or_default();
+        let unknown = scope.duration(guard.unknown_grace.as_ref())?;
+        let unknown = unknown.unwrap_or(seconds(Guard::UNKNOWN_SECONDS));
+        let every = scope.duration(guard.every.as_ref())?;
+        let mut place = place.section("guard");
+        place.turn = self.fresh_turn();
+        Ok(Watched {
+            guard: Arc::clone(guard),
+            place,
+            hosts,
+            every: every.unwrap_or(seconds(Guard::EVERY_SECONDS)),
+            sessions: Sessions::default(),
+            seen: Mutex::new(Seen {
+                judge: Judge::new(grace, unknown),
+                saw: String::new(),
+                due: Duration::ZERO,
+                told_breach: false,
+            }),
+        })
+    }
+
+    /// Watches one guard until its scope ends.
+    fn watch_on(&self, watched: &Watched, end: &Stop) {
+        loop {
+            self.look_at(watched, end);
+            if self.clock().wait(watched.every, end) == Woken::Stopped {
+                return;
+            }
+        }
+    }
+
+    /// Looks at the guards that are due, where nobody watches in the background.
+    pub(super) fn look_at_guards(&self) {
+        if self.settings.guards == GuardMode::Background {
+            return;
+        }
+        for watched in self.guards.all() {
+            let now = self.clock().elapsed();
+            let is_due = watched.seen().due <= now;
+            if is_due {
+                self.look_at(&watched, &Stop::new());
+                let mut seen = watched.seen();
+                seen.due = self.clock().elapsed().saturating_add(watched.every);
+            }
+        }
+    }
+
+    /// Reads a guard once, on the first of its hosts that answers.
+    fn look_at(&self, watched: &Watched, stop: &Stop) {
+        let (value, saw) = self.read(watched, stop);
+        if stop.abandons() {
+            return;
+        }
+        let now = self.clock().elapsed();
+        let mut seen = watched.seen();
+        let changed = seen.judge.see(value, now);
+        seen.saw.clone_from(&saw);
+        let grace_ms = seen.judge.grace().map(milliseconds);
+        let breached = seen.judge.standing(now) == Standing::Breached;
+        let tell_breach = breached && !std::mem::replace(&mut seen.told_breach, breached);
+        drop(seen);
+        let guard = watched.guard.name.clone();
+        if changed {
+            self.ledger.tell(EventKind::GuardChanged {
+                guard: guard.clone(),
+                value,
+                saw: saw.clone(),
+                grace_ms,
+            });
+        }
+        if tell_breach {
+            self.ledger
+                .tell(EventKind::GuardBreached { guard, value, saw });
+        }
+    }
+
+    fn read(&self, watched: &Watched, stop: &Stop) -> (GuardValue, String) {
+        let task = &watched.guard.probe;
+        let mut reason = "there is no host to ask from".to_owned();
+        for host in self.reachable_first(&watched.hosts) {
+            let probed = self.probe(&watched.place, task, &host, &watched.sessions, stop);
+            let result = match probed {
+                Ok(result) => result,
+                Err(why) => {
+                    reason = why;
+                    continue;
+                }
+            };
+            let around = self.around(&watched.place, &task.context);
+            let mut top = Map::new();
+            top.insert("result".to_owned(), Value::Object(result.clone()));
+            if let Some(name) = &task.register {
+                top.insert(name.clone(), Value::Object(result.clone()));
+            }
+            let scope = self.scope(host.as_str(), &around).with(top);
+            let said = result.get("saw").and_then(Value::as_str).map(str::to_owned);
+            return match scope.first_false(&watched.guard.until) {
+                Ok(unmet) => {
+                    let value = if unmet.is_none() {
+                        GuardValue::True
+                    } else {
+                        GuardValue::False
+                    };
+                    let condition = unmet.or(watched.guard.until.first());
+                    (value, what_was_seen(said, condition, &scope, &result))
+                }
+                Err(problem) => (GuardValue::Unknown, told(&problem)),
+            };
+        }
+        (GuardValue::Unknown, reason)
+    }
+
+    /// Tells whether a guard is breached.
+    pub(super) fn guards_breached(&self) -> bool {
+        let now = self.clock().elapsed();
+        let watched = self.guards.all();
+        let mut watched = watched.iter();
+        watched.any(|one| one.seen().judge.standing(now) == Standing::Breached)
+    }
+
+    /// Tells whether the guards let forward steps go on; waits while nobody knows. Stops the run if they do not.
+    pub(super) fn guards_pass(&self, at: &str) -> bool {
+        let patience = self.clock().deadline(PATIENCE);
+        loop {
+            self.look_at_guards();
+            let now = self.clock().elapsed();
+            let mut unclear = None;
+            for watched in self.guards.all() {
+                let seen = watched.seen();
+                let name = watched.guard.name.clone();
+                match seen.judge.standing(now) {
+                    Standing::Fine => {}
+                    Standing::Unclear => unclear = Some((name, seen.saw.clone())),
+                    Standing::Breached => {
+                        let saw = seen.saw.clone();
+                        drop(seen);
+                        let message = format!("the guard `{name}` is breached: {saw}");
+                        self.halt(StopCause::Guard { name, saw }, message, at);
+                        return false;
+                    }
+                }
+            }
+            let Some((name, saw)) = unclear else {
+                return true;
+            };
+            let stop = &self.outside.stop;
+            if stop.level() >= StopLevel::Drain {
+                return true;
+            }
+            if patience.is_over(self.clock()) {
+                let message = format!("the guard `{name}` cannot be read: {saw}");
+                self.halt(StopCause::Guard { name, saw }, message, at);
+                return false;
+            }
+            self.clock().wait(LOOK_AGAIN, stop);
+        }
+    }
+}
+
+/// Ends the threads of guards when their scope ends.
+struct EndsWatch<'a>(&'a Stop);
+
+impl Drop for EndsWatch<'_> {
+    fn drop(&mut self) {
+        self.0.raise(StopLevel::Quit);
+    }
+}

@@ -1,0 +1,190 @@
+//! Dynamic includes: what they name is found for each host, and hosts that name the same walk it together.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::inventory::HostName;
+use crate::playbook::{Include, Included, Loaded, RoleChoice, Task};
+use crate::yaml::Problem;
+
+use super::engine::Engine;
+use super::host_work::asked;
+use super::loops::Items;
+use super::place::{Place, Walked};
+use super::scope::{Around, Scope};
+
+/// What an include names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Named {
+    Tasks(String),
+    Role(RoleChoice),
+}
+
+/// Hosts that include the same with the same item.
+struct Group {
+    item: Option<usize>,
+    named: Named,
+    variables: Map<String, Value>,
+    hosts: Vec<HostName>,
+}
+
+impl Engine {
+    /// Runs what an include names, on each host.
+    pub(super) fn run_include(
+        &self,
+        place: &Place,
+        task: &Arc<Task>,
+        include: &Include,
+        hosts: &[HostName],
+    ) -> Walked {
+        let around = self.around(place, &task.context);
+        self.announce(place, task, hosts, &around);
+        let mut walked = Walked {
+            begun: true,
+            ..Walked::default()
+        };
+        let mut groups: Vec<Group> = Vec::new();
+        for host in hosts {
+            if let Err(problem) = self.names(task, include, host, &around, &mut groups) {
+                let only = std::slice::from_ref(host);
+                walked.add(self.fail_all(place, task, only, &problem));
+            }
+        }
+        groups.sort_by_key(|group| group.item);
+        for group in groups {
+            let active = walked.through(&group.hosts);
+            if !active.is_empty() {
+                walked.add(self.run_group(place, task, include, &group, &active));
+            }
+        }
+        walked
+    }
+
+    /// Finds what a host includes, for each of its items.
+    fn names(
+        &self,
+        task: &Task,
+        include: &Include,
+        host: &HostName,
+        around: &Around,
+        groups: &mut Vec<Group>,
+    ) -> Result<(), Problem> {
+        let whole = self.scope(host.as_str(), around);
+        let items = match Items::of(task, &whole) {
+            Ok(items) => items,
+            Err(problem) => match asked(task, &whole) {
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) | Err(_) => return Err(problem),
+            },
+        };
+        for index in 0..items.as_ref().map_or(1, Items::len) {
+            let item = items.as_ref().map(|_| index);
+            let variables = items.as_ref().map(|items| items.variables(index));
+            let variables = variables.unwrap_or_default();
+            let scope = whole.with(variables.clone());
+            if asked(task, &scope)?.is_some() {
+                continue;
+            }
+            let named = named(include, &scope)?;
+            let same = groups.iter_mut().find(|group| {
+                group.item == item && group.named == named && group.variables == variables
+            });
+            match same {
+                Some(group) => group.hosts.push(host.clone()),
+                None => groups.push(Group {
+                    item,
+                    named,
+                    variables,
+                    hosts: vec![host.clone()],
+                }),
+            }
+        }
+        Ok(())
+    }
+
+    fn run_group(
+        &self,
+        place: &Place,
+        task: &Arc<Task>,
+        include: &Include,
+        group: &Group,
+        hosts: &[HostName],
+    ) -> Walked {
+        let loader = &self.outside.loader;
+        let loaded: Result<Loaded, Vec<Problem>> = match &group.named {
+            Named::Tasks(file) => loader.load_tasks(task, file),
+            Named::Role(choice) => loader.load_role(task, choice),
+        };
+        let loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                let mut problems = problems.into_iter();
+                let first = problems.next();
+                let mut first = first.unwrap_or_else(|| Problem::at(&task.loc, "nothing to load"));
+                first
+                    .notes
+                    .extend(problems.map(|problem| super::ended::told(&problem)));
+                return self.fail_all(place, task, hosts, &first);
+            }
+        };
+        place.play.bring(&loaded.handlers, loaded.role.as_ref());
+        let hosts = once_each(place, include, &group.named, hosts);
+        let mut inside = place.with(group.variables.clone());
+        if let Some(item) = group.item {
+            inside.suffix = format!("{}@{item}", place.suffix).into();
+        }
+        if include.indivisible {
+            inside.divisible = false;
+        }
+        self.taking_down(
+            &inside,
+            task.takes_down.as_ref(),
+            &task.context,
+            &hosts,
+            |inside| self.run_block(inside, &loaded.block, &hosts),
+        )
+    }
+}
+
+/// Leaves out the hosts on which a role ran before that runs once in a play.
+fn once_each(place: &Place, include: &Include, named: &Named, hosts: &[HostName]) -> Vec<HostName> {
+    let (
+        Named::Role(choice),
+        Included::Role {
+            allow_duplicates, ..
+        },
+    ) = (named, &include.what)
+    else {
+        return hosts.to_vec();
+    };
+    let mut hosts = hosts.to_vec();
+    if !allow_duplicates {
+        hosts.retain(|host| !place.play.runs_role(host, &choice.name));
+    }
+    hosts
+}
+
+fn named(include: &Include, scope: &Scope) -> Result<Named, Problem> {
+    match &include.what {
+        Included::Tasks { file } => scope.text(file).map(Named::Tasks),
+        Included::Role {
+            name,
+            files,
+            public,
+            ..
+        } => {
+            let text = |node: &Option<crate::yaml::Node>| {
+                node.as_ref().map(|node| scope.text(node)).transpose()
+            };
+            Ok(Named::Role(RoleChoice {
+                name: scope.text(name)?,
+                tasks_from: text(&files.tasks)?,
+                vars_from: text(&files.vars)?,
+                defaults_from: text(&files.defaults)?,
+                handlers_from: text(&files.handlers)?,
+                public: scope.flag(public.as_ref(), false)?,
+            }))
+        }
+    }
+}

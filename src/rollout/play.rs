@@ -1,0 +1,327 @@
+//! One play: its hosts, guards, gate, brackets and batches.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::events::{EventKind, GateTime, PlayOutline, StopCause};
+use crate::inventory::HostName;
+use crate::journal::Record;
+use crate::plan::{next, ordered, sizes};
+use crate::playbook::{Bracket, Context, Order, Per, Play, Share};
+use crate::yaml::{Node, Problem};
+
+use super::ended::told;
+use super::engine::Engine;
+use super::ledger::Entry;
+use super::place::{Left, Place, Walked};
+use super::play_run::PlayRun;
+use super::scope::Scope;
+
+impl Engine {
+    /// Runs a play.
+    pub(super) fn run_play(&self, play: &Arc<Play>) {
+        let id = play.id.to_string();
+        if self.outside.previously.done(&id, 0, "") {
+            return;
+        }
+        match self.begin_play(play) {
+            Ok(Some(place)) => self.go_through_play(play, &place),
+            Ok(None) => {}
+            Err(problem) => {
+                let message = format!("`{}` cannot begin: {}", play.title(), told(&problem));
+                self.halt(StopCause::Failed, message, &id);
+            }
+        }
+    }
+
+    /// Finds a play's hosts and variables.
+    fn begin_play(&self, play: &Arc<Play>) -> Result<Option<Place>, Problem> {
+        let bare = PlayRun::new(
+            play.id.to_string(),
+            Some(Arc::clone(play)),
+            Vec::new(),
+            Vec::new(),
+            Arc::clone(&self.answers),
+        );
+        let scope = self.hostless(&bare, &play.context);
+        let hosts = self.hosts_of(&scope, &play.hosts)?;
+        let hosts: Vec<HostName> = hosts
+            .into_iter()
+            .filter(|host| !self.is_lost(host))
+            .collect();
+        if hosts.is_empty() {
+            self.warn(format!("`{}` has no hosts left", play.title()), None);
+            return Ok(None);
+        }
+        let order = match &play.order {
+            Some(node) => Order::parse(&scope.text(node)?)
+                .ok_or_else(|| Problem::at(&node.loc, "this is no order of hosts"))?,
+            None => Order::default(),
+        };
+        let hosts = ordered(hosts, order, self.settings.seed);
+        self.state().hosts.extend(hosts.iter().cloned());
+        let files = self.play_files(play, &scope)?;
+        let run = PlayRun::new(
+            play.id.to_string(),
+            Some(Arc::clone(play)),
+            hosts,
+            files,
+            Arc::clone(&self.answers),
+        );
+        Ok(Some(Place::of(&run, "play")))
+    }
+
+    /// Returns the scope of what is rendered before there is a host.
+    pub(super) fn hostless(&self, play: &Arc<PlayRun>, context: &Arc<Context>) -> Scope {
+        let place = Place::of(play, "play");
+        self.scope("localhost", &self.around(&place, context))
+    }
+
+    /// Returns the hosts that a pattern names, as far as the run is not limited.
+    pub(super) fn hosts_of(&self, scope: &Scope, pattern: &Node) -> Result<Vec<HostName>, Problem> {
+        let text = scope.texts(pattern)?.join(",");
+        let inventory = self.outside.world.inventory();
+        let mut hosts = inventory.select_any(&text, Some(&pattern.loc))?;
+        if let Some(limit) = &self.settings.limit {
+            hosts = limit.apply(&inventory, &hosts);
+        }
+        Ok(hosts)
+    }
+
+    fn go_through_play(&self, play: &Arc<Play>, place: &Place) {
+        let shares = match self.shares(play, place) {
+            Ok(shares) => shares,
+            Err(problem) => {
+                let message = format!("`{}` cannot begin: {}", play.title(), told(&problem));
+                self.halt(StopCause::Failed, message, place.play.id());
+                return;
+            }
+        };
+        let hosts = place.play.hosts().to_vec();
+        self.ledger.tell(EventKind::PlayStarted {
+            play: outline(play, &hosts, &shares),
+        });
+        let of_play = |bracket: &&Arc<Bracket>| matches!(bracket.per, Per::Run | Per::Play);
+        let brackets: Vec<Arc<Bracket>> = play.brackets.iter().filter(of_play).cloned().collect();
+        let walked = self.guarded(place, &play.guards, || {
+            let ready = self.may_rest(place, place.play.id())
+                && self.play_approved(play, place)
+                && self.pass_gate(place, GateTime::First, 1, &hosts);
+            let mut walked = Walked::default();
+            if !ready {
+                walked.stopped(&hosts);
+                return walked;
+            }
+            walked.add(self.within(place, &brackets, &hosts, &mut |inside, hosts| {
+                self.batches(inside, play, hosts, &shares)
+            }));
+            let active = walked.through(&hosts);
+            if !self.is_halted() && !active.is_empty() {
+                self.pass_gate(place, GateTime::Last, 0, &active);
+            }
+            walked
+        });
+        let id = place.play.id().to_owned();
+        let mut end = Entry::event(EventKind::PlayFinished { play: id.clone() });
+        if !self.is_halted() && !walked.left.values().any(Left::is_lost) {
+            let done = Record::Done {
+                play: id,
+                batch: 0,
+                path: String::new(),
+            };
+            end = end.with_record(done).synced(true);
+        }
+        drop(self.ledger.write(end));
+    }
+
+    fn play_approved(&self, play: &Arc<Play>, place: &Place) -> bool {
+        let Some(point) = &play.point_of_no_return else {
+            return true;
+        };
+        let scope = self.hostless(&place.play, &play.context);
+        let name = scope
+            .text(point)
+            .unwrap_or_else(|_| point.to_value().to_string());
+        let note = format!("after `{}` there is no way back", play.title());
+        self.is_approved(place, &name, &note)
+    }
+
+    fn shares(&self, play: &Arc<Play>, place: &Place) -> Result<Vec<Share>, Problem> {
+        let scope = self.hostless(&place.play, &play.context);
+        let mut shares = Vec::new();
+        for node in &play.serial {
+            let value = scope.value(node)?;
+            let wrong = || {
+                Problem::at(
+                    &node.loc,
+                    format!("`serial` takes numbers and percentages, not {value}"),
+                )
+            };
+            shares.extend(Share::of(&value).ok_or_else(wrong)?);
+        }
+        Ok(shares)
+    }
+
+    /// Runs batch after batch; each is cut from what is so at that moment.
+    fn batches(
+        &self,
+        place: &Place,
+        play: &Arc<Play>,
+        hosts: &[HostName],
+        shares: &[Share],
+    ) -> Walked {
+        let sizes = sizes(shares, hosts.len());
+        let mut walked = Walked::default();
+        let mut left = hosts.to_vec();
+        let mut number = 0_u32;
+        while !left.is_empty() {
+            number += 1;
+            let known = self.known_batch(place, number, &left);
+            let done = self.outside.previously.done(place.play.id(), number, "");
+            if let Some(known) = known.as_ref().filter(|_| done) {
+                left.retain(|host| !known.contains(host));
+                continue;
+            }
+            let ready = self.may_rest(place, &format!("{} batch {number}", place.play.id()))
+                && (number == 1 || self.pass_gate(place, GateTime::Between, number, &left));
+            if !ready {
+                walked.stopped(&left);
+                break;
+            }
+            let index = usize::try_from(number - 1).unwrap_or(usize::MAX);
+            let size = sizes
+                .get(index)
+                .or(sizes.last())
+                .copied()
+                .unwrap_or(left.len());
+            let batch = match known {
+                Some(known) => known,
+                None => match self.next_batch(place, play, &left, size) {
+                    Ok(batch) => batch,
+                    Err(problem) => {
+                        self.halt(StopCause::Failed, told(&problem), place.play.id());
+                        walked.stopped(&left);
+                        break;
+                    }
+                },
+            };
+            left.retain(|host| !batch.contains(host));
+            let of = u32::try_from(sizes.len()).unwrap_or(u32::MAX).max(number);
+            let part = self.run_batch(place, play, number, of, &batch);
+            let ends = part.left.values().any(|left| *left == Left::EndPlay);
+            walked.add(part);
+            if !self.goes_on_after(place, number, &batch) || ends {
+                if self.is_halted() {
+                    walked.stopped(&left);
+                }
+                break;
+            }
+        }
+        walked
+    }
+
+    /// Returns the hosts of a batch as an earlier part of the run cut it.
+    fn known_batch(&self, place: &Place, number: u32, left: &[HostName]) -> Option<Vec<HostName>> {
+        let names: BTreeSet<String> = self
+            .outside
+            .previously
+            .batch(place.play.id(), number)?
+            .into_iter()
+            .collect();
+        let hosts: Vec<HostName> = left
+            .iter()
+            .filter(|host| names.contains(host.as_str()))
+            .cloned()
+            .collect();
+        (!hosts.is_empty()).then_some(hosts)
+    }
+
+    fn next_batch(
+        &self,
+        place: &Place,
+        play: &Arc<Play>,
+        left: &[HostName],
+        size: usize,
+    ) -> Result<Vec<HostName>, Problem> {
+        let mut left = left.to_vec();
+        if let Some(order_by) = &play.order_by {
+            let around = self.around(place, &play.context);
+            let mut keyed = Vec::new();
+            for host in left {
+                let value = self.scope(host.as_str(), &around).value(order_by)?;
+                keyed.push((SortKey::of(&value), host));
+            }
+            keyed.sort_by(|a, b| a.0.partial_cmp(&b.0).unwrap_or(std::cmp::Ordering::Equal));
+            left = keyed.into_iter().map(|(_, host)| host).collect();
+        }
+        let state = self.state();
+        Ok(next(&left, size, |host| state.machines.get(host).cloned()))
+    }
+
+    /// Tells whether a further batch may begin after this one.
+    fn goes_on_after(&self, place: &Place, number: u32, batch: &[HostName]) -> bool {
+        if self.is_halted() {
+            return false;
+        }
+        let mut after = place.clone();
+        after.batch = number;
+        after.batch_hosts = batch.into();
+        let lost = self.lost_of(&after);
+        let Some(why) = self.budget_of(place).ends_after_batch(lost) else {
+            self.rest_point(&after, "the next batch");
+            return true;
+        };
+        let state = self.state();
+        let unreachable = batch
+            .iter()
+            .any(|host| state.lost.get(host) == Some(&Left::Unreachable));
+        drop(state);
+        let cause = if unreachable {
+            StopCause::Unreachable
+        } else {
+            StopCause::Failed
+        };
+        let at = format!("{} batch {number}", place.play.id());
+        self.halt(cause, why, &at);
+        false
+    }
+}
+
+/// What hosts are sorted by: numbers before texts.
+#[derive(Debug, Clone, PartialEq, PartialOrd)]
+enum SortKey {
+    Number(f64),
+    Text(String),
+}
+
+impl SortKey {
+    fn of(value: &Value) -> Self {
+        match value {
+            Value::Bool(flag) => Self::Number(f64::from(u8::from(*flag))),
+            Value::Number(number) => Self::Number(number.as_f64().unwrap_or(f64::MAX)),
+            Value::String(text) => match text.trim().parse() {
+                Ok(number) => Self::Number(number),
+                Err(_) => Self::Text(text.clone()),
+            },
+            Value::Null | Value::Array(_) | Value::Object(_) => Self::Text(value.to_string()),
+        }
+    }
+}
+
+/// Shows a play as it would be cut now.
+fn outline(play: &Play, hosts: &[HostName], shares: &[Share]) -> PlayOutline {
+    let mut left = hosts;
+    let mut batches = Vec::new();
+    for size in sizes(shares, hosts.len()) {
+        let (batch, rest) = left.split_at(size.min(left.len()));
+        batches.push(batch.iter().map(|host| host.as_str().to_owned()).collect());
+        left = rest;
+    }
+    PlayOutline {
+        id: play.id.to_string(),
+        name: play.title(),
+        batches,
+    }
+}

@@ -1,0 +1,256 @@
+//! What a journal tells of the earlier parts of a run, for the part that goes on.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::{Map, Value};
+
+use crate::events::{BracketRef, StepId};
+use crate::journal::{
+    BracketChange, Entry, Header, Outcome, Record, RecordedEffect, Seal, SealError,
+};
+use crate::vars::World;
+
+use super::decide::InDoubt;
+use super::ended::object;
+use super::previously::{Known, KnownBracket, Previously};
+
+/// Why a journal cannot be gone on with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// It holds no run.
+    #[error("the journal does not say what the run is")]
+    NoHeader,
+    /// A newer stagger wrote something that must not be passed over.
+    #[error("record {seq} is of a kind that this stagger does not know: `{kind}`")]
+    UnknownRecord {
+        /// Its number.
+        seq: u64,
+        /// Its kind.
+        kind: String,
+    },
+}
+
+/// The earlier parts of a run.
+#[derive(Debug, Default)]
+pub struct Recollection {
+    header: Header,
+    parts: u32,
+    last_event: u64,
+    steps: HashMap<StepId, Known>,
+    batches: BTreeMap<(String, u32), Vec<String>>,
+    done: BTreeSet<(String, u32, String)>,
+    brackets: BTreeMap<BracketRef, KnownBracket>,
+    approved: BTreeSet<String>,
+    answers: BTreeMap<String, Value>,
+    in_doubt: Option<InDoubt>,
+    memory: Vec<Remembered>,
+}
+
+/// Something that hosts came to know.
+#[derive(Debug)]
+enum Remembered {
+    Variables {
+        hosts: Vec<String>,
+        facts: bool,
+        variables: Map<String, Value>,
+    },
+    Effect {
+        host: String,
+        effect: RecordedEffect,
+    },
+}
+
+impl Recollection {
+    /// Reads a journal.
+    pub fn of(entries: &[Entry]) -> Result<Self, Unreadable> {
+        let mut all = Self::default();
+        let mut opened = false;
+        for entry in entries {
+            if let Record::Unknown { kind, .. } = &entry.record {
+                return Err(Unreadable::UnknownRecord {
+                    seq: entry.seq,
+                    kind: kind.clone(),
+                });
+            }
+            opened |= matches!(entry.record, Record::Opened(_));
+            all.take(&entry.record);
+        }
+        if opened { Ok(all) } else { Err(Unreadable::NoHeader) }
+    }
+
+    /// Sets what the operator says of steps in doubt that nothing else can tell about.
+    #[must_use]
+    pub fn answering(mut self, in_doubt: Option<InDoubt>) -> Self {
+        self.in_doubt = in_doubt;
+        self
+    }
+
+    /// Returns what the run is.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn take(&mut self, record: &Record) {
+        match record {
+            Record::Opened(header) => self.header = header.clone(),
+            Record::PartStarted { answers, .. } => {
+                self.parts += 1;
+                self.answers.extend(answers.clone());
+            }
+            Record::Batch { play, batch, hosts } => {
+                self.batches.insert((play.clone(), *batch), hosts.clone());
+            }
+            Record::Done { play, batch, path } => {
+                self.done.insert((play.clone(), *batch, path.clone()));
+            }
+            Record::Intent(intent) => {
+                let known = self.steps.entry(intent.step.clone()).or_default();
+                known.intent = Some(intent.clone());
+                known.outcome = None;
+            }
+            Record::Outcome(outcome) => self.take_outcome(outcome),
+            Record::Registered { hosts, name, value } => {
+                let mut variables = Map::new();
+                variables.insert(name.clone(), value.clone());
+                self.remember(hosts, false, variables);
+            }
+            Record::Shared {
+                hosts,
+                facts,
+                variables,
+            } => self.remember(hosts, *facts, variables.clone()),
+            Record::Bracket { bracket, change } => self.take_bracket(bracket, change),
+            Record::Approval { name, given, .. } => {
+                if *given {
+                    self.approved.insert(name.clone());
+                }
+            }
+            Record::Event(event) => self.last_event = self.last_event.max(event.seq),
+            Record::Rescued { .. }
+            | Record::HostLeft { .. }
+            | Record::RestPoint { .. }
+            | Record::Stopped { .. }
+            | Record::Finished { .. }
+            | Record::Unknown { .. } => {}
+        }
+    }
+
+    fn remember(&mut self, hosts: &[String], facts: bool, variables: Map<String, Value>) {
+        self.memory.push(Remembered::Variables {
+            hosts: hosts.to_vec(),
+            facts,
+            variables,
+        });
+    }
+
+    fn take_outcome(&mut self, outcome: &Outcome) {
+        for effect in &outcome.effects {
+            self.memory.push(Remembered::Effect {
+                host: outcome.owner.clone(),
+                effect: effect.clone(),
+            });
+        }
+        let known = self.steps.entry(outcome.step.clone()).or_default();
+        known.outcome = Some(outcome.clone());
+    }
+
+    fn take_bracket(&mut self, bracket: &BracketRef, change: &BracketChange) {
+        let known = self.brackets.entry(bracket.clone()).or_default();
+        match change {
+            BracketChange::Found { found } => known.found = Some(found.clone()),
+            BracketChange::Entering { .. } => known.open = true,
+            BracketChange::Left => *known = KnownBracket::default(),
+            BracketChange::Entered
+            | BracketChange::Leaving { .. }
+            | BracketChange::Owed { .. }
+            | BracketChange::Held { .. } => {}
+        }
+    }
+}
+
+impl Previously for Recollection {
+    fn part(&self) -> u32 {
+        self.parts + 1
+    }
+
+    fn last_event(&self) -> u64 {
+        self.last_event
+    }
+
+    fn step(&self, step: &StepId) -> Option<Known> {
+        self.steps.get(step).cloned()
+    }
+
+    fn batch(&self, play: &str, batch: u32) -> Option<Vec<String>> {
+        self.batches.get(&(play.to_owned(), batch)).cloned()
+    }
+
+    fn done(&self, play: &str, batch: u32, path: &str) -> bool {
+        let key = (play.to_owned(), batch, path.to_owned());
+        self.done.contains(&key)
+    }
+
+    fn bracket(&self, bracket: &BracketRef) -> Option<KnownBracket> {
+        self.brackets.get(bracket).cloned()
+    }
+
+    fn approved(&self, name: &str) -> bool {
+        self.approved.contains(name)
+    }
+
+    fn answers(&self) -> BTreeMap<String, Value> {
+        self.answers.clone()
+    }
+
+    fn in_doubt(&self) -> Option<InDoubt> {
+        self.in_doubt
+    }
+
+    fn restore(&self, world: &World, seal: &dyn Seal) -> Result<(), SealError> {
+        let open = |variables: &Map<String, Value>| {
+            seal.unseal(&Value::Object(variables.clone())).map(object)
+        };
+        for remembered in &self.memory {
+            match remembered {
+                Remembered::Variables {
+                    hosts,
+                    facts,
+                    variables,
+                } => {
+                    let variables = open(variables)?;
+                    for host in hosts {
+                        set(world, host, *facts, variables.clone());
+                    }
+                }
+                Remembered::Effect { host, effect } => match effect {
+                    RecordedEffect::SetFact { variables, facts } => {
+                        set(world, host, *facts, open(variables)?);
+                    }
+                    RecordedEffect::IncludeVars { variables, source } => {
+                        world.include_vars(host, source, open(variables)?);
+                    }
+                    RecordedEffect::AddHost {
+                        name,
+                        groups,
+                        variables,
+                    } => {
+                        // What was added once cannot be wrong now, unless the inventory has it by itself.
+                        drop(world.add_host(name, groups, &open(variables)?));
+                    }
+                    RecordedEffect::GroupBy { group, parents } => {
+                        drop(world.group_by(host, group, parents));
+                    }
+                },
+            }
+        }
+        Ok(())
+    }
+}
+
+fn set(world: &World, host: &str, facts: bool, variables: Map<String, Value>) {
+    if facts {
+        world.set_facts(host, variables);
+    } else {
+        world.set_variables(host, variables);
+    }
+}

@@ -1,0 +1,238 @@
+//! The engine whole, on scripted hosts and a simulated clock: a playbook and an inventory in, events and records out.
+//!
+//! Hosts are a [`Fleet`]: modules made for tests (`look`, `act`, `launch`) speak to it over scripted sessions, every call
+//! is logged, and any call can be made to fail in any way.
+
+mod answers;
+mod fleet;
+mod modules;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Map;
+
+use crate::clock::{Clock, SimulatedClock, Stop};
+use crate::events::{Event, EventKind, StepOutcome};
+use crate::journal::{Durability, Header, Journal, MemoryJournal, Record, Sealer};
+use crate::modules::spec::Specs;
+use crate::playbook::Loader;
+use crate::secrets::Masker;
+use crate::vars::{RunMagic, World};
+
+use super::run::{Ended, Rollout};
+use super::{GuardMode, NothingBefore, Outside, Previously, Settings};
+
+pub(super) use answers::Answers;
+pub(super) use fleet::{Fault, Fleet};
+
+/// A run to be tested.
+pub(super) struct Kit {
+    playbook: String,
+    inventory: String,
+    files: BTreeMap<String, String>,
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) answers: Arc<Answers>,
+    pub(super) settings: Settings,
+    pub(super) stop: Stop,
+    pub(super) clock: Arc<SimulatedClock>,
+    pub(super) journal: MemoryJournal,
+    pub(super) previously: Arc<dyn Previously>,
+    /// A journal to write to instead, once.
+    pub(super) mortal: std::sync::Mutex<Option<Box<dyn Journal>>>,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(super) struct Ran {
+    pub(super) ended: Ended,
+    pub(super) events: Vec<Event>,
+    pub(super) records: Vec<(Record, Durability)>,
+    pub(super) log: Vec<String>,
+    pub(super) elapsed_s: u64,
+}
+
+impl Kit {
+    /// Makes a run of a playbook on hosts `a`, `b`, ... in the group `all`.
+    pub(super) fn new(hosts: &str, playbook: &str) -> Self {
+        let mut inventory = String::from("all:\n  hosts:\n");
+        for host in hosts.split_whitespace() {
+            inventory.push_str(&format!("    {host}:\n"));
+        }
+        let stop = Stop::new();
+        Self {
+            playbook: playbook.to_owned(),
+            inventory,
+            files: BTreeMap::new(),
+            fleet: Fleet::new(stop.clone()),
+            answers: Arc::default(),
+            settings: Settings {
+                guards: GuardMode::Inline,
+                ..Settings::default()
+            },
+            stop,
+            clock: Arc::new(SimulatedClock::new()),
+            journal: MemoryJournal::new(),
+            previously: Arc::new(NothingBefore),
+            mortal: std::sync::Mutex::new(None),
+        }
+    }
+
+    /// Replaces the inventory.
+    pub(super) fn inventory(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.inventory);
+        self
+    }
+
+    /// Adds a file beside the playbook.
+    pub(super) fn file(mut self, path: &str, text: &str) -> Self {
+        self.files.insert(path.to_owned(), text.to_owned());
+        self
+    }
+
+    /// Lets a call fail: `"a do x"`; the next such call, or the one after as many as were given before.
+    pub(super) fn fault(self, call: &str, fault: Fault) -> Self {
+        self.fleet.fault(call, fault);
+        self
+    }
+
+    /// Says what `look` finds, one after another; the last one stays.
+    pub(super) fn finds(self, what: &str, values: &[serde_json::Value]) -> Self {
+        self.fleet.finds(what, values);
+        self
+    }
+
+    /// Changes the settings.
+    pub(super) fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Changes the answers of the operator.
+    pub(super) fn answering(self, change: impl FnOnce(&Answers)) -> Self {
+        change(&self.answers);
+        self
+    }
+
+    /// Runs it.
+    pub(super) fn run(&self) -> Ran {
+        let mut files = self.files.clone();
+        files.insert("site.yml".to_owned(), self.playbook.clone());
+        let files = Arc::new(answers::MemoryDesk::new(files, self.inventory.clone()));
+        let tables = modules::ALL.iter().map(|module| module.spec());
+        let specs = Arc::new(tables.collect::<Specs>());
+        let loader = Arc::new(Loader::new(files.clone(), specs, Vec::new()));
+        let playbook = loader.load("site.yml").unwrap_or_else(|problems| {
+            panic!("the playbook is wrong: {problems:#?}");
+        });
+        let masker = Masker::new();
+        let inventory = files.inventory_now();
+        let journal = self.journal.clone();
+        self.fleet.count_records_of(&journal);
+        let rollout = Rollout {
+            header: Header {
+                run: "run-1".to_owned(),
+                ..Header::default()
+            },
+            settings: self.settings.clone(),
+            outside: Outside {
+                clock: self.clock.clone(),
+                stop: self.stop.clone(),
+                connector: Arc::new(self.fleet.clone()),
+                asker: self.answers.clone(),
+                desk: files,
+                world: World::new(inventory, Vec::new(), RunMagic::default()),
+                templaters: Arc::new(answers::PlainTemplaters(self.clock.clone())),
+                loader,
+                modules: modules::find,
+                seal: Arc::new(Sealer::new(masker.clone())),
+                masker,
+                previously: self.previously.clone(),
+            },
+            playbook: Arc::new(playbook),
+            outline: Vec::new(),
+            answers: Map::new(),
+        };
+        let writes_to = self.mortal.lock().unwrap().take().unwrap_or_else(|| Box::new(journal.clone()));
+        let ended = rollout.run(writes_to, Vec::new());
+        let entries = journal.entries().unwrap();
+        let events = entries.iter().filter_map(|entry| match &entry.record {
+            Record::Event(event) => Some(event.clone()),
+            _ => None,
+        });
+        Ran {
+            ended,
+            events: events.collect(),
+            records: journal.written(),
+            log: self.fleet.log(),
+            elapsed_s: self.clock.elapsed().as_secs(),
+        }
+    }
+}
+
+impl Ran {
+    /// Returns what was changed on hosts, in order: `a do x`, `a job y`.
+    pub(super) fn did(&self) -> Vec<&str> {
+        let calls = self.log.iter().map(String::as_str);
+        calls
+            .filter(|call| !call.contains(" see ") && !call.contains(" look "))
+            .collect()
+    }
+
+    /// Returns how the steps of a host ended: name and outcome.
+    pub(super) fn steps(&self, host: &str) -> Vec<String> {
+        let told = |event: &Event| match &event.kind {
+            EventKind::StepFinished {
+                step,
+                name,
+                outcome,
+                ignored,
+                ..
+            } if step.host == host => {
+                let word = match outcome {
+                    StepOutcome::Ok => "ok",
+                    StepOutcome::Changed => "changed",
+                    StepOutcome::Skipped { .. } => "skipped",
+                    StepOutcome::Failed | StepOutcome::Unreachable if *ignored => "ignored",
+                    StepOutcome::Failed => "failed",
+                    StepOutcome::Unreachable => "unreachable",
+                    StepOutcome::InDoubt => "in doubt",
+                };
+                Some(format!("{name}: {word}"))
+            }
+            _ => None,
+        };
+        self.events.iter().filter_map(told).collect()
+    }
+
+    /// Returns the messages of the failed steps of a host.
+    pub(super) fn failures(&self, host: &str) -> Vec<String> {
+        let told = |event: &Event| match &event.kind {
+            EventKind::StepFinished {
+                step,
+                outcome,
+                result,
+                ..
+            } if step.host == host && !outcome.is_good() => Some(result.message.clone()),
+            _ => None,
+        };
+        self.events.iter().filter_map(told).collect()
+    }
+
+    /// Returns the names of the events of some kinds, as they stand in NDJSON.
+    pub(super) fn told(&self, kinds: &[&str]) -> Vec<String> {
+        let name = |event: &Event| {
+            let value = serde_json::to_value(&event.kind).unwrap();
+            value["event"].as_str().unwrap().to_owned()
+        };
+        let names = self.events.iter().map(name);
+        names
+            .filter(|name| kinds.contains(&name.as_str()))
+            .collect()
+    }
+
+    /// Returns the exit code.
+    pub(super) fn exit(&self) -> u8 {
+        self.ended.exit_code
+    }
+}

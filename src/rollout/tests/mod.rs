@@ -1,0 +1,6 @@
+//! The engine as a whole.
+
+mod blocks;
+mod plain;
+mod protect;
+mod resume;

@@ -1,0 +1,665 @@
+//! Gates, brackets, guards, rest points, points of no return: on every way out.
+
+use serde_json::json;
+
+use crate::clock::StopLevel;
+use crate::events::{EventKind, StopCause};
+use crate::journal::{BracketChange, Record};
+use crate::rollout::StepAnswer;
+use crate::rollout::testing::{Fault, Kit, Ran};
+
+const BRACKET: &str = "
+- hosts: all
+  gather_facts: false
+  serial: 1
+  gate:
+    - look: sync
+      register: sync
+      until: sync.value
+      delay: 5
+      timeout: 60
+  brackets:
+    - name: maintenance
+      per: batch
+      expect: normal
+      read: [{look: mode, register: mode}]
+      found: mode.value
+      enter: [{launch: \"on\"}]
+      settle: [{look: settled}]
+      leave: [{launch: \"back-{{ found }}\"}]
+      after: [{look: after}]
+  tasks:
+    - act: one
+    - name: the upgrade
+      indivisible: true
+      takes_down: [\"member-{{ inventory_hostname }}\"]
+      block:
+        - launch: stop
+        - launch: upgrade
+      always:
+        - launch: start
+    - act: two
+";
+
+fn kit() -> Kit {
+    let mut kit = Kit::new("a b", BRACKET).finds("mode", &[json!("normal")]);
+    kit.settings.leave.truncate(2);
+    kit
+}
+
+fn changes(ran: &Ran) -> Vec<&'static str> {
+    let word = |change: &BracketChange| match change {
+        BracketChange::Found { .. } => "found",
+        BracketChange::Entering { .. } => "entering",
+        BracketChange::Entered => "entered",
+        BracketChange::Leaving { .. } => "leaving",
+        BracketChange::Left => "left",
+        BracketChange::Owed { .. } => "owed",
+        BracketChange::Held { .. } => "held",
+    };
+    let changes = ran.records.iter().filter_map(|(record, _)| match record {
+        Record::Bracket { change, .. } => Some(word(change)),
+        _ => None,
+    });
+    changes.collect()
+}
+
+#[test]
+fn gate_enter_tasks_settle_leave_after_in_this_order() {
+    let ran = kit().run();
+    assert_eq!(ran.exit(), 0);
+    let of_a: Vec<&str> = ran
+        .log
+        .iter()
+        .map(String::as_str)
+        .filter(|call| call.starts_with('a') && !call.contains(" see "))
+        .collect();
+    assert_eq!(
+        of_a,
+        [
+            "a look sync",
+            "a look mode",
+            "a job on",
+            "a do one",
+            "a job stop",
+            "a job upgrade",
+            "a job start",
+            "a do two",
+            "a look settled",
+            "a job back-normal",
+            "a look after",
+            "a look sync"
+        ]
+    );
+    let once = ["found", "entering", "entered", "leaving", "left"];
+    assert_eq!(changes(&ran), [once, once].concat());
+    assert_eq!(ran.told(&["gate_passed"]).len(), 3, "first, between, last");
+    let marks = ran.told(&["member_down", "member_up"]);
+    assert_eq!(
+        marks,
+        ["member_down", "member_up", "member_down", "member_up"]
+    );
+}
+
+#[test]
+fn a_bracket_is_left_on_every_way_out() {
+    let ways: [(&str, &str, Fault, u8, &[&str]); 7] = [
+        (
+            "a step fails",
+            "a do one",
+            Fault::Fails,
+            2,
+            &["a do one", "a job back-normal"],
+        ),
+        (
+            "a step inside of the block fails",
+            "a job upgrade",
+            Fault::Fails,
+            2,
+            &["a job upgrade", "a job start", "a job back-normal"],
+        ),
+        (
+            "the operator stops in the block",
+            "a job stop",
+            Fault::Stop(StopLevel::Drain),
+            6,
+            &["a job upgrade", "a job start", "a job back-normal"],
+        ),
+        (
+            "the operator stops before the block",
+            "a do one",
+            Fault::Stop(StopLevel::Drain),
+            6,
+            &["a do one", "a job back-normal"],
+        ),
+        (
+            "the operator does not wait",
+            "a job upgrade",
+            Fault::StopNow(StopLevel::Abandon),
+            7,
+            &["a job stop", "a job upgrade", "a job start"],
+        ),
+        (
+            "the module has a bug",
+            "a do one",
+            Fault::Panics,
+            101,
+            &["a do one", "a job back-normal"],
+        ),
+        (
+            "entering fails",
+            "a job on",
+            Fault::Fails,
+            2,
+            &["a job on", "a job back-normal"],
+        ),
+    ];
+    for (way, call, fault, exit, end) in ways {
+        let ran = kit().fault(call, fault).run();
+        let did = ran.did();
+        assert_eq!(did[did.len() - end.len()..], *end, "{way}");
+        assert_eq!(ran.exit(), exit, "{way}: {:?}", ran.ended);
+        assert!(
+            !did.iter().any(|call| call.starts_with("b ")),
+            "{way}: no further batch"
+        );
+    }
+}
+
+#[test]
+fn a_bracket_that_cannot_be_left_is_tried_again_then_owed() {
+    let ran = kit()
+        .fault("a job back-normal", Fault::Fails)
+        .fault("a job back-normal", Fault::Fails)
+        .run();
+    assert_eq!(ran.exit(), 0);
+    assert_eq!(
+        changes(&ran)[..7],
+        [
+            "found", "entering", "entered", "leaving", "leaving", "leaving", "left"
+        ]
+    );
+    let mut bad = kit();
+    for _ in 0..3 {
+        bad = bad.fault("a job back-normal", Fault::Fails);
+    }
+    let ran = bad.run();
+    assert_eq!(ran.exit(), 7);
+    assert_eq!(changes(&ran).last(), Some(&"owed"));
+    let debt = &ran.ended.debts[0];
+    assert!(!debt.held && debt.what.name == "maintenance");
+    assert_eq!(debt.by_hand[0].command, "do-it back-normal");
+    assert!(
+        ran.told(&["bracket_owed"]).len() == 1 && ran.did().len() == 9,
+        "{:?}",
+        ran.did()
+    );
+}
+
+#[test]
+fn a_host_that_is_gone_does_not_keep_a_cluster_wide_bracket_from_being_left() {
+    let text = BRACKET.replace("per: batch", "per: play");
+    let ran = Kit::new("a b", &text)
+        .finds("mode", &[json!("normal")])
+        .fault("a see one", Fault::GoneForGood)
+        .run();
+    assert_eq!(ran.did(), ["a job on", "b job back-normal"]);
+    assert_eq!(ran.exit(), 4);
+    assert_eq!(changes(&ran).last(), Some(&"left"));
+}
+
+#[test]
+fn the_second_signal_leaves_what_is_not_held_and_the_third_quits() {
+    // The upgrade may still run when nobody waits for it: the bracket is held.
+    let ran = kit().fault("a job upgrade", Fault::LostAfter).run();
+    assert_eq!(ran.exit(), 0, "it was attached to: {:?}", ran.log);
+    let held = kit().fault("a job upgrade", Fault::TimesOut).run();
+    assert_eq!(changes(&held).last(), Some(&"held"));
+    assert!(held.ended.debts[0].held);
+    assert_eq!(held.exit(), 7);
+
+    let quit = kit().fault("a do one", Fault::Stop(StopLevel::Quit)).run();
+    assert_eq!(quit.did(), ["a job on", "a do one"], "nothing more is done");
+    assert_eq!(changes(&quit).last(), Some(&"owed"));
+    assert_eq!(quit.exit(), 7);
+
+    let abandoned = kit()
+        .fault("a do one", Fault::StopNow(StopLevel::Abandon))
+        .run();
+    assert_eq!(
+        abandoned.did(),
+        ["a job on", "a do one", "a job back-normal"]
+    );
+    assert_eq!(abandoned.exit(), 6);
+}
+
+#[test]
+fn while_it_must_not_be_left_a_bracket_is_held() {
+    let text = BRACKET.replace(
+        "      after: [{look: after}]",
+        "      hold_while: {look: busy, that: result.value}",
+    );
+    let kit = |busy: &[serde_json::Value]| {
+        let mut kit = Kit::new("a", &text)
+            .finds("mode", &[json!("normal")])
+            .finds("busy", busy);
+        kit.settings.leave.truncate(2);
+        kit
+    };
+    let ran = kit(&[json!(true), json!(false)]).run();
+    assert_eq!(ran.exit(), 0, "it is looked at again");
+    let ran = kit(&[json!(true)]).run();
+    assert_eq!(ran.exit(), 7);
+    assert_eq!(changes(&ran).last(), Some(&"held"));
+    assert!(!ran.did().contains(&"a job back-normal"));
+}
+
+#[test]
+fn another_value_than_expected_needs_the_operators_word() {
+    let strange = || {
+        let mut kit = kit().finds("mode", &[json!("maintenance")]);
+        kit.settings.leave.clear();
+        kit
+    };
+    let ran = strange().run();
+    assert_eq!((ran.exit(), ran.did().len()), (3, 0));
+    assert!(matches!(
+        ran.ended.stopped,
+        Some((StopCause::Approval { .. }, _))
+    ));
+    let ran = strange()
+        .with(|settings| settings.approved.push("maintenance".to_owned()))
+        .run();
+    assert_eq!(ran.exit(), 0);
+    assert!(ran.did().contains(&"a job back-maintenance"));
+}
+
+#[test]
+fn a_gate_waits_and_stops_the_run_when_it_does_not_pass() {
+    let waits = [json!(false), json!(false), json!(true)];
+    let ran = kit().finds("sync", &waits).run();
+    assert_eq!((ran.exit(), ran.elapsed_s), (0, 10));
+    assert_eq!(ran.told(&["gate_waited"]).len(), 1);
+
+    let ran = kit().finds("sync", &[json!(true), json!(false)]).run();
+    assert_eq!(ran.exit(), 3);
+    assert!(
+        ran.did().iter().all(|call| call.starts_with("a ")),
+        "the second batch is not let in"
+    );
+    match &ran.ended.stopped {
+        Some((StopCause::Gate { saw }, _)) => assert!(saw.contains("sync.value"), "{saw}"),
+        other => panic!("{other:?}"),
+    }
+
+    let ran = kit().fault("a look sync", Fault::GoneForGood).run();
+    assert_eq!(ran.log[..2], ["a look sync", "a look sync"]);
+    assert!(
+        ran.told(&["gate_passed"]).len() == 1,
+        "another host is asked: {:?}",
+        ran.log
+    );
+}
+
+#[test]
+fn a_polite_stop_ends_the_wait_of_a_gate() {
+    let ran = kit()
+        .finds("sync", &[json!(false)])
+        .fault("a look sync", Fault::Fine)
+        .fault("a look sync", Fault::Stop(StopLevel::Drain))
+        .run();
+    assert_eq!((ran.exit(), ran.elapsed_s), (6, 5));
+    assert!(ran.did().is_empty());
+}
+
+const GUARDED: &str = "
+- hosts: all
+  gather_facts: false
+  serial: 1
+  guards:
+    - name: quorum
+      look: quorum
+      every: 2s
+      until: result.value
+      grace: 15s
+      unknown_grace: 10s
+  tasks:
+    - act: one
+    - pause: {seconds: 20}
+    - act: two
+    - indivisible: true
+      block:
+        - act: down
+        - look: up
+          register: up
+          until: up.value
+          delay: 5
+          retries: 10
+    - act: three
+";
+
+#[test]
+fn a_guard_that_is_breached_stops_at_the_next_rest_point() {
+    let fine = Kit::new("a", GUARDED).run();
+    assert_eq!((fine.exit(), fine.did().len()), (0, 4));
+
+    let mut values = vec![json!(true); 2];
+    values.push(json!(false));
+    let ran = Kit::new("a", GUARDED).finds("quorum", &values).run();
+    assert_eq!(ran.exit(), 3);
+    assert_eq!(ran.told(&["guard_breached"]).len(), 1);
+    match &ran.ended.stopped {
+        Some((StopCause::Guard { name, saw }, _)) => {
+            assert_eq!(
+                (name.as_str(), saw.as_str()),
+                ("quorum", "`result.value` does not hold")
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+
+    // A short dip within the grace is no breach.
+    let dip = [json!(true), json!(false), json!(false), json!(true)];
+    let ran = Kit::new("a", GUARDED).finds("quorum", &dip).run();
+    assert_eq!(ran.exit(), 0);
+}
+
+#[test]
+fn a_breach_does_not_stop_inside_of_an_indivisible_block() {
+    let text = GUARDED
+        .replace("    - pause: {seconds: 20}\n", "")
+        .replace("grace: 15s", "grace: 4s");
+    let ran = Kit::new("a", &text)
+        .finds(
+            "quorum",
+            &[
+                json!(true),
+                json!(true),
+                json!(true),
+                json!(true),
+                json!(false),
+            ],
+        )
+        .finds(
+            "up",
+            &[json!(false), json!(false), json!(false), json!(true)],
+        )
+        .run();
+    assert_eq!(ran.did(), ["a do one", "a do two", "a do down"]);
+    let waited = ran
+        .log
+        .iter()
+        .filter(|call| call.contains("look up"))
+        .count();
+    assert_eq!(waited, 4, "the block came to its end");
+    assert_eq!(ran.exit(), 3);
+}
+
+#[test]
+fn while_nobody_knows_forward_steps_wait() {
+    let mut kit = Kit::new("a", GUARDED);
+    for _ in 0..8 {
+        kit = kit.fault("a look quorum", Fault::Fails);
+    }
+    let ran = kit.run();
+    assert_eq!(
+        ran.exit(),
+        0,
+        "unknown alone is no breach: {:?}",
+        ran.ended.stopped
+    );
+    let values: Vec<String> = ran
+        .events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::GuardChanged { value, .. } => Some(format!("{value:?}")),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(values, ["Unknown", "True"]);
+}
+
+#[test]
+fn guards_judge_the_cluster_without_the_members_that_are_down_on_purpose() {
+    let text = "
+- hosts: all
+  gather_facts: false
+  guards:
+    - name: all but those
+      look: \"left-out-{{ members_down | join('+') }}\"
+      every: 1s
+      until: result.value
+  tasks:
+    - takes_down: {members: [m1, m2], within: 5s}
+      block:
+        - act: one
+        - pause: {seconds: 3}
+        - act: two
+        - pause: {seconds: 9}
+        - act: three
+";
+    let ran = Kit::new("a", text).run();
+    let probes: Vec<&str> = ran
+        .log
+        .iter()
+        .filter_map(|call| call.strip_prefix("a look left-out-"))
+        .collect();
+    assert_eq!(probes.first(), Some(&""));
+    assert!(probes.contains(&"m1+m2"), "{probes:?}");
+    assert_eq!(probes.last(), Some(&""), "their time is over: {probes:?}");
+}
+
+const POINT: &str = "
+- hosts: all
+  gather_facts: false
+  gate: [{look: gate}]
+  brackets:
+    - name: maintenance
+      enter: [{launch: \"on\"}]
+      leave: [{launch: \"off\"}]
+  tasks:
+    - act: one
+    - point_of_no_return: new format
+      indivisible: true
+      block: [{act: two}]
+    - act: three
+";
+
+#[test]
+fn a_point_of_no_return_is_asked_for_with_the_brackets_left() {
+    let calls = |ran: &Ran| -> Vec<String> {
+        let calls = ran.log.iter().filter(|call| !call.contains(" see "));
+        calls.map(|call| call[2..].to_owned()).collect()
+    };
+    let kit = || {
+        let mut kit = Kit::new("a", POINT);
+        kit.settings.leave.clear();
+        kit
+    };
+    let unattended = kit().run();
+    assert_eq!(unattended.exit(), 3);
+    assert_eq!(
+        calls(&unattended),
+        ["look gate", "job on", "do one", "job off"]
+    );
+    let (_, message) = unattended.ended.stopped.unwrap();
+    assert!(message.contains("--approve 'new format'"), "{message}");
+
+    let said_no = kit()
+        .answering(|answers| answers.approves("new format", false))
+        .run();
+    assert_eq!(said_no.exit(), 3);
+    assert_eq!(
+        calls(&said_no),
+        ["look gate", "job on", "do one", "job off"]
+    );
+
+    let said_yes = kit()
+        .answering(|answers| answers.approves("new format", true))
+        .run();
+    assert_eq!(said_yes.exit(), 0);
+    assert_eq!(
+        calls(&said_yes),
+        [
+            "look gate",
+            "job on",
+            "do one",
+            "job off",
+            "look gate",
+            "job on",
+            "do two",
+            "do three",
+            "job off",
+            "look gate"
+        ]
+    );
+
+    let beforehand = kit()
+        .with(|settings| settings.approved.push("new format".to_owned()))
+        .run();
+    assert_eq!(beforehand.exit(), 0);
+    assert_eq!(
+        calls(&beforehand),
+        [
+            "look gate",
+            "job on",
+            "do one",
+            "do two",
+            "do three",
+            "job off",
+            "look gate"
+        ]
+    );
+    let given = beforehand.events.iter().any(
+        |event| matches!(&event.kind, EventKind::ApprovalGiven { by, .. } if by == "beforehand"),
+    );
+    assert!(given);
+}
+
+#[test]
+fn a_bracket_can_wrap_plays() {
+    let text = "
+- bracket:
+    name: whole
+    enter: [{launch: \"on\"}]
+    leave: [{launch: \"off\"}]
+  plays:
+    - hosts: a
+      gather_facts: false
+      tasks: [{act: one}]
+    - hosts: b
+      gather_facts: false
+      tasks: [{act: two}]
+- hosts: all
+  gather_facts: false
+  tasks: [{act: three}]
+";
+    let kit = || {
+        let mut kit = Kit::new("a b", text).with(|settings| settings.forks = 1);
+        kit.settings.leave.clear();
+        kit
+    };
+    let ran = kit().run();
+    assert_eq!(
+        ran.did(),
+        [
+            "a job on",
+            "a do one",
+            "b do two",
+            "a job off",
+            "a do three",
+            "b do three"
+        ]
+    );
+    let ran = kit().fault("a do one", Fault::Fails).run();
+    assert_eq!(ran.did(), ["a job on", "a do one", "a job off"]);
+}
+
+#[test]
+fn a_bracket_on_each_host_is_left_on_those_that_entered() {
+    let text = "
+- hosts: all
+  gather_facts: false
+  brackets:
+    - name: drained
+      per: host
+      enter: [{launch: drain}]
+      leave: [{launch: fill}]
+  tasks:
+    - act: one
+";
+    let mut kit = Kit::new("a b c", text).with(|settings| settings.forks = 1);
+    kit.settings.leave.clear();
+    let ran = kit
+        .fault("b job drain", Fault::Fails)
+        .fault("c do one", Fault::Fails)
+        .run();
+    let mut did = ran.did();
+    did.sort_unstable();
+    assert_eq!(
+        did,
+        [
+            "a do one",
+            "a job drain",
+            "a job fill",
+            "b job drain",
+            "b job fill",
+            "c do one",
+            "c job drain",
+            "c job fill"
+        ]
+    );
+    assert_eq!(ran.exit(), 2);
+}
+
+#[test]
+fn steps_are_asked_for_only_where_the_run_may_stop() {
+    let kit = |skip: &str, stop: &str| {
+        let (skip, stop) = (skip.to_owned(), stop.to_owned());
+        let mut kit = Kit::new("a", POINT).answering(|answers| {
+            answers.steps(&skip, StepAnswer::Skip);
+            answers.steps(&stop, StepAnswer::Stop);
+            answers.approves("new format", true);
+        });
+        kit.settings.leave.clear();
+        kit.with(|settings| settings.step = true)
+    };
+    let kit_1 = kit("act", "nothing");
+    let ran = kit_1.run();
+    let asked = kit_1.answers.asked();
+    assert_eq!(
+        asked.iter().filter(|line| line.starts_with("step")).count(),
+        3,
+        "{asked:?}"
+    );
+    assert!(!ran.did().contains(&"a do one") && ran.did().contains(&"a do two"));
+    let ran = kit("nothing", "act").run();
+    assert_eq!(ran.did(), ["a job on", "a job off"]);
+    assert_eq!(ran.exit(), 6);
+}
+
+#[test]
+fn what_was_left_undone_is_told_with_the_commands_for_it() {
+    let ran = kit()
+        .fault("a job upgrade", Fault::Fails)
+        .fault("a job start", Fault::Fails)
+        .run();
+    let commands: Vec<&str> = ran
+        .ended
+        .unfinished
+        .iter()
+        .map(|line| line.command.as_str())
+        .collect();
+    assert_eq!(
+        commands,
+        ["do-it upgrade", "do-it start"],
+        "{:?}",
+        ran.ended.unfinished
+    );
+    assert_eq!(ran.ended.down, [("member-a".to_owned(), "a".to_owned())]);
+    let stopped = ran.events.iter().find_map(|event| match &event.kind {
+        EventKind::RunStopped { by_hand, .. } => Some(by_hand.len()),
+        _ => None,
+    });
+    assert_eq!(stopped, Some(2));
+}

@@ -1,0 +1,279 @@
+//! A run that was cut off at any moment goes on to the same end, and runs no command twice.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::clock::Timestamp;
+use crate::journal::{Durability, Entry, Journal, JournalError, MemoryJournal, Record};
+use crate::rollout::testing::{Fault, Fleet, Kit};
+use crate::rollout::{InDoubt, Recollection};
+
+/// A journal whose process dies when it has written a number of records: from then on nothing reaches hosts or disk.
+#[derive(Debug)]
+struct Mortal {
+    inner: MemoryJournal,
+    fleet: Arc<Fleet>,
+    left: usize,
+    /// Whether it dies as soon as the last record is written, or only when it would write the next one.
+    at_once: bool,
+}
+
+impl Journal for Mortal {
+    fn append(
+        &mut self,
+        at: Timestamp,
+        records: &[Record],
+        durability: Durability,
+    ) -> Result<(), JournalError> {
+        if self.left < records.len() {
+            self.fleet.die();
+            self.left = 0;
+        }
+        if !self.fleet.is_dead() {
+            self.inner.append(at, records, durability)?;
+            self.left -= records.len();
+        }
+        if self.at_once && self.left == 0 {
+            self.fleet.die();
+        }
+        Ok(())
+    }
+
+    fn entries(&self) -> Result<Vec<Entry>, JournalError> {
+        self.inner.entries()
+    }
+
+    fn keep(&mut self, content: &[u8]) -> Result<String, JournalError> {
+        self.inner.keep(content)
+    }
+
+    fn kept(&self, digest: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        self.inner.kept(digest)
+    }
+}
+
+const UPGRADE: &str = "
+- hosts: all
+  gather_facts: true
+  serial: 1
+  gate:
+    - launch: gate
+      changed_when: false
+  brackets:
+    - name: maintenance
+      per: batch
+      read: [{look: mode, register: mode}]
+      found: mode.value
+      enter: [{launch: \"on\"}]
+      leave: [{launch: \"back-{{ found }}\"}]
+  tasks:
+    - look: version
+      register: before
+    - launch: fetch
+      register: fetched
+    - set_fact: {word: \"{{ fetched.stdout }}\"}
+    - act: config
+      notify: restart
+    - block:
+        - launch: may-fail
+      rescue:
+        - launch: mend
+    - include_tasks: more.yml
+      loop: [x, y]
+    - indivisible: true
+      block:
+        - launch: stop
+        - launch: \"upgrade-{{ word }}\"
+          when: before.value == 3
+      always:
+        - launch: start
+    - meta: flush_handlers
+    - launch: last
+  handlers:
+    - name: restart
+      launch: restarted
+- hosts: all
+  gather_facts: false
+  tasks:
+    - launch: \"end-{{ word }}-{{ before.value }}\"
+";
+
+const BATCHES: &str = "
+- hosts: all
+  gather_facts: false
+  serial: 1
+  brackets:
+    - name: maintenance
+      read: [{look: mode, register: mode}]
+      found: mode.value
+      enter: [{launch: \"on\"}]
+      leave: [{launch: \"back-{{ found }}\"}]
+  tasks:
+    - launch: one
+      register: one
+- hosts: b,a
+  gather_facts: false
+  tasks:
+    - launch: \"two-{{ one.stdout }}\"
+";
+
+/// Which run is cut off.
+#[derive(Debug, Clone, Copy)]
+enum Story {
+    Upgrade,
+    Batches,
+}
+
+fn kit_of(story: Story) -> Kit {
+    let (hosts, text) = match story {
+        Story::Upgrade => ("a", UPGRADE),
+        Story::Batches => ("a b", BATCHES),
+    };
+    let mut kit = Kit::new(hosts, text)
+        .file("more.yml", "- launch: \"more-{{ item }}\"\n")
+        .finds("mode", &[json!("normal")])
+        .finds("version", &[json!(3)])
+        .fault("a job may-fail", Fault::Fails)
+        .with(|settings| settings.forks = 1);
+    kit.settings.leave.truncate(1);
+    kit
+}
+
+fn kit() -> Kit {
+    kit_of(Story::Upgrade)
+}
+
+/// What a run may do more than once: what is asked anew, and what switches.
+fn repeatable(call: &str) -> bool {
+    ["job gate", "job on", "job back-normal"].iter().any(|end| call.ends_with(end))
+}
+
+fn crash(story: Story, at: usize, at_once: bool) -> (Kit, MemoryJournal) {
+    let mut kit = kit_of(story);
+    let inner = kit.journal.clone();
+    kit.mortal = std::sync::Mutex::new(Some(Box::new(Mortal {
+        inner: inner.clone(),
+        fleet: kit.fleet.clone(),
+        left: at,
+        at_once,
+    })));
+    kit.run();
+    (kit, inner)
+}
+
+fn resume(
+    story: Story,
+    crashed: &Kit,
+    journal: &MemoryJournal,
+    in_doubt: Option<InDoubt>,
+) -> Kit {
+    let entries = journal.entries().unwrap();
+    let recollection = Recollection::of(&entries).unwrap().answering(in_doubt);
+    let mut again = kit_of(story);
+    again.fleet = crashed.fleet.clone();
+    again.fleet.revive();
+    again.journal = journal.clone();
+    again.previously = Arc::new(recollection);
+    again
+}
+
+#[test]
+fn any_crash_of_an_upgrade_resumes_to_the_same_end() {
+    crashes_everywhere(Story::Upgrade, 130);
+}
+
+#[test]
+fn any_crash_between_batches_and_plays_resumes_to_the_same_end() {
+    crashes_everywhere(Story::Batches, 50);
+}
+
+/// Cuts a run off at each of its records, once right after it and once before the next one, and goes on each time.
+fn crashes_everywhere(story: Story, at_least: usize) {
+    let whole = kit_of(story);
+    let ran = whole.run();
+    assert_eq!(ran.exit(), 0, "{:?} {:?}", ran.ended, ran.failures("a"));
+    let expected = whole.fleet.effects();
+    assert!(expected.values().all(|count| *count <= 2), "{expected:?}");
+    let total = ran.records.len();
+    assert!(total > at_least, "{total}");
+    for at in 3..total {
+        for at_once in [false, true] {
+            let (crashed, journal) = crash(story, at, at_once);
+            let case = format!("record {at} of {total}, at once: {at_once}");
+            let ran = resume(story, &crashed, &journal, None).run();
+            assert_eq!(ran.exit(), 0, "{case}: {:?} {:?}", ran.ended.stopped, ran.failures("a"));
+            let effects = crashed.fleet.effects();
+            for (call, count) in &expected {
+                let done = effects.get(call).copied().unwrap_or(0);
+                assert!(done >= 1, "{case}: {call} was never done");
+                if !repeatable(call) {
+                    assert_eq!(done, *count, "{case}: {call} was done again");
+                }
+            }
+            assert_eq!(effects.len(), expected.len(), "{case}: {effects:?}");
+            let last = ran.log.iter().rfind(|call| {
+                call.ends_with("job on") || call.ends_with("job back-normal")
+            });
+            assert!(
+                last.is_none_or(|call| call.ends_with("back-normal")),
+                "{case}: maintenance was left on"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_failed_run_goes_on_at_the_step_that_failed() {
+    let failed = kit().fault("a job stop", Fault::Fails);
+    let ran = failed.run();
+    assert_eq!(ran.exit(), 2);
+    failed.fleet.clear_log();
+    let again = resume(Story::Upgrade, &failed, &failed.journal, None);
+    let ran = again.run();
+    assert_eq!(ran.exit(), 0, "{:?}", ran.ended.stopped);
+    let did = ran.did();
+    assert_eq!(did[..4], ["a job gate", "a job on", "a job stop", "a job upgrade-out"]);
+    assert_eq!(failed.fleet.effects()["a job fetch"], 1);
+}
+
+#[test]
+fn a_command_in_doubt_without_an_answer_is_the_operators() {
+    let text = "- hosts: all\n  gather_facts: false\n  tasks:\n    - launch: x\n    - launch: y\n";
+    let run = |answer: Option<InDoubt>, task: &str| {
+        let text = text.replace("launch: x", task);
+        let first = Kit::new("a", &text).fault("a job x", Fault::TimesOut);
+        let ran = first.run();
+        assert_eq!(ran.exit(), 2, "in doubt");
+        first.fleet.fault("a connect", Fault::Fine);
+        first.fleet.reboot("a");
+        let recollection = Recollection::of(&first.journal.entries().unwrap()).unwrap();
+        let mut again = Kit::new("a", &text);
+        again.fleet = first.fleet.clone();
+        again.journal = first.journal.clone();
+        again.previously = Arc::new(recollection.answering(answer));
+        let ran = again.run();
+        (ran.exit(), again.fleet.effects()["a job x"])
+    };
+    assert_eq!(run(None, "launch: x"), (2, 1), "refused");
+    assert_eq!(run(Some(InDoubt::Rerun), "launch: x"), (0, 2));
+    assert_eq!(run(Some(InDoubt::Skip), "launch: x"), (0, 1));
+    let asks = "{launch: x, done_when: {look: there, that: result.value}}";
+    assert_eq!(run(None, asks), (0, 1), "it can be asked");
+    let creates = "launch: {what: x, creates: y}";
+    assert_eq!(run(None, creates), (0, 2), "what it creates is not there");
+}
+
+#[test]
+fn a_machine_that_was_replaced_is_done_again() {
+    let text = "- hosts: all\n  gather_facts: false\n  tasks:\n    - launch: x\n    - launch: y\n";
+    let first = Kit::new("a", text).fault("a job y", Fault::Fails);
+    assert_eq!(first.run().exit(), 2);
+    first.fleet.replace("a");
+    let mut again = Kit::new("a", text);
+    again.fleet = first.fleet.clone();
+    again.journal = first.journal.clone();
+    again.previously = Arc::new(Recollection::of(&first.journal.entries().unwrap()).unwrap());
+    assert_eq!(again.run().exit(), 0);
+    assert_eq!(again.fleet.effects()["a job x"], 2);
+}

@@ -1,0 +1,16 @@
+//! The binary as a person uses it: what is typed, what is printed on both streams, and how it ends.
+//!
+//! Runs only against this machine (`ansible_connection=local`) and ports on loopback that nobody listens on.
+
+#![cfg(test)]
+
+#[path = "cli/apply.rs"]
+mod apply;
+#[path = "cli/files.rs"]
+mod files;
+#[path = "cli/reading.rs"]
+mod reading;
+#[path = "cli/readme.rs"]
+mod readme;
+#[path = "cli/user.rs"]
+mod user;

@@ -1,0 +1,286 @@
+//! Runs: what is applied, what is shown, and how each way to end is told to the shell.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::user::User;
+
+const GREETING: &str = "\
+- name: greeting
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: write the greeting
+      copy:
+        content: \"hello {{ who | default('world') }}\\n\"
+        dest: DIRECTORY/greeting
+        mode: \"0644\"
+";
+
+fn greeting() -> User {
+    let user = User::new();
+    let text = GREETING.replace("DIRECTORY", &user.path("").to_string_lossy());
+    user.with("site.yml", &text)
+}
+
+fn playbook(tasks: &str) -> User {
+    User::new().with(
+        "site.yml",
+        &format!("- name: work\n  hosts: all\n  gather_facts: false\n  tasks:\n{tasks}"),
+    )
+}
+
+#[test]
+fn the_second_run_changes_nothing() {
+    let user = greeting();
+    let first = user.applies("site.yml");
+    assert_eq!(first.done(), "");
+    assert_eq!(first.lines("changed").len(), 1, "{first:#?}");
+    assert!(
+        first
+            .err
+            .contains("localhost  ok=1  changed=1  unreachable=0  failed=0")
+    );
+    assert_eq!(user.read("greeting"), "hello world\n");
+    let second = user.applies("site.yml");
+    assert_eq!(second.done(), "");
+    assert_eq!(second.lines("changed"), [""; 0], "{second:#?}");
+    assert_eq!(second.lines("ok"), ["localhost: write the greeting"]);
+    assert!(second.err.contains("localhost  ok=1  changed=0"));
+}
+
+#[test]
+fn check_mode_says_what_it_would_change_and_changes_nothing() {
+    let user = greeting();
+    let ran = user.applies("site.yml --check --diff");
+    ran.ended(0, &["check mode: nothing is changed", "+hello world\n"]);
+    assert_eq!(ran.lines("changed").len(), 1, "{ran:#?}");
+    assert!(!user.has("greeting"));
+}
+
+#[test]
+fn differences_are_shown_when_asked_for() {
+    let user = greeting().with("greeting", "hello world\n");
+    let plain = user.applies("site.yml -e who=moon --check");
+    assert!(!plain.err.contains("+hello"), "{plain:#?}");
+    let ran = user.applies("site.yml -e who=moon --diff");
+    ran.ended(0, &["-hello world\n", "+hello moon\n"]);
+    assert_eq!(user.read("greeting"), "hello moon\n");
+}
+
+#[test]
+fn a_failed_task_stops_the_run() {
+    let user = playbook(
+        "    - name: it breaks\n      shell: echo out; echo err >&2; exit 3\n    - name: after it\n      command: touch after\n",
+    );
+    let ran = user.applies("site.yml");
+    ran.ended(
+        2,
+        &[
+            "echo out; echo err >&2; exit 3",
+            "stdout: out\n",
+            "stderr: err\n",
+            "rc: 3\n",
+            "exit code 2",
+        ],
+    );
+    assert_eq!(ran.lines("failed"), ["localhost: it breaks"], "{ran:#?}");
+    assert!(!ran.err.contains("after it"), "{ran:#?}");
+}
+
+#[test]
+fn a_failure_on_one_host_keeps_the_next_batch_untouched() {
+    let user = User::new().with("hosts", "a\nb\n").with(
+        "site.yml",
+        "- hosts: all\n  gather_facts: false\n  serial: 1\n  tasks:\n    - command: \"false\"\n",
+    );
+    let ran = user.types("apply site.yml -i hosts -e ansible_connection=local --state state");
+    ran.ended(2, &["no further batch starts"]);
+    assert!(!ran.err.contains("batch       2 of 2"), "{ran:#?}");
+}
+
+#[test]
+fn an_unreachable_host_has_its_own_code() {
+    let user = greeting();
+    let ran = user.types(
+        "apply site.yml -i localhost, -e ansible_host=127.0.0.1 -e ansible_port=1 -T 5 --state state",
+    );
+    ran.ended(
+        4,
+        &["cannot reach 127.0.0.1:1", "unreachable=1", "exit code 4"],
+    );
+    assert!(!user.has("greeting"));
+}
+
+#[test]
+fn bad_input_touches_nothing() {
+    let user = greeting()
+        .with(
+            "broken.yml",
+            "- hosts: all\n  tasks:\n    - command: echo {{ 1 +\n",
+        )
+        .with("broken.ini", "[web\nhost1\n");
+    let local = "-e ansible_connection=local --state state";
+    let cases = [
+        (
+            format!("apply site.yml -i localhost, -l nobody {local}"),
+            "`nobody` is no group and no host",
+        ),
+        (
+            format!("apply site.yml -i broken.ini {local}"),
+            "broken.ini:1:",
+        ),
+        (
+            format!("apply broken.yml -i localhost, {local}"),
+            "broken.yml:3:",
+        ),
+        (
+            format!("apply site.yml -i localhost, -e @missing {local}"),
+            "missing",
+        ),
+    ];
+    for (line, told) in cases {
+        let ran = user.types(&line);
+        ran.ended(1, &["error: ", told]);
+        assert_eq!(ran.out, "", "{line}");
+        assert!(!ran.err.contains("starts:"), "{line}: {ran:#?}");
+    }
+    assert!(!user.has("greeting"));
+}
+
+#[test]
+fn a_protected_play_asks_why() {
+    let user = User::new().with(
+        "site.yml",
+        "- name: guarded\n  hosts: all\n  gather_facts: false\n  gate:\n    - name: the door is open\n      assert: { that: open | default(false) | bool, fail_msg: the door is shut }\n  tasks:\n    - name: go through\n      debug: { msg: through }\n",
+    );
+    let ran = user.applies("site.yml");
+    ran.ended(1, &["say why it is applied", "--reason"]);
+    let ran = user.applies("site.yml --reason 'to see'");
+    ran.ended(3, &["the door is shut", "exit code 3"]);
+    assert!(!ran.err.contains("go through"), "{ran:#?}");
+    let ran = user.applies("site.yml --reason 'to see' -e open=true");
+    ran.ended(0, &["go through"]);
+}
+
+#[test]
+fn a_point_of_no_return_wants_approval() {
+    let user = User::new().with(
+        "site.yml",
+        "- name: burn the ships\n  hosts: all\n  gather_facts: false\n  point_of_no_return: ships\n  tasks:\n    - name: burn\n      debug: { msg: fire }\n",
+    );
+    let ran = user.applies("site.yml");
+    ran.ended(3, &["`ships` is not approved"]);
+    assert!(!ran.err.contains("localhost: burn"), "{ran:#?}");
+    let ran = user.applies("site.yml --approve ships");
+    ran.ended(0, &["localhost: burn"]);
+}
+
+#[test]
+fn an_interrupt_ends_at_the_next_rest_point() {
+    let user = playbook(
+        "    - name: slow\n      command: sleep 2\n    - name: after it\n      debug: { msg: more }\n",
+    );
+    let line = "apply site.yml -i localhost, -e ansible_connection=local --state state -vv";
+    let mut child = user
+        .command(line)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut told = String::new();
+    for line in lines.by_ref().map(Result::unwrap) {
+        told.push_str(&line);
+        if line.contains("begin") && line.contains("slow") {
+            break;
+        }
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    let code = child.wait().unwrap().code();
+    let rest = rest.join("\n");
+    assert_eq!(code, Some(6), "{told}{rest}");
+    assert!(
+        rest.contains("localhost: slow"),
+        "the step in flight ends: {rest}"
+    );
+    assert!(!rest.contains("after it"), "{rest}");
+}
+
+#[test]
+fn events_are_one_json_value_a_line_and_hold_no_secret() {
+    let user = playbook(
+        "    - name: hidden\n      command: echo {{ token }}\n      no_log: true\n    - name: shown\n      command: echo {{ token }}\n",
+    );
+    let ran = user.applies("site.yml -v -e token=s3cr3t-value --events events");
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let text = user.read("events");
+    for (stream, text) in [("events", &text), ("messages", &ran.err)] {
+        assert!(!text.contains("s3cr3t-value"), "{stream}: {text}");
+    }
+    let values: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let kinds: Vec<&str> = values
+        .iter()
+        .filter_map(|value| value["event"].as_str())
+        .collect();
+    assert_eq!(kinds.first(), Some(&"run_started"));
+    assert_eq!(kinds.last(), Some(&"run_finished"));
+    assert_eq!(
+        kinds
+            .iter()
+            .filter(|kind| **kind == "step_finished")
+            .count(),
+        2,
+        "{kinds:?}"
+    );
+    assert_eq!(values.last().unwrap()["exit_code"], 0);
+}
+
+#[test]
+fn one_command_runs_on_the_hosts_of_a_pattern() {
+    let user = User::new().with("hosts", "[web]\na\nb\n[db]\nc\n");
+    let line = "exec web -i hosts -e ansible_connection=local";
+    let ran = user.types(&format!("{line} -- echo hello"));
+    let mut lines: Vec<&str> = ran.done().lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["  hello", "  hello", "a | rc=0", "b | rc=0"]);
+    let ran = user.types(&format!("{line} -l a -- 'echo no >&2; exit 5'"));
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (Some(2), "a | rc=5\n  no\n"),
+        "{ran:#?}"
+    );
+    user.types("exec nobody -i hosts -- true")
+        .ended(1, &["`nobody`"]);
+}
+
+#[test]
+fn a_directory_for_records_that_cannot_be_written_is_told_before_anything() {
+    let user = greeting().with("state", "a file\n");
+    let ran = user.applies("site.yml");
+    ran.ended(1, &["state", "--state DIR"]);
+    assert!(!user.has("greeting"));
+    fs::remove_file(user.path("state")).unwrap();
+    user.applies("site.yml").done();
+}
+
+#[test]
+fn an_undefined_variable_is_told_with_its_place() {
+    let user = playbook("    - name: mark\n      command: touch {{ nobody_sets_this }}\n");
+    let ran = user.applies("site.yml");
+    assert!(matches!(ran.code, Some(1 | 2)), "{ran:#?}");
+    for told in ["`nobody_sets_this` is undefined", "site.yml:6:25"] {
+        assert!(ran.err.contains(told), "{told}: {ran:#?}");
+    }
+    assert_eq!(ran.lines("changed"), [""; 0]);
+}

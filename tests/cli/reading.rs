@@ -1,0 +1,193 @@
+//! Commands that only read: inventory, check, plan, modules, completions, man, and wrong lines.
+
+use serde_json::{Value, json};
+
+use crate::user::{Ran, User};
+
+const INVENTORY: &str = "\
+[web]
+web[1:2] port=80
+
+[db]
+db1 port=3306
+
+[site:children]
+web
+db
+
+[site:vars]
+region=north
+";
+
+fn json_of(ran: &Ran) -> Value {
+    serde_json::from_str(ran.done()).unwrap_or_else(|error| panic!("{error}: {ran:#?}"))
+}
+
+#[test]
+fn the_inventory_is_printed_as_ansible_does() {
+    let user = User::new().with("hosts", INVENTORY);
+    let list = json_of(&user.types("inventory -i hosts --list"));
+    assert_eq!(list["web"]["hosts"], json!(["web1", "web2"]));
+    assert_eq!(list["site"]["children"], json!(["web", "db"]));
+    assert_eq!(
+        list["_meta"]["hostvars"]["db1"],
+        json!({"port": 3306, "region": "north"})
+    );
+    let limited = json_of(&user.types("inventory -i hosts --list -l 'web:!web1'"));
+    assert_eq!(limited["web"]["hosts"], json!(["web2"]), "{limited}");
+    assert_eq!(limited["_meta"]["hostvars"]["web1"], Value::Null);
+
+    let host = json_of(&user.types("inventory -i hosts --host web2"));
+    assert_eq!(host, json!({"port": 80, "region": "north"}));
+
+    let graph = user.types("inventory -i hosts --graph site");
+    assert_eq!(
+        graph.done(),
+        "@site:\n  |--@web:\n  |  |--web1\n  |  |--web2\n  |--@db:\n  |  |--db1\n"
+    );
+    assert_eq!(graph.err, "");
+}
+
+#[test]
+fn what_is_not_in_the_inventory_is_an_error() {
+    let user = User::new().with("hosts", INVENTORY);
+    let cases = [
+        ("inventory -i hosts --host web9", "there is no host `web9`"),
+        ("inventory -i hosts --graph wbe", "there is no group `wbe`"),
+        ("inventory -i hosts --list -l wbe", "`wbe` is no group"),
+        ("inventory -i missing --list", "missing"),
+    ];
+    for (line, told) in cases {
+        let ran = user.types(line);
+        ran.ended(1, &["error: ", told]);
+        assert_eq!(ran.out, "", "{line}");
+    }
+}
+
+#[test]
+fn a_good_playbook_passes_the_check_and_every_mistake_of_a_bad_one_is_told() {
+    let user = User::new()
+        .with(
+            "good.yml",
+            "- hosts: all\n  tasks:\n    - command: echo hello\n",
+        )
+        .with(
+            "bad.yml",
+            "- hosts: all\n  taks:\n    - ping:\n  tasks:\n    - copy: { srcc: a, src: a, dest: /tmp/b }\n    - cpoy: { src: a }\n",
+        );
+    let good = user.types("check good.yml");
+    assert_eq!(good.code, Some(0), "{good:#?}");
+    assert!(good.err.contains("good.yml: ") && good.err.contains("no mistakes"));
+    let bad = user.types("check bad.yml good.yml");
+    assert_eq!(bad.code, Some(1), "{bad:#?}");
+    let expected = "\
+error: unknown keyword `taks` of a play
+ --> bad.yml:2:3
+  |
+2 |   taks:
+  |   ^^^^ did you mean `tags`?
+error: unknown argument `srcc` of `copy`
+ --> bad.yml:5:15
+  |
+5 |     - copy: { srcc: a, src: a, dest: /tmp/b }
+  |               ^^^^ did you mean `src`?
+error: unknown module `cpoy`
+ --> bad.yml:6:7
+  |
+6 |     - cpoy: { src: a }
+  |       ^^^^ did you mean `copy`?
+";
+    assert!(bad.err.ends_with(expected), "{}", bad.err);
+    assert_eq!(bad.out, "");
+}
+
+#[test]
+fn a_plan_is_text_or_json_and_touches_nothing() {
+    let user = User::new().with("hosts", INVENTORY).with(
+        "site.yml",
+        "- name: two at a time\n  hosts: site\n  gather_facts: false\n  serial: 2\n  tasks:\n    - name: mark\n      command: touch mark\n",
+    );
+    let text = user.types("plan site.yml -i hosts");
+    for part in ["two at a time", "mark", "web1", "db1"] {
+        assert!(text.done().contains(part), "{part}: {text:#?}");
+    }
+    assert_eq!(text.err, "");
+    let plan = json_of(&user.types("plan site.yml -i hosts --json"));
+    let play = &plan["entries"][0];
+    assert_eq!(play["title"], "two at a time");
+    assert_eq!(play["hosts"], json!(["web1", "web2", "db1"]));
+    assert_eq!(play["batches"], json!([2, 1]));
+    assert_eq!(play["items"][0]["action"], "command");
+    let limited = json_of(&user.types("plan site.yml -i hosts -l db --json"));
+    assert_eq!(limited["entries"][0]["hosts"], json!(["db1"]));
+    assert!(!user.has("mark"));
+}
+
+#[test]
+fn modules_are_listed_and_described() {
+    let user = User::new();
+    let list = user.types("modules");
+    for name in ["command ", "copy ", "arangodb_info ", "command_file "] {
+        let found = list.done().lines().filter(|line| line.starts_with(name));
+        assert_eq!(found.count(), 1, "{name}");
+    }
+    let copy = user.types("modules copy");
+    for argument in ["dest", "content", "backup"] {
+        assert!(copy.done().contains(argument), "{argument}: {copy:#?}");
+    }
+    user.types("modules cpy")
+        .ended(1, &["there is no module `cpy`", "did you mean `copy`?"]);
+}
+
+#[test]
+fn completions_and_the_manual_are_made_from_the_arguments() {
+    let user = User::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = user.types(&format!("completions {shell}"));
+        assert!(script.done().contains("preflight"), "{shell}");
+    }
+    let page = user.types("man");
+    assert!(page.done().starts_with(".ie") || page.done().contains(".TH stagger"));
+    assert!(page.done().contains("preflight"));
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let user = User::new().with("hosts", INVENTORY);
+    for line in ["man", "completions bash", "inventory -i hosts --list"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = user.command(line);
+        let output = command.stdout(writer).output().unwrap();
+        let ran = user.ran(&output);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{line}");
+    }
+}
+
+#[test]
+fn a_wrong_line_is_bad_usage() {
+    let user = User::new();
+    let cases = [
+        ("", "Usage: stagger <COMMAND>"),
+        ("aply site.yml", "a similar subcommand exists: 'apply'"),
+        ("apply", "<PLAYBOOK>"),
+        (
+            "apply site.yml --chekc",
+            "a similar argument exists: '--check'",
+        ),
+        ("apply site.yml -f many", "invalid value 'many'"),
+        ("inventory", "--list"),
+        ("init memsql", "invalid value 'memsql'"),
+        ("apply missing.yml -i localhost,", "missing.yml"),
+        ("apply missing.yml", "error: "),
+    ];
+    for (line, told) in cases {
+        let ran = user.types(line);
+        assert_eq!(ran.out, "", "{line}");
+        ran.ended(1, &[told]);
+    }
+    let version = user.types("--version");
+    let expected = format!("stagger {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(version.done(), expected);
+    assert!(user.types("apply --help").done().contains("--approve"));
+}

@@ -1,0 +1,249 @@
+//! The end: what the servers really hold against what was acknowledged, and all the numbers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::Options;
+use super::client::{Client, holders};
+use super::tally::Tally;
+use super::watch::Watch;
+use crate::sim::arangod::cluster::Catalog;
+use crate::sim::time;
+
+/// What the servers hold of what was acknowledged.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Held {
+    lost: u64,
+    foreign: u64,
+    differing_copies: u64,
+    unread_copies: u64,
+    examples: Vec<String>,
+}
+
+/// Looks at everything once more and returns the report.
+pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
+    let settled = settle(watch).await;
+    let tree = watch.tree().await.unwrap_or_default();
+    let catalog = Catalog::of(&tree);
+    let held = compare(options, watch, client, &catalog).await;
+    let left_on = catalog.maintenance || tree.pointer("/arango/Supervision/Maintenance").is_some();
+    let servers = servers(watch).await;
+    let breaches = breaches(watch, left_on);
+    let (explained, mut report, oddest) = {
+        let tally = client.tally();
+        let explained = tally.explain(options.gap_ms, |shard, from, to| {
+            watch.led_by_stopped(shard, from, to)
+        });
+        let oddest = oddest(&tally);
+        (explained, tally.numbers(), oddest)
+    };
+    let failures_allowed = options.announced_gap && explained.failed_elsewhere == 0;
+    let gaps_allowed = options.announced_gap && explained.gaps_elsewhere == 0;
+    let stale = client.tally().stale_reads();
+    let ok = settled
+        && (explained.failed == 0 || failures_allowed)
+        && (explained.gaps == 0 || gaps_allowed)
+        && held.lost + held.foreign + held.differing_copies + held.unread_copies == 0
+        && stale == 0
+        && breaches.is_empty();
+    let (maintenance, leaderless, longest_leaderless, looks) = watch.durations();
+    let more = json!({
+        "ok": ok,
+        "settled": settled,
+        "failed_requests": explained.failed,
+        "failed_writes": explained.failed_writes,
+        "failed_elsewhere": explained.failed_elsewhere,
+        "gap_requests": explained.gaps,
+        "gap_requests_elsewhere": explained.gaps_elsewhere,
+        "lost_writes": held.lost,
+        "foreign_writes": held.foreign,
+        "differing_copies": held.differing_copies,
+        "unread_copies": held.unread_copies,
+        "examples": held.examples,
+        "invariant_breaches": breaches.len(),
+        "breaches": breaches,
+        "oddest_requests": oddest,
+        "servers": servers,
+        "maintenance_ms": maintenance,
+        "maintenance_left_on": left_on,
+        "agency_leaderless_ms": leaderless,
+        "agency_longest_leaderless_ms": longest_leaderless,
+        "looks": looks,
+        "rate": options.rate,
+    });
+    if let (Value::Object(report), Value::Object(more)) = (&mut report, more) {
+        report.extend(more);
+    }
+    report
+}
+
+fn breaches(watch: &Watch, left_on: bool) -> Vec<Value> {
+    let mut all: Vec<Value> = watch
+        .breaches()
+        .iter()
+        .map(|span| {
+            json!({
+                "invariant": span.breach.invariant,
+                "what": span.breach.what,
+                "from_ms": span.from_ms,
+                "to_ms": span.to_ms,
+            })
+        })
+        .collect();
+    if left_on {
+        all.push(json!({"invariant": "I5 maintenance is off", "what": "it was left on"}));
+    }
+    all
+}
+
+fn oddest(tally: &Tally) -> Vec<Value> {
+    tally
+        .oddest(10)
+        .into_iter()
+        .map(|done| {
+            json!({"shard": done.shard, "write": done.write, "begin_ms": done.begin_ms,
+                   "took_ms": done.end_ms.saturating_sub(done.begin_ms), "failure": done.failure})
+        })
+        .collect()
+}
+
+/// Waits until every shard is in sync, for a minute at most.
+async fn settle(watch: &Watch) -> bool {
+    let end = tokio::time::Instant::now() + Duration::from_mins(1);
+    loop {
+        if let Some(tree) = watch.tree().await {
+            let catalog = Catalog::of(&tree);
+            let in_sync = catalog.planned().all(|(path, plan)| {
+                let current = catalog.servers_of(&path);
+                plan.first() == current.first()
+                    && plan.len() == current.len()
+                    && plan.iter().all(|server| current.contains(server))
+            });
+            if in_sync {
+                return true;
+            }
+        }
+        if tokio::time::Instant::now() >= end {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+async fn compare(options: &Options, watch: &Watch, client: &Client, catalog: &Catalog) -> Held {
+    let mut held = Held::default();
+    for (shard, servers) in holders(options, catalog) {
+        let mut first: Option<BTreeMap<String, u64>> = None;
+        for server in &servers {
+            let member = watch.members().get(server);
+            let path = format!("/_lab/documents?shard={shard}");
+            let documents = match member {
+                Some(member) => fetch(watch, member, &path).await,
+                None => None,
+            };
+            let Some(documents) = documents else {
+                held.unread_copies += 1;
+                continue;
+            };
+            let numbers = numbers(&documents);
+            judge_copy(client, &shard, server, &numbers, &mut held);
+            match &first {
+                None => first = Some(numbers),
+                Some(first) if *first != numbers => held.differing_copies += 1,
+                Some(_) => {}
+            }
+        }
+        if servers.is_empty() {
+            held.unread_copies += 1;
+        }
+    }
+    held
+}
+
+async fn fetch(watch: &Watch, member: &super::watch::Member, path: &str) -> Option<Value> {
+    for _ in 0..10 {
+        if let Some(found) = watch.get(&member.target, path).await {
+            return Some(found);
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    None
+}
+
+fn numbers(documents: &Value) -> BTreeMap<String, u64> {
+    let all = documents.as_object().into_iter().flatten();
+    all.filter_map(|(key, document)| {
+        let number = document.pointer("/body/n").and_then(Value::as_u64)?;
+        Some((key.clone(), number))
+    })
+    .collect()
+}
+
+fn judge_copy(
+    client: &Client,
+    shard: &str,
+    server: &str,
+    numbers: &BTreeMap<String, u64>,
+    held: &mut Held,
+) {
+    let keys = client.keys();
+    let Some(keys) = keys.get(shard) else { return };
+    for (key, known) in keys.all() {
+        let number = numbers.get(key).copied();
+        let what = if known.is_lost(number) {
+            held.lost += 1;
+            "lost"
+        } else if known.is_foreign(number) {
+            held.foreign += 1;
+            "never asked for"
+        } else {
+            continue;
+        };
+        if held.examples.len() < 10 {
+            held.examples.push(format!(
+                "{what}: {key} in {shard} on {server} holds {number:?}, known {known:?}"
+            ));
+        }
+    }
+}
+
+async fn servers(watch: &Watch) -> Vec<Value> {
+    let mut all = Vec::new();
+    for (id, member) in watch.members() {
+        let state = watch
+            .get(&member.target, "/_lab/state")
+            .await
+            .unwrap_or_default();
+        let outages = watch.outages(id);
+        let total: u64 = outages
+            .iter()
+            .map(|(from, to)| to.saturating_sub(*from))
+            .sum();
+        let mut entry = Map::new();
+        for (name, value) in [
+            ("id", json!(id)),
+            ("role", json!(member.part.name())),
+            ("host", json!(member.target.host)),
+            ("port", json!(member.target.port)),
+            ("from", json!(member.from)),
+            ("to", state.get("version").cloned().unwrap_or_default()),
+            ("out_of_service_ms", json!(total)),
+            ("outages", json!(outages)),
+        ] {
+            entry.insert(name.to_owned(), value);
+        }
+        all.push(Value::Object(entry));
+    }
+    all.sort_by_key(|entry| {
+        let text = |name: &str| entry.get(name).map(ToString::to_string).unwrap_or_default();
+        (text("role"), text("host"))
+    });
+    all
+}
+
+/// Returns the wall clock at the oracle's time 0, to read its figures beside other logs.
+pub fn zero_unix_ms() -> u64 {
+    time::unix_ms().saturating_sub(time::mono_ms())
+}

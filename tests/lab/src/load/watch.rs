@@ -1,0 +1,357 @@
+//! Looks at every server itself, several times a second: does it serve, what does it hold.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Options;
+use super::invariants::{Moment, Part, Record, Span, judge};
+use crate::sim::arangod::cluster::{Catalog, bare};
+use crate::sim::http::{Call, Target, call};
+use crate::sim::time;
+
+/// A server as it was found at the start.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Its part.
+    pub part: Part,
+    /// Where it is reached.
+    pub target: Target,
+    /// Its version at the start.
+    pub from: String,
+}
+
+/// What was seen so far.
+#[derive(Debug, Default)]
+struct Seen {
+    down: BTreeMap<String, Option<u64>>,
+    outages: BTreeMap<String, Vec<(u64, u64)>>,
+    leaders: BTreeMap<String, Vec<(u64, String)>>,
+    shards: BTreeMap<String, Vec<String>>,
+    breaches: Record,
+    maintenance_ms: u64,
+    leaderless_ms: u64,
+    longest_leaderless_ms: u64,
+    looks: u64,
+}
+
+/// The watch over a cluster.
+#[derive(Debug)]
+pub struct Watch {
+    options: Arc<Options>,
+    authorization: Option<String>,
+    members: BTreeMap<String, Member>,
+    seen: Mutex<Seen>,
+    over: AtomicBool,
+}
+
+/// How often each server is looked at.
+pub const EVERY: Duration = Duration::from_millis(200);
+const LIMIT: Duration = Duration::from_secs(1);
+
+impl Watch {
+    /// Finds the servers of a cluster.
+    pub async fn find(options: Arc<Options>) -> Result<Self, String> {
+        let authorization = options.authorization()?;
+        let mut watch = Self {
+            options,
+            authorization,
+            members: BTreeMap::new(),
+            seen: Mutex::new(Seen::default()),
+            over: AtomicBool::new(false),
+        };
+        let end = tokio::time::Instant::now() + Duration::from_mins(1);
+        while let Err(why) = watch.find_members().await {
+            if tokio::time::Instant::now() >= end {
+                return Err(why);
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        Ok(watch)
+    }
+
+    async fn find_members(&mut self) -> Result<(), String> {
+        let tree = self
+            .tree()
+            .await
+            .ok_or("no agent tells what the agency holds")?;
+        let catalog = Catalog::of(&tree);
+        let mut found: Vec<(Part, Target)> = Vec::new();
+        for (ids, part) in [
+            (&catalog.dbservers, Part::DbServer),
+            (&catalog.coordinators, Part::Coordinator),
+        ] {
+            for id in ids {
+                let endpoint = catalog.endpoints.get(id).and_then(|at| Target::parse(at));
+                found.push((
+                    part,
+                    endpoint.ok_or_else(|| format!("{id} has no address"))?,
+                ));
+            }
+        }
+        for target in self.agents().await {
+            found.push((Part::Agent, target));
+        }
+        let mut members = BTreeMap::new();
+        for (part, target) in found {
+            let state = self
+                .get(&target, "/_lab/state")
+                .await
+                .ok_or_else(|| format!("{target} does not answer"))?;
+            let text = |name: &str| state.get(name).and_then(Value::as_str).unwrap_or_default();
+            let member = Member {
+                part,
+                target,
+                from: text("version").to_owned(),
+            };
+            members.insert(text("id").to_owned(), member);
+        }
+        if members.is_empty() {
+            return Err("the cluster has no servers".to_owned());
+        }
+        self.members = members;
+        Ok(())
+    }
+
+    /// Returns every agent that the named ones know.
+    async fn agents(&self) -> Vec<Target> {
+        for agent in &self.options.agents {
+            let Some(config) = self.get(agent, "/_api/agency/config").await else {
+                continue;
+            };
+            let pool = config
+                .pointer("/configuration/pool")
+                .and_then(Value::as_object);
+            let pool = pool.into_iter().flatten();
+            return pool
+                .filter_map(|(_, at)| Target::parse(at.as_str()?))
+                .collect();
+        }
+        Vec::new()
+    }
+
+    /// Returns the servers.
+    pub fn members(&self) -> &BTreeMap<String, Member> {
+        &self.members
+    }
+
+    /// Returns where the coordinators are.
+    pub fn coordinators(&self) -> Vec<Target> {
+        let all = self.members.values();
+        all.filter(|member| member.part == Part::Coordinator)
+            .map(|member| member.target.clone())
+            .collect()
+    }
+
+    /// Asks a server for JSON; nothing if it does not answer with 200 in time.
+    pub async fn get(&self, target: &Target, path: &str) -> Option<Value> {
+        let request =
+            Call::new(target, "GET", path, LIMIT).authorized(self.authorization.as_deref());
+        let reply = call(request).await.ok()?;
+        (reply.status == 200).then(|| reply.json())
+    }
+
+    /// Returns what the agency holds, as the agent that leads it has it.
+    pub async fn tree(&self) -> Option<Value> {
+        let mut best: Option<(u64, Value)> = None;
+        let agents: Vec<Target> = if self.members.is_empty() {
+            self.agents().await
+        } else {
+            let all = self.members.values();
+            all.filter(|member| member.part == Part::Agent)
+                .map(|member| member.target.clone())
+                .collect()
+        };
+        for agent in agents {
+            let Some(state) = self.get(&agent, "/_lab/state").await else {
+                continue;
+            };
+            let leading = state.get("leading").and_then(Value::as_bool) == Some(true);
+            let term = state.get("term").and_then(Value::as_u64).unwrap_or(0);
+            if leading
+                && best.as_ref().is_none_or(|(known, _)| *known < term)
+                && let Some(store) = self.get(&agent, "/_lab/store").await
+            {
+                let tree = store.pointer("/read_db/0").cloned().unwrap_or_default();
+                best = Some((term, tree));
+            }
+        }
+        best.map(|(_, tree)| tree)
+    }
+
+    /// Ends the watch.
+    pub fn stop(&self) {
+        self.over.store(true, Ordering::SeqCst);
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells whether a shard was led by a server that was down at some moment of a span.
+    pub fn led_by_stopped(&self, shard: &str, from_ms: u64, to_ms: u64) -> bool {
+        let seen = self.seen();
+        let Some(history) = seen.leaders.get(shard) else {
+            return false;
+        };
+        // The last leader before the span, and all within it.
+        let before = history.iter().rev().find(|(at, _)| *at <= from_ms);
+        let within = history
+            .iter()
+            .filter(|(at, _)| *at > from_ms && *at <= to_ms);
+        let mut leaders = before
+            .into_iter()
+            .chain(within)
+            .map(|(_, leader)| bare(leader));
+        let slack = time::ms(EVERY) * 2;
+        leaders.any(|leader| {
+            let over = seen.outages.get(leader).into_iter().flatten();
+            let lasting = seen.down.get(leader).copied().flatten();
+            over.copied()
+                .chain(lasting.map(|since| (since, u64::MAX)))
+                .any(|(begin, end)| {
+                    begin <= to_ms.saturating_add(slack)
+                        // A client that waits finds a leader that is back within 10 s.
+                        && end.saturating_add(11_000) >= from_ms
+                })
+        })
+    }
+
+    /// Returns how often and how long a server did not serve.
+    pub fn outages(&self, id: &str) -> Vec<(u64, u64)> {
+        let seen = self.seen();
+        let mut all = seen.outages.get(id).cloned().unwrap_or_default();
+        if let Some(since) = seen.down.get(id).copied().flatten() {
+            all.push((since, time::mono_ms()));
+        }
+        all
+    }
+
+    /// Returns every breach that was seen.
+    pub fn breaches(&self) -> Vec<Span> {
+        self.seen().breaches.spans()
+    }
+
+    /// Returns how long maintenance was on, how long nobody led the agency in all and at a time,
+    /// and how many looks there were.
+    pub fn durations(&self) -> (u64, u64, u64, u64) {
+        let seen = self.seen();
+        (
+            seen.maintenance_ms,
+            seen.leaderless_ms,
+            seen.longest_leaderless_ms,
+            seen.looks,
+        )
+    }
+}
+
+/// Watches until told to stop.
+pub async fn live(watch: Arc<Watch>) {
+    let mut watchers = Vec::new();
+    for id in watch.members.keys() {
+        watchers.push(tokio::spawn(watch_one(Arc::clone(&watch), id.clone())));
+    }
+    watchers.push(tokio::spawn(watch_agency(Arc::clone(&watch))));
+    while !watch.over.load(Ordering::SeqCst) {
+        tokio::time::sleep(EVERY).await;
+        let now = time::mono_ms();
+        let mut seen = watch.seen();
+        let moment = Moment {
+            members: watch
+                .members
+                .iter()
+                .map(|(id, member)| (id.clone(), member.part))
+                .collect(),
+            down: seen
+                .down
+                .iter()
+                .filter(|(_, since)| since.is_some())
+                .map(|(id, _)| id.clone())
+                .collect(),
+            shards: seen.shards.clone(),
+            has_leader: true,
+        };
+        let breaches = judge(&moment, watch.options.announced_gap);
+        seen.breaches.add(breaches, now);
+        seen.looks += 1;
+    }
+    for watcher in watchers {
+        drop(watcher.await);
+    }
+}
+
+async fn watch_one(watch: Arc<Watch>, id: String) {
+    let Some(member) = watch.members.get(&id).cloned() else {
+        return;
+    };
+    while !watch.over.load(Ordering::SeqCst) {
+        let begin = time::mono_ms();
+        let path = "/_admin/server/availability";
+        let request = Call::new(&member.target, "GET", path, LIMIT);
+        let serves = call(request).await.is_ok_and(|reply| reply.status == 200);
+        let now = time::mono_ms();
+        {
+            let mut seen = watch.seen();
+            let known = seen.down.get(&id).copied().flatten();
+            match (serves, known) {
+                (false, None) => drop(seen.down.insert(id.clone(), Some(begin))),
+                (true, Some(since)) => {
+                    seen.down.insert(id.clone(), None);
+                    seen.outages
+                        .entry(id.clone())
+                        .or_default()
+                        .push((since, now));
+                }
+                _ => {}
+            }
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+async fn watch_agency(watch: Arc<Watch>) {
+    let mut last = time::mono_ms();
+    let mut leaderless = 0;
+    while !watch.over.load(Ordering::SeqCst) {
+        let tree = watch.tree().await;
+        let now = time::mono_ms();
+        let passed = now.saturating_sub(last);
+        last = now;
+        {
+            let mut seen = watch.seen();
+            match tree {
+                None => {
+                    seen.leaderless_ms += passed;
+                    leaderless += passed;
+                    seen.longest_leaderless_ms = seen.longest_leaderless_ms.max(leaderless);
+                }
+                Some(tree) => {
+                    leaderless = 0;
+                    note_tree(&mut seen, &tree, now, passed);
+                }
+            }
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+fn note_tree(seen: &mut Seen, tree: &Value, now: u64, passed: u64) {
+    let catalog = Catalog::of(tree);
+    if catalog.maintenance {
+        seen.maintenance_ms += passed;
+    }
+    seen.shards.clear();
+    for (path, _) in catalog.planned() {
+        let servers = catalog.servers_of(&path).to_vec();
+        if let Some(leader) = servers.first() {
+            let history = seen.leaders.entry(path.shard.clone()).or_default();
+            if history.last().is_none_or(|(_, known)| known != leader) {
+                history.push((now, leader.clone()));
+            }
+        }
+        seen.shards.insert(path.shard, servers);
+    }
+}
