@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::clock;
@@ -204,6 +205,13 @@ impl Command {
 
     /// Starts it without waiting; what it writes is kept until it is asked for.
     pub fn start(&self) -> Result<Running, Error> {
+        while IS_CLOSED.load(Ordering::SeqCst) {
+            clock::pause(Duration::from_secs(1));
+        }
+        self.start_now()
+    }
+
+    fn start_now(&self) -> Result<Running, Error> {
         let scratch = || tempfile::tempfile().map_err(|source| self.not_started(source));
         let (out, err) = (scratch()?, scratch()?);
         let copy = |file: &File| file.try_clone().map_err(|source| self.not_started(source));
@@ -273,6 +281,15 @@ impl Command {
             source,
         }
     }
+}
+
+/// Whether this process starts programs no more.
+static IS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Starts a last program; whoever wants to start one from now on waits for ever.
+pub fn start_no_more(last: &Command) -> Result<Running, Error> {
+    IS_CLOSED.store(true, Ordering::SeqCst);
+    last.start_now()
 }
 
 impl std::fmt::Display for Command {

@@ -29,7 +29,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Error> {
-    interrupt::take_down_on_signal();
+    interrupt::take_down_on_signal(place);
     let measure = Measure {
         hosts: arguments.hosts,
         rounds: arguments.rounds,

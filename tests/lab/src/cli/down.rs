@@ -17,16 +17,14 @@ pub(super) struct Arguments {
     /// Also those of a lab that is still at work
     #[arg(long, conflicts_with = "fleets")]
     all: bool,
-    /// What this very process made before it was interrupted
-    #[arg(long, hide = true, conflicts_with_all = ["fleets", "all"])]
-    interrupted: bool,
+    /// What the lab with this process id made before it was interrupted
+    #[arg(long, hide = true, value_name = "PID", conflicts_with_all = ["fleets", "all"])]
+    interrupted: Option<u32>,
 }
 
 pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Error> {
-    if arguments.interrupted {
-        interrupt::end_children()?;
-        fleet::take_own_down(place)?;
-        return Ok(ExitCode::from(130));
+    if let Some(pid) = arguments.interrupted {
+        return interrupt::finish(place, pid);
     }
     for name in fleet::take_stale_down(place)? {
         tell(&format!("took down {name}, left by a lab that has ended"));

@@ -1,53 +1,70 @@
 //! Ctrl-C and being told to end, while a fleet is up.
 //!
-//! The process becomes `lab down` for what it owns: whatever its threads were doing is over
-//! in that moment, so nothing is made behind the back of what takes it away.
+//! From the signal on this process starts no program any more, and so makes nothing; another
+//! one, which no signal to this one's group reaches, ends what it has started and takes its
+//! fleets down. Further signals are taken and change nothing.
 
-use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::Error;
 use super::terminal::tell;
-use crate::command::Command;
+use crate::command::{self, Command, Exit};
 use crate::files;
+use crate::fleet::{self, Place};
+
+/// The exit code of a shell for a program that was interrupted.
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// Sees to it that a signal takes down what this process has made.
-pub(super) fn take_down_on_signal() {
+pub(super) fn take_down_on_signal(place: &Place) {
     let Ok(mut signals) = Signals::new([SIGHUP, SIGINT, SIGTERM]) else {
         // Then the next fleet takes it down, as after a crash.
         return;
     };
+    let program = place.program.clone();
     std::thread::spawn(move || {
         if signals.forever().next().is_some() {
-            tell("interrupted: taking the fleet down");
-            let error = become_down();
-            tell(&format!("error: {error}; `lab down` takes it down"));
+            take_down(&program);
         }
     });
 }
 
 #[expect(
+    clippy::exit,
     clippy::disallowed_methods,
-    reason = "this process is replaced; nothing is started beside it"
+    reason = "the main thread waits for a program that will never start"
 )]
-fn become_down() -> std::io::Error {
-    std::process::Command::new("/proc/self/exe")
-        .arg0("lab")
+fn take_down(program: &Path) {
+    tell("interrupted: taking the fleet down");
+    let down = Command::new(program)
         .args(["down", "--interrupted"])
-        .exec()
+        .arg(std::process::id().to_string());
+    let last = command::start_no_more(&down);
+    match last.and_then(|mut down| Ok((down.wait(fleet::DOWN_LIMIT)?, down.said()))) {
+        Ok((Exit::Code(0), _)) => {}
+        Ok((exit, (_, said))) => tell(&format!("{exit}: {said}; try `lab down`")),
+        Err(error) => tell(&format!("error: {error}; try `lab down`")),
+    }
+    std::process::exit(i32::from(INTERRUPTED));
 }
 
-/// Ends the programs that the lab had started when it was interrupted.
-pub(super) fn end_children() -> Result<(), super::Error> {
-    let threads = Path::new("/proc/self/task");
-    for thread in files::names(threads)? {
+/// Ends what an interrupted lab has started, and takes its fleets down.
+pub(super) fn finish(place: &Place, pid: u32) -> Result<ExitCode, Error> {
+    let own = std::process::id().to_string();
+    let threads = PathBuf::from(format!("/proc/{pid}/task"));
+    for thread in files::names(&threads)? {
         let children = files::read_if_there(&threads.join(thread).join("children"))?;
-        for pid in children.unwrap_or_default().split_whitespace() {
-            // One that ended meanwhile is what is wanted.
-            let _gone = Command::line("kill -9").arg(pid).output()?;
+        for child in children.unwrap_or_default().split_whitespace() {
+            if child != own {
+                // One that ended meanwhile is what is wanted.
+                let _gone = Command::line("kill -9").arg(child).output()?;
+            }
         }
     }
-    Ok(())
+    fleet::take_down_of(place, pid)?;
+    Ok(ExitCode::SUCCESS)
 }

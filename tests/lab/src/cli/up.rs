@@ -125,7 +125,7 @@ impl HostOptions {
 }
 
 pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Error> {
-    interrupt::take_down_on_signal();
+    interrupt::take_down_on_signal(place);
     match &arguments.what {
         What::Hosts(hosts) => {
             tell("booting (the first time, this makes a root file system: a minute or so)");

@@ -21,6 +21,7 @@ mod state;
 mod teardown;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,9 @@ use crate::{command, files};
 use bastion::Known;
 use cgroup::{Groups, Layout};
 use network::Network;
+
+/// How long taking down all fleets of a process may take.
+pub const DOWN_LIMIT: Duration = Duration::from_mins(2);
 
 /// What the operator is on the hosts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -349,12 +353,11 @@ pub fn take_stale_down(place: &Place) -> Result<Vec<String>, Error> {
     place.take_stale_down()
 }
 
-/// Takes down the fleets that this process made, when it is told to end.
-pub fn take_own_down(place: &Place) -> Result<(), Error> {
+/// Takes down the fleets that a process made, when it was told to end.
+pub fn take_down_of(place: &Place, pid: u32) -> Result<(), Error> {
     let _lock = place.lock()?;
-    let own = Owner::here(false)?;
     for record in place.records()? {
-        if record.owner == own {
+        if record.owner.process.is_some_and(|owner| owner.pid == pid) {
             teardown::take_down(&place.fleet(&record.name), &record.name)?;
         }
     }

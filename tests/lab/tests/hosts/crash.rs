@@ -80,7 +80,11 @@ fn a_killed_lab(lab: &Lab) -> Outcome {
 
 fn an_interrupted_lab(lab: &Lab) -> Outcome {
     let (mut running, traces) = half_up(lab, "curl")?;
-    running.signal(Signal::INT);
+    // Nobody presses it only once.
+    for _ in 0..20 {
+        running.signal(Signal::INT);
+        clock::pause(Duration::from_millis(5));
+    }
     let exit = running.wait(Duration::from_mins(1))?;
     same(
         exit,
