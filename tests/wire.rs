@@ -487,10 +487,10 @@ fn another_user_is_become_by_su(server: &Server) {
 fn a_dropped_link_is_met_honestly(server: &Server) {
     let mut host = Host::new(&server.target());
     let mut other = Host::new(&server.target());
-    let pid = host.script(SERVER_OF_SESSION).unwrap().text();
+    let pid = host.script(SERVER_OF_SESSION).unwrap().text().trim().to_owned();
     // Before the request was sent: a new session, and the caller sees nothing of it.
     other.script(&format!("kill -9 {pid}; sleep 0.5")).unwrap();
-    let now = host.script(SERVER_OF_SESSION).unwrap().text();
+    let now = host.script(SERVER_OF_SESSION).unwrap().text().trim().to_owned();
     assert_ne!(pid, now);
     // After it was sent: lost.
     let error = host.script(&format!("kill -9 {now}; sleep 5")).unwrap_err();
@@ -499,7 +499,7 @@ fn a_dropped_link_is_met_honestly(server: &Server) {
         "{error:?}"
     );
     // A job goes on without its session, and is found again.
-    let pid = host.script(SERVER_OF_SESSION).unwrap().text();
+    let pid = host.script(SERVER_OF_SESSION).unwrap().text().trim().to_owned();
     let error = host
         .job(
             None,
@@ -523,7 +523,7 @@ fn a_silent_host_is_noticed(server: &Server) {
     target.timeouts.keepalive_misses = 1;
     let mut host = Host::new(&target);
     let mut other = Host::new(&server.target());
-    let pid = host.script(SERVER_OF_SESSION).unwrap().text();
+    let pid = host.script(SERVER_OF_SESSION).unwrap().text().trim().to_owned();
     let stopped = host.script(&format!("kill -STOP {pid}; sleep 60"));
     other.script(&format!("kill -9 {pid}")).unwrap();
     let error = stopped.unwrap_err();
