@@ -138,7 +138,6 @@ pub(super) struct Showing {
 }
 
 #[derive(Debug, Clone, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "flags of the command line")]
 pub(super) struct Apply {
     /// The playbook, such as roles/arangodb/upgrade.yml; shipped ones need not be on disk
     pub(super) playbook: String,

@@ -80,7 +80,7 @@ pub(super) fn password(prompt: &str) -> Option<Secret> {
     output::message(&format!("{prompt} "));
     let mut line = String::new();
     let read = stdin.lock().read_line(&mut line);
-    drop(tcsetattr(&stdin, OptionalActions::Now, &before));
+    let _restored = tcsetattr(&stdin, OptionalActions::Now, &before).is_ok();
     output::message("\n");
     matches!(read, Ok(count) if count > 0).then(|| Secret::new(line.trim_end_matches('\n')))
 }

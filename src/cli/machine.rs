@@ -309,7 +309,7 @@ impl MachineDesk {
             let shown = format!("{prefix}{name}");
             match playbook::Files::kind(&self.machine, &path) {
                 Some(playbook::FileKind::Directory) => {
-                    self.below(&path, &format!("{shown}/"), found)
+                    self.below(&path, &format!("{shown}/"), found);
                 }
                 Some(playbook::FileKind::File) => found.push(shown),
                 None => {}

@@ -249,6 +249,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one thing after another; cutting it would hide the order"
+    )]
     fn runs_are_listed_with_what_became_of_them() {
         let place = tempfile::tempdir().unwrap();
         let state = StateDirectory::prepare(place.path()).unwrap();

@@ -10,6 +10,10 @@ use super::{Entry, Record};
 pub const EXPORT_MAJOR: u32 = 1;
 
 /// Writes a version line, then one record a line: its number `n`, when it was `written`, its kind `record`, and its fields.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
 pub fn export(entries: &[Entry], to: &mut dyn Write) -> io::Result<()> {
     let header = json!({"format": "stagger-journal", "major": EXPORT_MAJOR, "minor": 0});
     writeln!(to, "{header}")?;

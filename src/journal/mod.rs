@@ -1,7 +1,7 @@
 //! The durable record of a run: what was intended, what came of it, what is owed.
 //!
 //! A record is on disk before the first byte of its step goes out. The engine writes through [`Journal`]; beside the
-//! SQLite file there can be other implementations. Nothing here decides what a record means for a resumed run (that is
+//! `SQLite` file there can be other implementations. Nothing here decides what a record means for a resumed run (that is
 //! `rollout::decide`), and nothing here prints. A secret is stored as a reference ([`Seal`]), never as itself and never
 //! as a mask.
 

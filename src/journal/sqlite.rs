@@ -1,4 +1,4 @@
-//! The journal in a SQLite file: write-ahead log, synced before a step goes out.
+//! The journal in a `SQLite` file: write-ahead log, synced before a step goes out.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

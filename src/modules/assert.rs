@@ -46,6 +46,10 @@ impl Module for Assert {
 }
 
 /// Makes one text of a message, which may be a list of lines.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
 fn message(value: Option<&Value>) -> Option<String> {
     match value? {
         Value::Null => None,

@@ -29,13 +29,19 @@ pub fn documentation(spec: &ModuleSpec) -> String {
     if spec.open {
         out.push("  Any further argument is allowed.".to_owned());
     }
-    for (sets, words) in [(spec.exclusive, "at most one of"), (spec.one_of, "at least one of")] {
+    for (sets, words) in [
+        (spec.exclusive, "at most one of"),
+        (spec.one_of, "at least one of"),
+    ] {
         for set in sets.iter().filter(|set| set.len() > 1) {
             out.push(format!("  {words}: {}", set.join(", ")));
         }
     }
     if !spec.absent.is_empty() {
-        out.extend([String::new(), "Arguments of Ansible's module that are not here".to_owned()]);
+        out.extend([
+            String::new(),
+            "Arguments of Ansible's module that are not here".to_owned(),
+        ]);
         for (name, instead) in spec.absent {
             out.extend(wrapped(&format!("{name}: {instead}"), 2));
         }
@@ -48,14 +54,22 @@ pub fn documentation(spec: &ModuleSpec) -> String {
     }
     if !spec.example.is_empty() {
         out.extend([String::new(), "Example".to_owned()]);
-        out.extend(spec.example.trim_end().lines().map(|line| format!("  {line}")));
+        out.extend(
+            spec.example
+                .trim_end()
+                .lines()
+                .map(|line| format!("  {line}")),
+        );
     }
     out.join("\n") + "\n"
 }
 
 /// Returns the name of an argument with all that is short about it.
 fn head(spec: &ModuleSpec, argument: &Argument) -> String {
-    let mut words = vec![argument.name.to_owned(), format!("({})", kind(argument.kind))];
+    let mut words = vec![
+        argument.name.to_owned(),
+        format!("({})", kind(argument.kind)),
+    ];
     if argument.required {
         words.push("required".to_owned());
     }
@@ -139,7 +153,11 @@ pub fn modules_table<'a>(specs: impl IntoIterator<Item = &'a ModuleSpec>) -> Str
             Safety::Once => "does it again",
             Safety::Engine => "of the run only",
         };
-        lines.push(format!("| {} | {} | {again} |", names.join(" "), cell(spec.summary)));
+        lines.push(format!(
+            "| {} | {} | {again} |",
+            names.join(" "),
+            cell(spec.summary)
+        ));
     }
     lines.join("\n") + "\n"
 }
@@ -185,10 +203,16 @@ mod tests {
         name: "demo",
         aliases: &["example"],
         summary: "Does a | b",
-        notes: &["A note that is long enough to be broken into two lines when it is shown on a terminal of some age."],
+        notes: &[
+            "A note that is long enough to be broken into two lines when it is shown on a terminal of some age.",
+        ],
         arguments: &[
-            Argument::new("path", Kind::Path, "Where.").required().aliases(&["dest"]),
-            Argument::new("state", Kind::Str, "What.").choices(&["a", "b"]).default("a"),
+            Argument::new("path", Kind::Path, "Where.")
+                .required()
+                .aliases(&["dest"]),
+            Argument::new("state", Kind::Str, "What.")
+                .choices(&["a", "b"])
+                .default("a"),
         ],
         absent: &[("owner", "use `file`")],
         exclusive: &[&["path", "state"]],

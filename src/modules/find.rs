@@ -102,6 +102,10 @@ struct Names {
 }
 
 impl Search {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one thing after another; cutting it would hide the order"
+    )]
     fn of(arguments: &Arguments) -> Result<Self, ModuleError> {
         let regex = arguments.flag("use_regex");
         let compiled = |name: &str| -> Result<Vec<Pattern>, ModuleError> {

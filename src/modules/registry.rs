@@ -103,30 +103,62 @@ mod tests {
         for module in ALL {
             let spec = module.spec();
             let name = spec.name;
-            assert!(!spec.summary.is_empty() && !spec.summary.ends_with('.'), "{name}: summary");
-            assert!(spec.example.contains(&format!("- {name}")) || spec.example.contains(&format!("\n  {name}")), "{name}: example");
+            assert!(
+                !spec.summary.is_empty() && !spec.summary.ends_with('.'),
+                "{name}: summary"
+            );
+            assert!(
+                spec.example.contains(&format!("- {name}"))
+                    || spec.example.contains(&format!("\n  {name}")),
+                "{name}: example"
+            );
             let mut names = BTreeSet::new();
             for argument in spec.arguments {
                 for word in std::iter::once(&argument.name).chain(argument.aliases) {
                     assert!(names.insert(*word), "{name}: `{word}` names two arguments");
-                    assert!(!spec.absent.iter().any(|(absent, _)| absent == word), "{name}: `{word}` is there and absent");
+                    assert!(
+                        !spec.absent.iter().any(|(absent, _)| absent == word),
+                        "{name}: `{word}` is there and absent"
+                    );
                 }
-                assert!(argument.summary.ends_with(['.', ':', ')']), "{name}: summary of {}", argument.name);
+                assert!(
+                    argument.summary.ends_with(['.', ':', ')']),
+                    "{name}: summary of {}",
+                    argument.name
+                );
                 if let Some(default) = argument.default {
-                    assert!(!argument.required, "{name}: {} is required and has a default", argument.name);
+                    assert!(
+                        !argument.required,
+                        "{name}: {} is required and has a default",
+                        argument.name
+                    );
                     let value = coerce(argument.kind, &default.into());
-                    assert!(value.is_ok(), "{name}: default of {}: {value:?}", argument.name);
+                    assert!(
+                        value.is_ok(),
+                        "{name}: default of {}: {value:?}",
+                        argument.name
+                    );
                     let free = argument.choices.is_empty() || argument.kind != Kind::Str;
-                    assert!(free || argument.choices.contains(&default), "{name}: default of {}", argument.name);
+                    assert!(
+                        free || argument.choices.contains(&default),
+                        "{name}: default of {}",
+                        argument.name
+                    );
                 }
             }
             for set in spec.exclusive.iter().chain(spec.one_of) {
                 for word in *set {
-                    assert!(spec.argument(word).is_some(), "{name}: there is no `{word}`");
+                    assert!(
+                        spec.argument(word).is_some(),
+                        "{name}: there is no `{word}`"
+                    );
                 }
             }
             assert!(documentation(spec).contains(spec.summary));
-            assert_eq!(arguments_table(spec).lines().count(), spec.arguments.len() + 2);
+            assert_eq!(
+                arguments_table(spec).lines().count(),
+                spec.arguments.len() + 2
+            );
         }
     }
 }

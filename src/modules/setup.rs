@@ -104,6 +104,10 @@ impl Gathering {
 }
 
 impl Parts {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one thing after another; cutting it would hide the order"
+    )]
     fn of(subset: &[String]) -> Result<Self, ModuleError> {
         let only_without = subset.iter().all(|name| name.starts_with('!'));
         let mut parts = Self {
@@ -126,12 +130,12 @@ impl Parts {
                 "min" if wanted => {}
                 "min" => parts.least = false,
                 "hardware" | "processor" | "memory" | "mounts" | "devices" | "dmi" => {
-                    parts.hardware = wanted
+                    parts.hardware = wanted;
                 }
                 "network" | "interfaces" | "default_ipv4" | "default_ipv6"
                 | "all_ipv4_addresses" | "all_ipv6_addresses" => parts.network = wanted,
                 "virtual" | "virtualization_type" | "virtualization_role" => {
-                    parts.virtualization = wanted
+                    parts.virtualization = wanted;
                 }
                 "distribution"
                 | "platform"

@@ -164,6 +164,10 @@ impl Waiting {
         }
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one thing after another; cutting it would hide the order"
+    )]
     fn look_at_path(
         &self,
         cx: &mut HostCx<'_>,

@@ -16,7 +16,12 @@ use super::place::{Left, Place, Walked};
 
 impl Engine {
     /// Walks a block with everything that protects it.
-    pub(super) fn run_block(&self, place: &Place, block: &Arc<Block>, hosts: &[HostName]) -> Walked {
+    pub(super) fn run_block(
+        &self,
+        place: &Place,
+        block: &Arc<Block>,
+        hosts: &[HostName],
+    ) -> Walked {
         let protected = block.indivisible || !block.brackets.is_empty();
         let previously = &self.outside.previously;
         let path = format!("{}{}", block.id, place.suffix);
@@ -38,15 +43,25 @@ impl Engine {
             return self.sections(&inside, block, hosts);
         }
         let walked = self.guarded(&inside, &block.guards, || {
-            self.within(&inside, &block.brackets, &concerned, &mut |inside, entered| {
-                let takes_down = block.takes_down.as_ref();
-                self.taking_down(inside, takes_down, &block.context, &concerned, |inside| {
-                    let mut all = entered.to_vec();
-                    all.extend(hosts.iter().filter(|host| !concerned.contains(host)).cloned());
-                    all.sort_by_key(|host| hosts.iter().position(|other| other == host));
-                    self.sections(inside, block, &all)
-                })
-            })
+            self.within(
+                &inside,
+                &block.brackets,
+                &concerned,
+                &mut |inside, entered| {
+                    let takes_down = block.takes_down.as_ref();
+                    self.taking_down(inside, takes_down, &block.context, &concerned, |inside| {
+                        let mut all = entered.to_vec();
+                        all.extend(
+                            hosts
+                                .iter()
+                                .filter(|host| !concerned.contains(host))
+                                .cloned(),
+                        );
+                        all.sort_by_key(|host| hosts.iter().position(|other| other == host));
+                        self.sections(inside, block, &all)
+                    })
+                },
+            )
         });
         if protected && walked.is_good() && !place.way_out {
             let done = Record::Done {
@@ -89,7 +104,8 @@ impl Engine {
         }
         if block.kind == BlockKind::Role {
             let own = role_key(&block.context);
-            let ends = |left: &Left| matches!(left, Left::EndRole(role) if Some(role) == own.as_ref());
+            let ends =
+                |left: &Left| matches!(left, Left::EndRole(role) if Some(role) == own.as_ref());
             walked.left.retain(|_, left| !ends(left));
         }
         if block.indivisible {
@@ -108,15 +124,12 @@ impl Engine {
         let inside = self.putting_right(place, "rescue");
         let rescued = self.run_items(&inside, &block.rescue, &failed);
         for host in &failed {
-            match rescued.left.get(host) {
-                Some(left) => {
-                    walked.left.insert(host.clone(), left.clone());
-                }
-                None => {
-                    walked.left.remove(host);
-                    self.count_rescue(host, &format!("{}{}", block.id, place.suffix));
-                    self.put_right(place, host);
-                }
+            if let Some(left) = rescued.left.get(host) {
+                walked.left.insert(host.clone(), left.clone());
+            } else {
+                walked.left.remove(host);
+                self.count_rescue(host, &format!("{}{}", block.id, place.suffix));
+                self.put_right(place, host);
             }
         }
     }
@@ -240,8 +253,11 @@ impl Engine {
             match (scope.texts(&takes_down.members), within) {
                 (Ok(members), Ok(within)) => {
                     let (clock, ledger) = (self.clock(), &self.ledger);
-                    self.down.take_down(host.as_str(), &members, within, clock, ledger);
-                    all.entry(host.clone()).or_default().extend(members.iter().cloned());
+                    self.down
+                        .take_down(host.as_str(), &members, within, clock, ledger);
+                    all.entry(host.clone())
+                        .or_default()
+                        .extend(members.iter().cloned());
                     own.insert(host.clone(), members);
                 }
                 (Err(problem), _) | (_, Err(problem)) => {
@@ -266,7 +282,10 @@ impl Engine {
     fn not_begun(&self, hosts: &[HostName], problem: &crate::yaml::Problem) -> Walked {
         self.warn(super::ended::told(problem), None);
         Walked {
-            left: hosts.iter().map(|host| (host.clone(), Left::Failed)).collect(),
+            left: hosts
+                .iter()
+                .map(|host| (host.clone(), Left::Failed))
+                .collect(),
             begun: false,
         }
     }

@@ -340,23 +340,25 @@ impl Engine {
             if stop.level() == StopLevel::Quit {
                 return Err((false, "the operator quit".to_owned()));
             }
-            let reason = match self.holds_back(open) {
-                Some(reason) => (true, reason),
-                None => {
-                    let leaving = BracketChange::Leaving { attempt };
-                    drop(self.ledger.write(Entry::record(open.record(leaving))));
-                    let place = self.bracket_place(open, "bracket leave", true);
-                    let walked = self.somewhere(open, &place, &open.bracket.leave);
-                    if walked.is_good() {
-                        for host in &failed {
-                            self.count_rescue(host, &open.reference.name);
-                        }
-                        return Ok(());
+            let reason = if let Some(reason) = self.holds_back(open) {
+                (true, reason)
+            } else {
+                let leaving = BracketChange::Leaving { attempt };
+                drop(self.ledger.write(Entry::record(open.record(leaving))));
+                let place = self.bracket_place(open, "bracket leave", true);
+                let walked = self.somewhere(open, &place, &open.bracket.leave);
+                if walked.is_good() {
+                    for host in &failed {
+                        self.count_rescue(host, &open.reference.name);
                     }
-                    let lost = walked.left.iter().filter(|(_, left)| **left == Left::Failed);
-                    failed.extend(lost.map(|(host, _)| host.clone()));
-                    (false, self.last_message(&open.hosts))
+                    return Ok(());
                 }
+                let lost = walked
+                    .left
+                    .iter()
+                    .filter(|(_, left)| **left == Left::Failed);
+                failed.extend(lost.map(|(host, _)| host.clone()));
+                (false, self.last_message(&open.hosts))
             };
             let Some(wait) = waits.next() else {
                 return Err(reason);
@@ -525,11 +527,11 @@ impl Open {
     /// Returns the level that the bracket is written in.
     fn context(&self) -> Arc<Context> {
         let items = self.bracket.leave.iter().chain(&self.bracket.enter);
-        let own = items.map(|item| match item {
+        let mut own = items.map(|item| match item {
             Item::Task(task) => Arc::clone(&task.context),
             Item::Block(block) => Arc::clone(&block.context),
         });
-        let own = own.filter_map(|context| context.parent.clone()).next();
+        let own = own.find_map(|context| context.parent.clone());
         own.or_else(|| self.place.play.play().map(|play| Arc::clone(&play.context)))
             .unwrap_or_else(nothing_around)
     }
@@ -537,10 +539,5 @@ impl Open {
     /// Returns what was found.
     fn found(&self) -> Value {
         self.place.top.get("found").cloned().unwrap_or(json!(null))
-    }
-
-    /// Tells whether this is around a place: entered for the same play, and for the same batch or for all.
-    pub(super) fn is_around(&self, place: &Place) -> bool {
-        Arc::ptr_eq(&self.place.play, &place.play) || self.place.play.play().is_none()
     }
 }

@@ -44,20 +44,17 @@ impl Engine {
                 };
                 let scope = self.scope(host.as_str(), &run.around);
                 let title = self.task_name(task, &scope);
-                match self.step(&run, host, scope, None) {
-                    Ok(step) => {
-                        let runs_on = if step.spec.needs_host {
-                            step.runs_on.as_str()
-                        } else {
-                            ""
-                        };
-                        let what = format!("{title}: {}", step.action.describe());
-                        line(runs_on, what, step.action.by_hand().unwrap_or_default())
-                    }
-                    Err(_) => {
-                        let what = format!("{title} ({}, see {})", spec.name, task.loc);
-                        line(host.as_str(), what, String::new())
-                    }
+                if let Ok(step) = self.step(&run, host, scope, None) {
+                    let runs_on = if step.spec.needs_host {
+                        step.runs_on.as_str()
+                    } else {
+                        ""
+                    };
+                    let what = format!("{title}: {}", step.action.describe());
+                    line(runs_on, what, step.action.by_hand().unwrap_or_default())
+                } else {
+                    let what = format!("{title} ({}, see {})", spec.name, task.loc);
+                    line(host.as_str(), what, String::new())
                 }
             }
             Action::Include(include) => {

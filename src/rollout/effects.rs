@@ -30,7 +30,11 @@ impl Engine {
         let context = &step.task.context;
         let to_delegate = context.nearest(|k| k.delegate_facts.as_ref());
         let to_delegate = step.scope.flag(to_delegate, false).unwrap_or(false);
-        let owner = if to_delegate { &step.runs_on } else { &step.host };
+        let owner = if to_delegate {
+            &step.runs_on
+        } else {
+            &step.host
+        };
         ended.owner = Some(owner.as_str().to_owned());
         for effect in ended.effects.clone() {
             match effect {
@@ -100,18 +104,15 @@ impl Engine {
     ) {
         let stop = &self.outside.stop;
         let Some(duration) = duration else {
-            match self.outside.asker.pause(prompt, echo) {
-                Some(line) => {
-                    ended.result.insert("user_input".to_owned(), json!(line));
-                    if !echo {
-                        let secret = crate::secrets::Secret::new(line);
-                        self.outside.masker.add(&secret);
-                    }
+            if let Some(line) = self.outside.asker.pause(prompt, echo) {
+                ended.result.insert("user_input".to_owned(), json!(line));
+                if !echo {
+                    let secret = crate::secrets::Secret::new(line);
+                    self.outside.masker.add(&secret);
                 }
-                None => {
-                    let message = "the task waits for an answer, and nobody is there to give one";
-                    *ended = Ended::failed(message.to_owned(), ended.result.clone());
-                }
+            } else {
+                let message = "the task waits for an answer, and nobody is there to give one";
+                *ended = Ended::failed(message.to_owned(), ended.result.clone());
             }
             return;
         };

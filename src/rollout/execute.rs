@@ -64,10 +64,11 @@ impl Engine {
         let mut last_saw = None;
         loop {
             let tried = attempt - first + 1;
-            if attempt > first && step.safety == Safety::Once {
-                if let Some(ended) = self.intend_again(place, step, attempt) {
-                    return ended;
-                }
+            if attempt > first
+                && step.safety == Safety::Once
+                && let Some(ended) = self.intend_again(place, step, attempt)
+            {
+                return ended;
             }
             let bounds = Bounds {
                 stop: self.stop_at(place),
@@ -319,22 +320,21 @@ impl Engine {
             step.task.context.clone(),
             step.task.loc.clone(),
         );
-        let found = match change.take() {
-            Some(change) => change,
-            None => {
-                let mut cx = self.context(step, bounds, job, watch, &controller, tap);
-                match step.action.observe(&mut cx)? {
-                    Observed::Same(outcome) => return Ok(self.ended(outcome, "")),
-                    Observed::Skip(why) => return Ok(skipped_by_module(why)),
-                    Observed::Differs(change) if step.check => {
-                        return Ok(Ended::would_change(change));
-                    }
-                    Observed::Unknown(_) if step.check => {
-                        let why = "in check mode it cannot be known what it would do";
-                        return Ok(Ended::skipped(why.to_owned(), None));
-                    }
-                    Observed::Differs(change) | Observed::Unknown(change) => change,
+        let found = if let Some(change) = change.take() {
+            change
+        } else {
+            let mut cx = self.context(step, bounds, job, watch, &controller, tap);
+            match step.action.observe(&mut cx)? {
+                Observed::Same(outcome) => return Ok(self.ended(outcome, "")),
+                Observed::Skip(why) => return Ok(skipped_by_module(why)),
+                Observed::Differs(change) if step.check => {
+                    return Ok(Ended::would_change(change));
                 }
+                Observed::Unknown(_) if step.check => {
+                    let why = "in check mode it cannot be known what it would do";
+                    return Ok(Ended::skipped(why.to_owned(), None));
+                }
+                Observed::Differs(change) | Observed::Unknown(change) => change,
             }
         };
         *change = Some(found.clone());

@@ -59,7 +59,10 @@ impl Engine {
             outcome: ended.outcome.clone(),
             ignored: ended.ignored,
             result: object(result),
-            owner: ended.owner.clone().unwrap_or_else(|| line.step.host.clone()),
+            owner: ended
+                .owner
+                .clone()
+                .unwrap_or_else(|| line.step.host.clone()),
             effects: effects.filter_map(|effect| self.recorded(effect)).collect(),
         });
         let event = EventKind::StepFinished {

@@ -23,7 +23,7 @@ use super::saw::what_was_seen;
 use super::sessions::Sessions;
 
 /// How long forward steps wait at most until a guard can be read again.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
+const PATIENCE: Duration = Duration::from_mins(30);
 /// How often the engine looks again while it waits.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 

@@ -153,14 +153,6 @@ impl Ledger {
         show(&mut pen.sinks, |sink| sink.on_progress(progress));
     }
 
-    /// Keeps a content in the journal.
-    pub(super) fn keep(&self, content: &[u8]) -> Result<String, Unwritten> {
-        let kept = lock(&self.pen).journal.keep(content);
-        kept.map_err(|error| Unwritten {
-            reason: error.to_string(),
-        })
-    }
-
     fn commit(&self, pen: &mut Pen, entries: Vec<Entry>) {
         let at = self.clock.now();
         let elapsed_ms = u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -271,6 +263,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only these kinds matter here; the others are passed over on purpose"
+    )]
     fn many_writers_share_commits_and_every_event_is_written_then_shown_once() {
         let journal = MemoryJournal::new();
         let seen = Seen::default();

@@ -101,6 +101,10 @@ impl Items {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
 fn values(written: &Loop, scope: &Scope) -> Result<Vec<Value>, Problem> {
     match &written.over {
         LoopOver::Items(node) => match scope.value(node)? {

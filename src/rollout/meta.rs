@@ -70,13 +70,14 @@ impl Engine {
             Meta::EndHost => walked = leave(&Left::EndHost),
             Meta::EndPlay => walked = leave(&Left::EndPlay),
             Meta::EndBatch => walked = leave(&Left::EndBatch),
-            Meta::EndRole => match role_key(&task.context) {
-                Some(role) => walked = leave(&Left::EndRole(role)),
-                None => {
+            Meta::EndRole => {
+                if let Some(role) = role_key(&task.context) {
+                    walked = leave(&Left::EndRole(role));
+                } else {
                     let problem = Problem::at(&task.loc, "`end_role` stands in no role");
                     walked = self.fail_all(place, task, hosts, &problem);
                 }
-            },
+            }
             Meta::ClearHostErrors => {
                 let mut state = self.state();
                 for host in place.batch_hosts.iter() {

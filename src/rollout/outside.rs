@@ -157,7 +157,7 @@ impl Default for Settings {
             machines: BTreeMap::new(),
             seed: 0,
             approved: Vec::new(),
-            step_limit: Duration::from_secs(24 * 3600),
+            step_limit: Duration::from_hours(24),
             force_handlers: false,
             reconnect: seconds(&[1, 2, 4, 8, 15, 30]),
             connect: seconds(&[1, 2, 4]),

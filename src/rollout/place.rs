@@ -73,14 +73,6 @@ impl Place {
         }
     }
 
-    /// Returns this place inside of something that must not be stopped.
-    pub(super) fn indivisible(&self) -> Self {
-        Self {
-            divisible: false,
-            ..self.clone()
-        }
-    }
-
     /// Returns this place with further variables on top.
     pub(super) fn with(&self, variables: impl IntoIterator<Item = (String, Value)>) -> Self {
         let mut top = (*self.top).clone();

@@ -75,7 +75,11 @@ impl Recollection {
             opened |= matches!(entry.record, Record::Opened(_));
             all.take(&entry.record);
         }
-        if opened { Ok(all) } else { Err(Unreadable::NoHeader) }
+        if opened {
+            Ok(all)
+        } else {
+            Err(Unreadable::NoHeader)
+        }
     }
 
     /// Sets what the operator says of steps in doubt that nothing else can tell about.

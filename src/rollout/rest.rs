@@ -211,28 +211,25 @@ impl Engine {
         } else {
             None
         };
-        match answer {
-            Some(true) => {
-                self.state().approved.insert(name.to_owned());
-                self.approval(name, true, "the operator");
-                !self.is_halted()
-            }
-            Some(false) | None => {
-                let why = if answer.is_none() {
-                    "nobody could be asked"
-                } else {
-                    "the operator said no"
-                };
-                self.approval(name, false, why);
-                let cause = StopCause::Approval {
-                    name: name.to_owned(),
-                };
-                let message = format!(
-                    "`{name}` is not approved: {why}; go on with `stagger resume --approve '{name}'`"
-                );
-                self.halt(cause, message, name);
-                false
-            }
+        if let Some(true) = answer {
+            self.state().approved.insert(name.to_owned());
+            self.approval(name, true, "the operator");
+            !self.is_halted()
+        } else {
+            let why = if answer.is_none() {
+                "nobody could be asked"
+            } else {
+                "the operator said no"
+            };
+            self.approval(name, false, why);
+            let cause = StopCause::Approval {
+                name: name.to_owned(),
+            };
+            let message = format!(
+                "`{name}` is not approved: {why}; go on with `stagger resume --approve '{name}'`"
+            );
+            self.halt(cause, message, name);
+            false
         }
     }
 

@@ -76,9 +76,16 @@ impl Rollout {
         } = self;
         let begin = begin(&header, &outside, outline, &answers);
         let engine = Engine::new(&header, settings, outside, answers, journal, sinks);
-        let restored = engine.outside.previously.restore(&engine.outside.world, &*engine.outside.seal);
+        let restored = engine
+            .outside
+            .previously
+            .restore(&engine.outside.world, &*engine.outside.seal);
         if let Err(error) = restored {
-            engine.halt(StopCause::Failed, format!("the run cannot go on: {error}"), "");
+            engine.halt(
+                StopCause::Failed,
+                format!("the run cannot go on: {error}"),
+                "",
+            );
         }
         if let Err(unwritten) = engine.ledger.write(begin) {
             let reason = unwritten.reason;
@@ -281,7 +288,11 @@ impl Engine {
                 verdict,
                 state.recap.clone(),
                 state.debts.clone(),
-                state.unfinished.iter().map(|(_, line)| line.clone()).collect::<Vec<ByHand>>(),
+                state
+                    .unfinished
+                    .iter()
+                    .map(|(_, line)| line.clone())
+                    .collect::<Vec<ByHand>>(),
             )
         };
         if verdict == Verdict::Done {

@@ -66,13 +66,14 @@ impl Engine {
         match &task.action {
             Action::Module {
                 spec, arguments, ..
-            } => match (self.outside.modules)(spec.name) {
-                Some(module) => self.run_module(place, task, module, arguments, hosts),
-                None => {
+            } => {
+                if let Some(module) = (self.outside.modules)(spec.name) {
+                    self.run_module(place, task, module, arguments, hosts)
+                } else {
                     let message = format!("there is no module `{}`", spec.name);
                     self.fail_all(place, task, hosts, &Problem::at(&task.loc, message))
                 }
-            },
+            }
             Action::Include(include) => self.run_include(place, task, include, hosts),
             Action::Meta(meta) => self.run_meta(place, task, *meta, hosts),
             Action::RoleArguments(role) => self.check_role_arguments(place, task, role, hosts),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// One case.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Case {
+pub(crate) struct Case {
     /// What it shows.
     pub about: String,
     /// The module's arguments as a task would have them; `{dir}` is the temporary directory.
@@ -52,7 +52,7 @@ pub struct Case {
 /// Something in the temporary directory.
 #[derive(Debug, Deserialize, Clone)]
 #[serde(untagged)]
-pub enum Entry {
+pub(crate) enum Entry {
     /// A file with this text.
     Text(String),
     /// Anything else.
@@ -62,7 +62,7 @@ pub enum Entry {
 /// A file, directory or link.
 #[derive(Debug, Deserialize, Clone, Default)]
 #[serde(deny_unknown_fields)]
-pub struct Thing {
+pub(crate) struct Thing {
     /// A file's text.
     pub content: Option<String>,
     /// A file's bytes.
@@ -85,7 +85,7 @@ pub struct Thing {
 /// What must come of a case.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Expect {
+pub(crate) struct Expect {
     /// Whether something changed.
     pub changed: Option<bool>,
     /// A part of the failure's message.

@@ -11,7 +11,7 @@ use stagger::yaml::Problem;
 
 /// A controller on a directory, with variables and expressions given beforehand.
 #[derive(Debug)]
-pub struct CaseController {
+pub(crate) struct CaseController {
     /// Where `files`, `templates` and `vars` are.
     pub root: PathBuf,
     /// Variables of the host.

@@ -68,7 +68,7 @@ const VOLATILE: &[&str] = &[
 ];
 
 /// Compares all cases; returns what differed.
-pub fn compare(playbook: &str, cases: &[(String, usize, String)]) -> Vec<String> {
+pub(crate) fn compare(playbook: &str, cases: &[(String, usize, String)]) -> Vec<String> {
     let temporary = tempfile::tempdir().unwrap();
     let root = fs::canonicalize(temporary.path()).unwrap();
     let (mut main, mut chosen) = (String::new(), Vec::new());

@@ -16,7 +16,7 @@ use stagger::connection::{
 
 /// The shell, and whose programs stand in its search path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shell {
+pub(crate) enum Shell {
     /// dash with coreutils.
     Dash,
     /// bash with coreutils.
@@ -27,7 +27,7 @@ pub enum Shell {
 
 impl Shell {
     /// Returns its name.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Dash => "dash",
             Self::Bash => "bash",
@@ -75,7 +75,7 @@ fn busybox() -> &'static Path {
 
 /// A session to the machine itself.
 #[derive(Debug)]
-pub struct LocalHost {
+pub(crate) struct LocalHost {
     /// The shell.
     pub shell: Shell,
     /// The directory of the case's own programs.

@@ -43,7 +43,7 @@ enum Came {
 }
 
 /// Runs one case; an error says what was not as expected.
-pub fn case(module: &str, document: &str, shell: Shell) -> Result<(), String> {
+pub(crate) fn case(module: &str, document: &str, shell: Shell) -> Result<(), String> {
     let temporary = tempfile::tempdir().unwrap();
     let root = fs::canonicalize(temporary.path()).unwrap();
     let dir = root.join("host");
@@ -98,7 +98,7 @@ pub fn case(module: &str, document: &str, shell: Shell) -> Result<(), String> {
 
 /// What a case came to, for comparing with Ansible.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     /// Whether it failed.
     pub failed: bool,
     /// Whether something changed.
@@ -111,7 +111,7 @@ pub struct Ran {
 }
 
 /// Runs a case without comparing it with what it expects.
-pub fn ran(module: &str, document: &str, shell: Shell) -> Ran {
+pub(crate) fn ran(module: &str, document: &str, shell: Shell) -> Ran {
     let temporary = tempfile::tempdir().unwrap();
     let root = fs::canonicalize(temporary.path()).unwrap();
     let dir = root.join("host");
@@ -359,7 +359,7 @@ impl World<'_> {
             let made: Vec<&str> = outcome
                 .secrets
                 .iter()
-                .map(|secret| secret.reveal())
+                .map(stagger::secrets::Secret::reveal)
                 .collect();
             if made != *secrets {
                 return Err(format!("the secrets are {made:?}"));
@@ -494,7 +494,7 @@ fn matches(wanted: &Value, found: &Value) -> bool {
 }
 
 /// Makes what is on the host before.
-pub fn lay_out(case: &Case, root: &Path, dir: &Path) {
+pub(crate) fn lay_out(case: &Case, root: &Path, dir: &Path) {
     for name in ["home", "programs", "host", "controller"] {
         fs::create_dir(root.join(name)).unwrap();
     }
@@ -552,7 +552,7 @@ fn bytes(thing: &Thing) -> Vec<u8> {
 }
 
 /// Makes one file, directory or link.
-pub fn make(path: &Path, entry: &Entry) {
+pub(crate) fn make(path: &Path, entry: &Entry) {
     let thing = thing(entry);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     if let Some(target) = &thing.link {

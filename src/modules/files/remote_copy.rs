@@ -162,7 +162,9 @@ impl RemoteCopy {
             return Ok(text);
         }
         text.push_str("case $p in */*) d=${p%/*} ;; *) d=. ;; esac\nd=${d:-/}\nmkdir -p -- \"$d\" || no 'cannot make the directory'\n");
-        if !found.same {
+        if found.same {
+            text.push_str(&attributes.lines("\"$p\"", "", ""));
+        } else {
             text.push_str(
                 "t=$(mktemp \"$d/.stagger.XXXXXX\") || no 'cannot make a file beside it'\ntrap 'rm -f -- \"$t\"' 0\n\
                  cat <\"$s\" >\"$t\" || no 'cannot write the content'\n\
@@ -182,8 +184,6 @@ impl RemoteCopy {
             text.push_str(
                 "mv -f -- \"$t\" \"$p\" || no 'cannot rename it to its place'\ntrap - 0\n",
             );
-        } else {
-            text.push_str(&attributes.lines("\"$p\"", "", ""));
         }
         text.push_str("st state \"$p\"\n");
         Ok(text)

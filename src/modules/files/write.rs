@@ -12,7 +12,7 @@ use crate::modules::{HostCx, ModuleError};
 use crate::template::shell_quote;
 
 /// What fits into the script itself; more goes over a channel of its own.
-pub const IN_SCRIPT: usize = 64 * 1024;
+pub(super) const IN_SCRIPT: usize = 64 * 1024;
 
 /// A file to be written.
 #[derive(Debug)]

@@ -139,7 +139,7 @@ impl Wanted {
             },
             update_cache: arguments.flag("update_cache") || !valid.is_zero(),
             cache_valid_time: valid,
-            lock_timeout: seconds("lock_timeout", Duration::from_secs(60)),
+            lock_timeout: seconds("lock_timeout", Duration::from_mins(1)),
             upgrade: arguments
                 .str("upgrade")
                 .filter(|upgrade| !matches!(*upgrade, "no" | "false" | "False"))
@@ -186,11 +186,7 @@ mod tests {
     fn names_have_versions_or_are_files() {
         let of = |raw: &str| {
             let name = Name::parse(raw);
-            (
-                name.name,
-                name.version.map(|(operator, version)| (operator, version)),
-                name.is_file,
-            )
+            (name.name, name.version, name.is_file)
         };
         assert_eq!(of("demo"), ("demo".into(), None, false));
         assert_eq!(

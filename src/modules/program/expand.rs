@@ -38,17 +38,14 @@ fn expanded_word(word: &str) -> String {
             out.push_str(&shell_quote(before));
         }
         let name = name_of(from);
-        match name {
-            Some((name, length)) => {
-                let (written, after) = from.split_at(length);
-                let literal = written.replace('$', "\\$").replace('}', "\\}");
-                out.push_str(&["\"${", name, "-", &literal, "}\""].concat());
-                rest = after;
-            }
-            None => {
-                out.push_str("'$'");
-                rest = from.get(1..).unwrap_or_default();
-            }
+        if let Some((name, length)) = name {
+            let (written, after) = from.split_at(length);
+            let literal = written.replace('$', "\\$").replace('}', "\\}");
+            out.push_str(&["\"${", name, "-", &literal, "}\""].concat());
+            rest = after;
+        } else {
+            out.push_str("'$'");
+            rest = from.get(1..).unwrap_or_default();
         }
     }
     if out.is_empty() { "''".to_owned() } else { out }

@@ -164,6 +164,10 @@ impl Address {
 }
 
 /// Reads `8.8.8.8 via GATEWAY dev INTERFACE src ADDRESS`, and joins what is known of that interface.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
 fn default(route: &str, part: &str, interfaces: &Map<String, Value>) -> Map<String, Value> {
     let words: Vec<&str> = route.split_whitespace().collect();
     let after = |name: &str| {

@@ -69,7 +69,7 @@ printf '\0'
 "#;
 
 /// What is asked to find out about virtual machines and containers.
-const VIRTUAL: &str = r#"printf 'container='; tr '\000' '\n' </proc/1/environ 2>/dev/null | sed -n 's/^container=//p'; printf '\0'
+const VIRTUAL: &str = r"printf 'container='; tr '\000' '\n' </proc/1/environ 2>/dev/null | sed -n 's/^container=//p'; printf '\0'
 [ ! -e /.dockerenv ] || printf 'docker=yes\0'
 [ ! -e /run/.containerenv ] || printf 'podman=yes\0'
 c cgroup /proc/1/cgroup
@@ -80,7 +80,7 @@ r hypervisor /sys/hypervisor/type
 printf 'cpu_flags='; grep -m 1 -o 'hypervisor' /proc/cpuinfo; printf '\0'
 printf 'modules='; grep -E '^(kvm|vboxdrv|virtio)' /proc/modules; printf '\0'
 [ ! -e /dev/kvm ] || printf 'dev_kvm=yes\0'
-"#;
+";
 
 /// The host's own facts.
 const LOCAL: &str = r#"if [ -d "$L" ]; then for f in "$L"/*.fact; do [ -f "$f" ] || continue; n=${f##*/}

@@ -76,13 +76,17 @@ fn text(value: &Value) -> String {
 }
 
 /// Writes a map, or a list of pairs, as a form.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
 fn form(body: &Value) -> Result<String, ModuleError> {
     let wrong = || ModuleError::failed("a form must be a map or a list of pairs");
     let mut pairs = Vec::new();
     let mut add = |name: &str, value: &Value| match value {
         Value::Null => {}
         Value::Array(values) => {
-            pairs.extend(values.iter().map(|value| (name.to_owned(), text(value))))
+            pairs.extend(values.iter().map(|value| (name.to_owned(), text(value))));
         }
         other => pairs.push((name.to_owned(), text(other))),
     };
@@ -107,6 +111,10 @@ fn form(body: &Value) -> Result<String, ModuleError> {
 }
 
 /// Writes the parts of a form; files are read from the controller.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
 fn multipart(
     parts: &Map<String, Value>,
     cx: &HostCx<'_>,

@@ -72,7 +72,7 @@ fn encoded(text: &str) -> String {
         match byte {
             b' ' => out.push('+'),
             byte if byte.is_ascii_alphanumeric() || b"_.-~".contains(&byte) => {
-                out.push(char::from(byte))
+                out.push(char::from(byte));
             }
             byte => {
                 out.push('%');
@@ -96,15 +96,12 @@ fn decoded(text: &str) -> String {
             .get(..2)
             .and_then(|digits| std::str::from_utf8(digits).ok());
         let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match (first, byte) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
+        if let (b'%', Some(byte)) = (first, byte) {
+            bytes.push(byte);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(*first);
+            rest = after;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()

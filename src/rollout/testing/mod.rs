@@ -57,7 +57,7 @@ impl Kit {
     pub(super) fn new(hosts: &str, playbook: &str) -> Self {
         let mut inventory = String::from("all:\n  hosts:\n");
         for host in hosts.split_whitespace() {
-            inventory.push_str(&format!("    {host}:\n"));
+            inventory = inventory + "    " + host + ":\n";
         }
         let stop = Stop::new();
         Self {
@@ -134,6 +134,10 @@ impl Kit {
     }
 
     /// Runs it.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only these kinds matter here; the others are passed over on purpose"
+    )]
     pub(super) fn run(&self) -> Ran {
         let mut files = self.files.clone();
         files.insert("site.yml".to_owned(), self.playbook.clone());
@@ -172,7 +176,12 @@ impl Kit {
             outline: Vec::new(),
             answers: Map::new(),
         };
-        let writes_to = self.mortal.lock().unwrap().take().unwrap_or_else(|| Box::new(journal.clone()));
+        let writes_to = self
+            .mortal
+            .lock()
+            .unwrap()
+            .take()
+            .unwrap_or_else(|| Box::new(journal.clone()));
         let ended = rollout.run(writes_to, Vec::new());
         let entries = journal.entries().unwrap();
         let events = entries.iter().filter_map(|entry| match &entry.record {
@@ -199,6 +208,10 @@ impl Ran {
     }
 
     /// Returns how the steps of a host ended: name and outcome.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only these kinds matter here; the others are passed over on purpose"
+    )]
     pub(super) fn steps(&self, host: &str) -> Vec<String> {
         let told = |event: &Event| match &event.kind {
             EventKind::StepFinished {
@@ -225,6 +238,10 @@ impl Ran {
     }
 
     /// Returns the messages of the failed steps of a host.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only these kinds matter here; the others are passed over on purpose"
+    )]
     pub(super) fn failures(&self, host: &str) -> Vec<String> {
         let told = |event: &Event| match &event.kind {
             EventKind::StepFinished {

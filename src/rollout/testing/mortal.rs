@@ -51,4 +51,3 @@ impl Journal for Mortal {
         self.inner.kept(digest)
     }
 }
-

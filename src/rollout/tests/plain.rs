@@ -74,6 +74,10 @@ fn conditions_decide_and_results_are_registered() {
 }
 
 #[test]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
 fn loops_give_results_and_go_on_after_a_failed_item() {
     let kit = play(
         "a",
@@ -153,6 +157,10 @@ fn an_empty_loop_is_skipped_and_a_skipped_loop_need_not_be_defined() {
 }
 
 #[test]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
 fn a_task_is_tried_until_its_condition_holds() {
     let kit = play(
         "a",
@@ -356,6 +364,10 @@ fn handlers_are_flushed_and_failed_hosts_run_theirs_only_by_force() {
 }
 
 #[test]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
 fn includes_are_found_for_each_host_and_walked_together() {
     let kit = Kit::new(
         "a b c",

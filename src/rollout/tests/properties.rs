@@ -6,8 +6,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::clock::StopLevel;
-use crate::journal::{BracketChange, Durability, Record};
 use crate::journal::Journal as _;
+use crate::journal::{BracketChange, Durability, Record};
 use crate::rollout::Recollection;
 use crate::rollout::testing::{Fault, Kit, Ran};
 
@@ -45,13 +45,15 @@ fn part() -> impl Strategy<Value = Part> {
             some(),
             some(),
         )
-            .prop_map(|(indivisible, bracket, block, rescue, always)| Part::Block {
-                indivisible,
-                bracket,
-                block,
-                rescue,
-                always,
-            })
+            .prop_map(
+                |(indivisible, bracket, block, rescue, always)| Part::Block {
+                    indivisible,
+                    bracket,
+                    block,
+                    rescue,
+                    always,
+                },
+            )
     })
 }
 
@@ -67,7 +69,11 @@ fn write(parts: &[Part], indent: usize, count: &mut usize, text: &mut String) {
             Part::Launch => writeln!(text, "{pad}- launch: t{number}").unwrap(),
             Part::Look => writeln!(text, "{pad}- look: t{number}").unwrap(),
             Part::Loop => {
-                writeln!(text, "{pad}- launch: \"t{number}-{{{{ item }}}}\"\n{pad}  loop: [0, 1]").unwrap();
+                writeln!(
+                    text,
+                    "{pad}- launch: \"t{number}-{{{{ item }}}}\"\n{pad}  loop: [0, 1]"
+                )
+                .unwrap();
             }
             Part::Block {
                 indivisible,
@@ -79,10 +85,18 @@ fn write(parts: &[Part], indent: usize, count: &mut usize, text: &mut String) {
                 writeln!(text, "{pad}- name: block {number}").unwrap();
                 if *indivisible {
                     writeln!(text, "{pad}  indivisible: true").unwrap();
-                    writeln!(text, "{pad}  takes_down: [\"m{number}-{{{{ inventory_hostname }}}}\"]").unwrap();
+                    writeln!(
+                        text,
+                        "{pad}  takes_down: [\"m{number}-{{{{ inventory_hostname }}}}\"]"
+                    )
+                    .unwrap();
                 }
                 if let Some(per) = bracket {
-                    writeln!(text, "{pad}  bracket:\n{pad}    name: b{number}\n{pad}    per: {per}").unwrap();
+                    writeln!(
+                        text,
+                        "{pad}  bracket:\n{pad}    name: b{number}\n{pad}    per: {per}"
+                    )
+                    .unwrap();
                     writeln!(text, "{pad}    enter: [{{launch: enter{number}}}]").unwrap();
                     writeln!(text, "{pad}    leave: [{{launch: leave{number}}}]").unwrap();
                 }
@@ -114,6 +128,7 @@ fn fault() -> impl Strategy<Value = Fault> {
 #[derive(Debug, Clone)]
 struct Case {
     hosts: usize,
+    #[expect(dead_code, reason = "shown when a case fails")]
     serial: usize,
     text: String,
     faults: Vec<(String, Fault)>,
@@ -159,6 +174,10 @@ fn run(case: &Case) -> (Ran, Vec<(String, usize)>) {
 }
 
 /// Every bracket that may have been entered is left, owed or held in the end.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
 fn brackets_are_settled(ran: &Ran) {
     let mut open = BTreeMap::new();
     for (record, _) in &ran.records {
@@ -175,11 +194,19 @@ fn brackets_are_settled(ran: &Ran) {
     }
     assert!(open.values().all(|state| *state != "open"), "{open:?}");
     let owed = open.values().any(|state| *state == "owed");
-    assert!(!owed || ran.exit() == 7, "something is owed and the exit code is {}", ran.exit());
+    assert!(
+        !owed || ran.exit() == 7,
+        "something is owed and the exit code is {}",
+        ran.exit()
+    );
     assert_eq!(ran.exit() == 7, !ran.ended.debts.is_empty());
 }
 
 /// Whatever changed a host was intended before, and not ended.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
 fn intents_come_first(ran: &Ran, sent: &[(String, usize)]) {
     for (call, written) in sent {
         let host = call.split(' ').next().unwrap();
@@ -187,7 +214,11 @@ fn intents_come_first(ran: &Ran, sent: &[(String, usize)]) {
         for (record, durability) in &ran.records[..*written] {
             match record {
                 Record::Intent(intent) if intent.runs_on == host => {
-                    assert_eq!(*durability, Durability::Synced, "{call}: the intent is not on disk");
+                    assert_eq!(
+                        *durability,
+                        Durability::Synced,
+                        "{call}: the intent is not on disk"
+                    );
                     open.insert(intent.step.clone(), true);
                 }
                 Record::Outcome(outcome) => {
@@ -202,6 +233,10 @@ fn intents_come_first(ran: &Ran, sent: &[(String, usize)]) {
 
 /// After the run was told to stop, only what puts things back is begun, and what completes an indivisible block that
 /// was begun before.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
 fn nothing_forward_after_a_stop(ran: &Ran) {
     let mut stopped = false;
     let mut blocks = Vec::new();
@@ -220,6 +255,11 @@ fn nothing_forward_after_a_stop(ran: &Ran) {
 }
 
 /// What was begun ended, and the numbers of events have no gaps.
+#[expect(clippy::zero_sized_map_values, reason = "a set by its entries")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
 fn records_are_whole(ran: &Ran) {
     let mut open = BTreeMap::new();
     for (record, _) in &ran.records {
@@ -235,7 +275,10 @@ fn records_are_whole(ran: &Ran) {
     }
     assert!(open.is_empty(), "begun and not ended: {:?}", open.keys());
     let numbers: Vec<u64> = ran.events.iter().map(|event| event.seq).collect();
-    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+    assert!(
+        numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "{numbers:?}"
+    );
     let finished = matches!(ran.records.iter().rev().find(|(record, _)| !matches!(record, Record::Event(_))),
         Some((Record::Finished { exit_code }, _)) if *exit_code == ran.exit());
     assert!(finished);
@@ -243,11 +286,17 @@ fn records_are_whole(ran: &Ran) {
 
 /// The exit code says no less than what happened.
 fn the_end_is_told_truly(ran: &Ran) {
-    let lost = ran.ended.recap.values().any(|counts| {
-        counts.failed + counts.unreachable + counts.in_doubt > 0
-    });
+    let lost = ran
+        .ended
+        .recap
+        .values()
+        .any(|counts| counts.failed + counts.unreachable + counts.in_doubt > 0);
     if ran.exit() == 0 {
-        assert!(!lost && ran.ended.stopped.is_none() && ran.ended.down.is_empty(), "{:?}", ran.ended);
+        assert!(
+            !lost && ran.ended.stopped.is_none() && ran.ended.down.is_empty(),
+            "{:?}",
+            ran.ended
+        );
     }
     assert!(ran.exit() != 101 && ran.exit() != 1, "{:?}", ran.ended);
 }
@@ -298,7 +347,10 @@ fn cut_off_and_go_on(case: &Case, at: f64, at_once: bool) {
 /// The numbers of events have no gaps, over all parts of a run.
 fn records_are_whole_in_the_end(ran: &Ran) {
     let numbers: Vec<u64> = ran.events.iter().map(|event| event.seq).collect();
-    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+    assert!(
+        numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "{numbers:?}"
+    );
 }
 
 proptest! {

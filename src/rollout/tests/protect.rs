@@ -47,6 +47,10 @@ fn kit() -> Kit {
     kit
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
 fn changes(ran: &Ran) -> Vec<&'static str> {
     let word = |change: &BracketChange| match change {
         BracketChange::Found { .. } => "found",
@@ -77,8 +81,17 @@ fn gate_enter_tasks_settle_leave_after_in_this_order() {
     assert_eq!(
         of_a,
         [
-            "a look sync", "a look mode", "a job on", "a do one", "a job stop", "a job upgrade",
-            "a job start", "a do two", "a look settled", "a job back-normal", "a look after",
+            "a look sync",
+            "a look mode",
+            "a job on",
+            "a do one",
+            "a job stop",
+            "a job upgrade",
+            "a job start",
+            "a do two",
+            "a look settled",
+            "a job back-normal",
+            "a look after",
             "a look sync"
         ]
     );
@@ -86,13 +99,22 @@ fn gate_enter_tasks_settle_leave_after_in_this_order() {
     assert_eq!(changes(&ran), [once, once].concat());
     assert_eq!(ran.told(&["gate_passed"]).len(), 3, "first, between, last");
     let marks = ran.told(&["member_down", "member_up"]);
-    assert_eq!(marks, ["member_down", "member_up", "member_down", "member_up"]);
+    assert_eq!(
+        marks,
+        ["member_down", "member_up", "member_down", "member_up"]
+    );
 }
 
 #[test]
 fn a_bracket_is_left_on_every_way_out() {
     let ways: [(&str, &str, Fault, u8, &[&str]); 7] = [
-        ("a step fails", "a do one", Fault::Fails, 2, &["a do one", "a job back-normal"]),
+        (
+            "a step fails",
+            "a do one",
+            Fault::Fails,
+            2,
+            &["a do one", "a job back-normal"],
+        ),
         (
             "a step inside of the block fails",
             "a job upgrade",
@@ -141,7 +163,10 @@ fn a_bracket_is_left_on_every_way_out() {
         let did = ran.did();
         assert_eq!(did[did.len() - end.len()..], *end, "{way}");
         assert_eq!(ran.exit(), exit, "{way}: {:?}", ran.ended);
-        assert!(!did.iter().any(|call| call.starts_with("b ")), "{way}: no further batch");
+        assert!(
+            !did.iter().any(|call| call.starts_with("b ")),
+            "{way}: no further batch"
+        );
     }
 }
 
@@ -154,7 +179,9 @@ fn a_bracket_that_cannot_be_left_is_tried_again_then_owed() {
     assert_eq!(ran.exit(), 0);
     assert_eq!(
         changes(&ran)[..7],
-        ["found", "entering", "entered", "leaving", "leaving", "leaving", "left"]
+        [
+            "found", "entering", "entered", "leaving", "leaving", "leaving", "left"
+        ]
     );
     let mut bad = kit();
     for _ in 0..3 {
@@ -166,7 +193,11 @@ fn a_bracket_that_cannot_be_left_is_tried_again_then_owed() {
     let debt = &ran.ended.debts[0];
     assert!(!debt.held && debt.what.name == "maintenance");
     assert_eq!(debt.by_hand[0].command, "do-it back-normal");
-    assert!(ran.told(&["bracket_owed"]).len() == 1 && ran.did().len() == 9, "{:?}", ran.did());
+    assert!(
+        ran.told(&["bracket_owed"]).len() == 1 && ran.did().len() == 9,
+        "{:?}",
+        ran.did()
+    );
 }
 
 #[test]
@@ -196,8 +227,13 @@ fn the_second_signal_leaves_what_is_not_held_and_the_third_quits() {
     assert_eq!(changes(&quit).last(), Some(&"owed"));
     assert_eq!(quit.exit(), 7);
 
-    let abandoned = kit().fault("a do one", Fault::StopNow(StopLevel::Abandon)).run();
-    assert_eq!(abandoned.did(), ["a job on", "a do one", "a job back-normal"]);
+    let abandoned = kit()
+        .fault("a do one", Fault::StopNow(StopLevel::Abandon))
+        .run();
+    assert_eq!(
+        abandoned.did(),
+        ["a job on", "a do one", "a job back-normal"]
+    );
     assert_eq!(abandoned.exit(), 6);
 }
 
@@ -231,8 +267,13 @@ fn another_value_than_expected_needs_the_operators_word() {
     };
     let ran = strange().run();
     assert_eq!((ran.exit(), ran.did().len()), (3, 0));
-    assert!(matches!(ran.ended.stopped, Some((StopCause::Approval { .. }, _))));
-    let ran = strange().with(|settings| settings.approved.push("maintenance".to_owned())).run();
+    assert!(matches!(
+        ran.ended.stopped,
+        Some((StopCause::Approval { .. }, _))
+    ));
+    let ran = strange()
+        .with(|settings| settings.approved.push("maintenance".to_owned()))
+        .run();
     assert_eq!(ran.exit(), 0);
     assert!(ran.did().contains(&"a job back-maintenance"));
 }
@@ -246,15 +287,27 @@ fn a_gate_waits_and_stops_the_run_when_it_does_not_pass() {
 
     let ran = kit().finds("sync", &[json!(true), json!(false)]).run();
     assert_eq!(ran.exit(), 3);
-    assert!(ran.did().iter().all(|call| call.starts_with("a ")), "the second batch is not let in");
+    assert!(
+        ran.did().iter().all(|call| call.starts_with("a ")),
+        "the second batch is not let in"
+    );
     match &ran.ended.stopped {
         Some((StopCause::Gate { saw }, _)) => assert!(saw.contains("sync.value"), "{saw}"),
         other => panic!("{other:?}"),
     }
 
     let ran = kit().fault("a look sync", Fault::GoneForGood).run();
-    assert_eq!(ran.told(&["gate_passed"]).len(), 1, "another host is asked: {:?}", ran.log);
-    assert_eq!((ran.exit(), ran.did().len()), (4, 0), "and no batch begins without the first");
+    assert_eq!(
+        ran.told(&["gate_passed"]).len(),
+        1,
+        "another host is asked: {:?}",
+        ran.log
+    );
+    assert_eq!(
+        (ran.exit(), ran.did().len()),
+        (4, 0),
+        "and no batch begins without the first"
+    );
 }
 
 #[test]
@@ -306,7 +359,10 @@ fn a_guard_that_is_breached_stops_at_the_next_rest_point() {
     assert_eq!(ran.told(&["guard_breached"]).len(), 1);
     match &ran.ended.stopped {
         Some((StopCause::Guard { name, saw }, _)) => {
-            assert_eq!((name.as_str(), saw.as_str()), ("quorum", "`result.value` does not hold"));
+            assert_eq!(
+                (name.as_str(), saw.as_str()),
+                ("quorum", "`result.value` does not hold")
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -319,25 +375,52 @@ fn a_guard_that_is_breached_stops_at_the_next_rest_point() {
 
 #[test]
 fn a_breach_does_not_stop_inside_of_an_indivisible_block() {
-    let text = GUARDED.replace("    - pause: {seconds: 20}\n", "").replace("grace: 15s", "grace: 4s");
+    let text = GUARDED
+        .replace("    - pause: {seconds: 20}\n", "")
+        .replace("grace: 15s", "grace: 4s");
     let ran = Kit::new("a", &text)
-        .finds("quorum", &[json!(true), json!(true), json!(true), json!(true), json!(false)])
-        .finds("up", &[json!(false), json!(false), json!(false), json!(true)])
+        .finds(
+            "quorum",
+            &[
+                json!(true),
+                json!(true),
+                json!(true),
+                json!(true),
+                json!(false),
+            ],
+        )
+        .finds(
+            "up",
+            &[json!(false), json!(false), json!(false), json!(true)],
+        )
         .run();
     assert_eq!(ran.did(), ["a do one", "a do two", "a do down"]);
-    let waited = ran.log.iter().filter(|call| call.contains("look up")).count();
+    let waited = ran
+        .log
+        .iter()
+        .filter(|call| call.contains("look up"))
+        .count();
     assert_eq!(waited, 4, "the block came to its end");
     assert_eq!(ran.exit(), 3);
 }
 
 #[test]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
 fn while_nobody_knows_forward_steps_wait() {
     let mut kit = Kit::new("a", GUARDED);
     for _ in 0..8 {
         kit = kit.fault("a look quorum", Fault::Fails);
     }
     let ran = kit.run();
-    assert_eq!(ran.exit(), 0, "unknown alone is no breach: {:?}", ran.ended.stopped);
+    assert_eq!(
+        ran.exit(),
+        0,
+        "unknown alone is no breach: {:?}",
+        ran.ended.stopped
+    );
     let values: Vec<String> = ran
         .events
         .iter()
@@ -408,33 +491,61 @@ fn a_point_of_no_return_is_asked_for_with_the_brackets_left() {
     };
     let unattended = kit().run();
     assert_eq!(unattended.exit(), 3);
-    assert_eq!(calls(&unattended), ["look gate", "job on", "do one", "job off"]);
+    assert_eq!(
+        calls(&unattended),
+        ["look gate", "job on", "do one", "job off"]
+    );
     let (_, message) = unattended.ended.stopped.unwrap();
     assert!(message.contains("--approve 'new format'"), "{message}");
 
-    let said_no = kit().answering(|answers| answers.approves("new format", false)).run();
+    let said_no = kit()
+        .answering(|answers| answers.approves("new format", false))
+        .run();
     assert_eq!(said_no.exit(), 3);
-    assert_eq!(calls(&said_no), ["look gate", "job on", "do one", "job off"]);
+    assert_eq!(
+        calls(&said_no),
+        ["look gate", "job on", "do one", "job off"]
+    );
 
-    let said_yes = kit().answering(|answers| answers.approves("new format", true)).run();
+    let said_yes = kit()
+        .answering(|answers| answers.approves("new format", true))
+        .run();
     assert_eq!(said_yes.exit(), 0);
     assert_eq!(
         calls(&said_yes),
         [
-            "look gate", "job on", "do one", "job off", "look gate", "job on", "do two", "do three",
-            "job off", "look gate"
+            "look gate",
+            "job on",
+            "do one",
+            "job off",
+            "look gate",
+            "job on",
+            "do two",
+            "do three",
+            "job off",
+            "look gate"
         ]
     );
 
-    let beforehand = kit().with(|settings| settings.approved.push("new format".to_owned())).run();
+    let beforehand = kit()
+        .with(|settings| settings.approved.push("new format".to_owned()))
+        .run();
     assert_eq!(beforehand.exit(), 0);
     assert_eq!(
         calls(&beforehand),
-        ["look gate", "job on", "do one", "do two", "do three", "job off", "look gate"]
+        [
+            "look gate",
+            "job on",
+            "do one",
+            "do two",
+            "do three",
+            "job off",
+            "look gate"
+        ]
     );
-    let given = beforehand.events.iter().any(|event| {
-        matches!(&event.kind, EventKind::ApprovalGiven { by, .. } if by == "beforehand")
-    });
+    let given = beforehand.events.iter().any(
+        |event| matches!(&event.kind, EventKind::ApprovalGiven { by, .. } if by == "beforehand"),
+    );
     assert!(given);
 }
 
@@ -464,7 +575,14 @@ fn a_bracket_can_wrap_plays() {
     let ran = kit().run();
     assert_eq!(
         ran.did(),
-        ["a job on", "a do one", "b do two", "a job off", "a do three", "b do three"]
+        [
+            "a job on",
+            "a do one",
+            "b do two",
+            "a job off",
+            "a do three",
+            "b do three"
+        ]
     );
     let ran = kit().fault("a do one", Fault::Fails).run();
     assert_eq!(ran.did(), ["a job on", "a do one", "a job off"]);
@@ -494,8 +612,14 @@ fn a_bracket_on_each_host_is_left_on_those_that_entered() {
     assert_eq!(
         did,
         [
-            "a do one", "a job drain", "a job fill", "b job drain", "b job fill", "c do one",
-            "c job drain", "c job fill"
+            "a do one",
+            "a job drain",
+            "a job fill",
+            "b job drain",
+            "b job fill",
+            "c do one",
+            "c job drain",
+            "c job fill"
         ]
     );
     assert_eq!(ran.exit(), 2);
@@ -516,7 +640,11 @@ fn steps_are_asked_for_only_where_the_run_may_stop() {
     let kit_1 = kit("act", "nothing");
     let ran = kit_1.run();
     let asked = kit_1.answers.asked();
-    assert_eq!(asked.iter().filter(|line| line.starts_with("step")).count(), 3, "{asked:?}");
+    assert_eq!(
+        asked.iter().filter(|line| line.starts_with("step")).count(),
+        3,
+        "{asked:?}"
+    );
     assert!(!ran.did().contains(&"a do one") && ran.did().contains(&"a do two"));
     let ran = kit("nothing", "act").run();
     assert_eq!(ran.did(), ["a job on", "a job off"]);
@@ -524,10 +652,27 @@ fn steps_are_asked_for_only_where_the_run_may_stop() {
 }
 
 #[test]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
 fn what_was_left_undone_is_told_with_the_commands_for_it() {
-    let ran = kit().fault("a job upgrade", Fault::Fails).fault("a job start", Fault::Fails).run();
-    let commands: Vec<&str> = ran.ended.unfinished.iter().map(|line| line.command.as_str()).collect();
-    assert_eq!(commands, ["do-it upgrade", "do-it start"], "{:?}", ran.ended.unfinished);
+    let ran = kit()
+        .fault("a job upgrade", Fault::Fails)
+        .fault("a job start", Fault::Fails)
+        .run();
+    let commands: Vec<&str> = ran
+        .ended
+        .unfinished
+        .iter()
+        .map(|line| line.command.as_str())
+        .collect();
+    assert_eq!(
+        commands,
+        ["do-it upgrade", "do-it start"],
+        "{:?}",
+        ran.ended.unfinished
+    );
     assert_eq!(ran.ended.down, [("member-a".to_owned(), "a".to_owned())]);
     let stopped = ran.events.iter().find_map(|event| match &event.kind {
         EventKind::RunStopped { by_hand, .. } => Some(by_hand.len()),

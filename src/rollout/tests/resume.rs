@@ -101,7 +101,9 @@ fn kit() -> Kit {
 
 /// What a run may do more than once: what is asked anew, and what switches.
 fn repeatable(call: &str) -> bool {
-    ["job gate", "job on", "job back-normal"].iter().any(|end| call.ends_with(end))
+    ["job gate", "job on", "job back-normal"]
+        .iter()
+        .any(|end| call.ends_with(end))
 }
 
 fn crash(story: Story, at: usize, at_once: bool) -> (Kit, MemoryJournal) {
@@ -112,12 +114,7 @@ fn crash(story: Story, at: usize, at_once: bool) -> (Kit, MemoryJournal) {
     (kit, journal)
 }
 
-fn resume(
-    story: Story,
-    crashed: &Kit,
-    journal: &MemoryJournal,
-    in_doubt: Option<InDoubt>,
-) -> Kit {
+fn resume(story: Story, crashed: &Kit, journal: &MemoryJournal, in_doubt: Option<InDoubt>) -> Kit {
     let entries = journal.entries().unwrap();
     let recollection = Recollection::of(&entries).unwrap().answering(in_doubt);
     let mut again = kit_of(story);
@@ -150,7 +147,13 @@ fn crashes_everywhere(story: Story, at_least: usize) {
             let (crashed, journal) = crash(story, at, at_once);
             let case = format!("record {at} of {total}, at once: {at_once}");
             let ran = resume(story, &crashed, &journal, None).run();
-            assert_eq!(ran.exit(), 0, "{case}: {:?} {:?}", ran.ended.stopped, ran.failures("a"));
+            assert_eq!(
+                ran.exit(),
+                0,
+                "{case}: {:?} {:?}",
+                ran.ended.stopped,
+                ran.failures("a")
+            );
             let effects = crashed.fleet.effects();
             for (call, count) in &expected {
                 let done = effects.get(call).copied().unwrap_or(0);
@@ -160,9 +163,10 @@ fn crashes_everywhere(story: Story, at_least: usize) {
                 }
             }
             assert_eq!(effects.len(), expected.len(), "{case}: {effects:?}");
-            let last = ran.log.iter().rfind(|call| {
-                call.ends_with("job on") || call.ends_with("job back-normal")
-            });
+            let last = ran
+                .log
+                .iter()
+                .rfind(|call| call.ends_with("job on") || call.ends_with("job back-normal"));
             assert!(
                 last.is_none_or(|call| call.ends_with("back-normal")),
                 "{case}: maintenance was left on"
@@ -181,7 +185,10 @@ fn a_failed_run_goes_on_at_the_step_that_failed() {
     let ran = again.run();
     assert_eq!(ran.exit(), 0, "{:?}", ran.ended.stopped);
     let did = ran.did();
-    assert_eq!(did[..4], ["a job gate", "a job on", "a job stop", "a job upgrade-out"]);
+    assert_eq!(
+        did[..4],
+        ["a job gate", "a job on", "a job stop", "a job upgrade-out"]
+    );
     assert_eq!(failed.fleet.effects()["a job fetch"], 1);
 }
 
