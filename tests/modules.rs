@@ -1,6 +1,18 @@
 //! Every case below `tests/fixtures/modules/MODULE/` is run for real in a temporary directory, under dash, bash and
 //! busybox: what a module observes, what it changes, and that observing changes nothing and a second time is quiet.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::nonminimal_bool,
+    clippy::print_stdout,
+    clippy::self_only_used_in_recursion,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    dead_code,
+    reason = "a test ends where it cannot go on, and does by hand what the product does by its rules"
+)]
 #[path = "modules/case.rs"]
 mod case;
 #[path = "modules/controller.rs"]

@@ -3,6 +3,15 @@
 //! Where sshd cannot be started the tests are listed as ignored with the reason. Nothing of the machine is touched: as
 //! root, sshd runs in a mount namespace with accounts of its own.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    clippy::format_push_string,
+    reason = "a test ends where it cannot go on, and prints what it measured"
+)]
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;

@@ -106,6 +106,7 @@ fn gate_enter_tasks_settle_leave_after_in_this_order() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_bracket_is_left_on_every_way_out() {
     let ways: [(&str, &str, Fault, u8, &[&str]); 7] = [
         (
@@ -479,6 +480,7 @@ const POINT: &str = "
 ";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_point_of_no_return_is_asked_for_with_the_brackets_left() {
     let calls = |ran: &Ran| -> Vec<String> {
         let calls = ran.log.iter().filter(|call| !call.contains(" see "));
