@@ -1,6 +1,6 @@
 //! From what ArangoDB's servers answer to the model, and from what a host shows to the members that run on it.
 //!
-//! [`parse`] knows the formats of every version met during an upgrade; [`read`] asks live servers through [`Ask`], which
+//! [`parse`] knows the formats of every version met during an upgrade; `read` asks live servers through [`Ask`], which
 //! `modules` implement over HTTP; [`host`] reads what one machine shows. Nothing here changes anything.
 
 pub mod host;

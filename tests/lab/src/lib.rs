@@ -3,7 +3,7 @@
 //! - [`fleet`]: hosts with a real systemd, a real sshd and addresses of their own, booted on
 //!   this machine, with faults, and taken down so that nothing is left.
 //! - [`cli`]: what a person types.
-//! - [`bench`]: how fast the product is, beside what the same work costs by hand.
+//! - [`mod@bench`]: how fast the product is, beside what the same work costs by hand.
 //! - [`cluster`]: a database cluster set up on them as its documentation says.
 //! - [`packages`]: Debian packages to be installed on them.
 //! - [`product`]: the program under test, built as it is released.

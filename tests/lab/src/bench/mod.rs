@@ -2,8 +2,8 @@
 //!
 //! Two kinds of figures. On real hosts: a play of 13 tasks, timed against the *floor*, a
 //! script that does the same, one `ssh` a host; both one host at a time and all at once,
-//! interleaved, so that what else goes on on the machine slows both ([`play`]). Without a
-//! host: the time and memory of a large inventory ([`scale`]). A run that leaves the hosts in
+//! interleaved, so that what else goes on on the machine slows both (`play`). Without a
+//! host: the time and memory of a large inventory (`scale`). A run that leaves the hosts in
 //! any other state than the one wanted is an error, not a figure.
 
 mod play;
