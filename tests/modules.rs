@@ -2,17 +2,16 @@
 //! busybox: what a module observes, what it changes, and that observing changes nothing and a second time is quiet.
 
 #![expect(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::nonminimal_bool,
-    clippy::print_stdout,
-    clippy::self_only_used_in_recursion,
-    clippy::too_many_lines,
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::too_many_lines,
     clippy::wildcard_enum_match_arm,
-    dead_code,
-    reason = "a test ends where it cannot go on, and does by hand what the product does by its rules"
+    unreachable_pub,
+    reason = "tests fail by panicking, and run programs of the machine"
 )]
+
 #[path = "modules/case.rs"]
 mod case;
 #[path = "modules/controller.rs"]

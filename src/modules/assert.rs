@@ -46,10 +46,6 @@ impl Module for Assert {
 }
 
 /// Makes one text of a message, which may be a list of lines.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "only these kinds matter here; the others are passed over on purpose"
-)]
 fn message(value: Option<&Value>) -> Option<String> {
     match value? {
         Value::Null => None,
@@ -61,7 +57,7 @@ fn message(value: Option<&Value>) -> Option<String> {
             Some(lines.join("\n"))
         }
         Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
+        other @ (Value::Bool(_) | Value::Number(_) | Value::Object(_)) => Some(other.to_string()),
     }
 }
 

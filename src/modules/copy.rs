@@ -34,19 +34,35 @@ static SPEC: ModuleSpec = ModuleSpec {
         Argument::new("checksum", Kind::Str, "The SHA-1 that the source must have."),
         BACKUP,
         VALIDATE,
-        Argument::new("mode", Kind::Mode, "Permissions: \"0644\", \"u=rw,g=r\", or `preserve` for those of the source. Without it an existing path keeps its own, a new file gets 0644."),
+        Argument::new("mode", Kind::Mode, "Permissions: \"0644\", \"u=rw,g=r\", or `preserve` for those of the source. Without it an existing path keeps its own, a new file gets 0644.")
+        .choices(&["preserve"]),
         OWNER,
         GROUP,
     ],
-    absent: &{
-        let [a, b, c, d, e, f, g] = FILE_ARGUMENTS;
-        [("decrypt", "files of the controller are decrypted if they are vaulted"), a, b, c, d, e, f, g]
-    },
+    absent: SHARED_ABSENT,
     exclusive: &[&["src", "content"]],
     one_of: &[&["src", "content"]],
     example: "- copy:\n    content: \"{{ pids }}\\n\"\n    dest: /var/lib/demo/pids\n    mode: \"0600\"\n",
     returns: PLACE_RETURNS,
     ..ModuleSpec::EMPTY
+};
+
+/// What `copy` and its kin deliberately leave out.
+pub(super) const SHARED_ABSENT: &[(&str, &str)] = &{
+    let [a, b, c, d, e, f, g] = FILE_ARGUMENTS;
+    [
+        (
+            "decrypt",
+            "files of the controller are decrypted if they are vaulted",
+        ),
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+        g,
+    ]
 };
 
 /// The module.
@@ -111,10 +127,6 @@ fn action(arguments: &Arguments) -> Result<Box<dyn Action>, ModuleError> {
 }
 
 /// Writes a value as JSON with the blanks that Python puts into it, so that the file is the same under both.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "only these kinds matter here; the others are passed over on purpose"
-)]
 fn python_json(value: &Value) -> String {
     match value {
         Value::Array(items) => {
@@ -130,7 +142,9 @@ fn python_json(value: &Value) -> String {
                 .collect();
             format!("{{{}}}", entries.join(", "))
         }
-        other => ascii_json(other),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+            ascii_json(other)
+        }
     }
 }
 

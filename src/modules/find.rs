@@ -76,6 +76,10 @@ impl Module for Find {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an argument of its own"
+)]
 struct Search {
     paths: Vec<String>,
     names: Names,
@@ -101,27 +105,23 @@ struct Names {
     excludes: Vec<Pattern>,
 }
 
-impl Search {
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one thing after another; cutting it would hide the order"
-    )]
-    fn of(arguments: &Arguments) -> Result<Self, ModuleError> {
-        let regex = arguments.flag("use_regex");
-        let compiled = |name: &str| -> Result<Vec<Pattern>, ModuleError> {
-            arguments
-                .list(name)
-                .iter()
-                .map(|pattern| {
-                    let source = if regex {
-                        pattern.clone()
-                    } else {
-                        from_glob(pattern)
-                    };
-                    Pattern::new(&source, Text::Utf8, Flags::default())
-                })
-                .collect()
+/// Compiles the patterns of an argument, regular expressions or those of a shell.
+fn compiled(arguments: &Arguments, name: &str) -> Result<Vec<Pattern>, ModuleError> {
+    let regex = arguments.flag("use_regex");
+    let patterns = arguments.list(name);
+    let compile = |pattern: &String| {
+        let source = if regex {
+            pattern.clone()
+        } else {
+            from_glob(pattern)
         };
+        Pattern::new(&source, Text::Utf8, Flags::default())
+    };
+    patterns.iter().map(compile).collect()
+}
+
+impl Search {
+    fn of(arguments: &Arguments) -> Result<Self, ModuleError> {
         let limit = arguments.int("limit");
         if limit.is_some_and(|limit| limit <= 0) {
             return Err(ModuleError::failed("limit must be more than 0"));
@@ -129,8 +129,8 @@ impl Search {
         Ok(Self {
             paths: arguments.list("paths"),
             names: Names {
-                patterns: compiled("patterns")?,
-                excludes: compiled("excludes")?,
+                patterns: compiled(arguments, "patterns")?,
+                excludes: compiled(arguments, "excludes")?,
             },
             kind: match arguments.str("file_type") {
                 Some("any") => None,

@@ -75,6 +75,10 @@ struct Line {
 
 /// What is asked for, apart from the file.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an argument of its own"
+)]
 struct How {
     path: String,
     present: bool,
@@ -377,10 +381,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one thing after another; cutting it would hide the order"
-    )]
     fn a_line_is_added_replaced_or_left() {
         let after = |mut how: How, place: &str| {
             how.after = Some(place.into());

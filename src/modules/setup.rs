@@ -1,9 +1,11 @@
 //! `setup` (also `gather_facts`): facts of the host, gathered by its shell alone in one round trip.
 
+mod distribution;
 mod hardware;
 mod identity;
 mod network;
 mod question;
+mod virtualization;
 
 use serde_json::{Map, Value, json};
 
@@ -69,7 +71,6 @@ impl Module for Setup {
 /// The parts of the facts that may be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Parts {
-    least: bool,
     hardware: bool,
     network: bool,
     virtualization: bool,
@@ -103,15 +104,42 @@ impl Gathering {
     }
 }
 
+/// Parts of Ansible's that are always gathered here, or never.
+const ALWAYS: &[&str] = &[
+    "min",
+    "distribution",
+    "platform",
+    "date_time",
+    "env",
+    "user",
+    "local",
+    "service_mgr",
+    "pkg_mgr",
+    "dns",
+    "cmdline",
+    "lsb",
+    "selinux",
+    "apparmor",
+    "fips",
+    "caps",
+    "python",
+    "ssh_pub_keys",
+    "system_capabilities",
+    "loadavg",
+    "chroot",
+    "is_chroot",
+    "facter",
+    "ohai",
+    "fibre_channel_wwn",
+    "iscsi",
+    "nvme",
+    "systemd",
+];
+
 impl Parts {
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one thing after another; cutting it would hide the order"
-    )]
     fn of(subset: &[String]) -> Result<Self, ModuleError> {
         let only_without = subset.iter().all(|name| name.starts_with('!'));
         let mut parts = Self {
-            least: true,
             hardware: only_without,
             network: only_without,
             virtualization: only_without,
@@ -127,8 +155,6 @@ impl Parts {
                     parts.network = wanted;
                     parts.virtualization = wanted;
                 }
-                "min" if wanted => {}
-                "min" => parts.least = false,
                 "hardware" | "processor" | "memory" | "mounts" | "devices" | "dmi" => {
                     parts.hardware = wanted;
                 }
@@ -137,33 +163,7 @@ impl Parts {
                 "virtual" | "virtualization_type" | "virtualization_role" => {
                     parts.virtualization = wanted;
                 }
-                "distribution"
-                | "platform"
-                | "date_time"
-                | "env"
-                | "user"
-                | "local"
-                | "service_mgr"
-                | "pkg_mgr"
-                | "dns"
-                | "cmdline"
-                | "lsb"
-                | "selinux"
-                | "apparmor"
-                | "fips"
-                | "caps"
-                | "python"
-                | "ssh_pub_keys"
-                | "system_capabilities"
-                | "loadavg"
-                | "chroot"
-                | "is_chroot"
-                | "facter"
-                | "ohai"
-                | "fibre_channel_wwn"
-                | "iscsi"
-                | "nvme"
-                | "systemd" => {}
+                other if ALWAYS.contains(&other) => {}
                 other => {
                     return Err(ModuleError::failed(format!(
                         "Bad subset '{other}' given to setup: all, min, hardware, network, virtual"
@@ -192,7 +192,7 @@ impl Action for Gathering {
             network::facts(&reply, &mut facts);
         }
         if self.parts.virtualization {
-            identity::virtualization(&reply, &mut facts);
+            virtualization::facts(&reply, &mut facts);
         }
         facts.insert("gather_subset".into(), json!(self.subset));
         facts.insert("module_setup".into(), json!(true));

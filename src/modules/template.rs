@@ -47,7 +47,7 @@ static SPEC: ModuleSpec = ModuleSpec {
         .default("false"),
         BACKUP,
         VALIDATE,
-        MODE,
+        MODE.choices(&["preserve"]),
         OWNER,
         GROUP,
     ],
@@ -58,7 +58,10 @@ static SPEC: ModuleSpec = ModuleSpec {
 };
 
 /// What the results of `template` and `copy` hold beside a file's own fields.
-pub(super) const PLACE_RETURNS: &[(&str, &str)] = &[
+pub(super) const PLACE_RETURNS: &[(&str, &str)] = &PLACE_RETURNS_ARRAY;
+
+/// The same as an array, to be added to.
+pub(super) const PLACE_RETURNS_ARRAY: [(&str, &str); 12] = [
     ("dest", "the path on the host"),
     ("src", "the path on the controller"),
     ("checksum", "the content's SHA-1"),

@@ -1,125 +1,141 @@
-//! `uri`: an HTTP request and what it answers.
-//!
-//! From the task's host, as in Ansible, through its session, so that an endpoint that listens only there can be reached
-//! with nothing installed; or from the machine that stagger runs on. Several base URLs may be given: the next one is
-//! tried only while nothing can have been sent.
-
-use std::time::Duration;
+//! `uri`: a request over HTTP.
 
 use serde_json::{Map, Value, json};
 
+use super::files::{
+    Attributes, FILE_ARGUMENTS, GROUP, MODE, OWNER, PRELUDE, Place, Reply, path_word,
+};
 use super::spec::{Argument, Arguments, Kind, ModuleSpec, Safety};
-use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome};
-use crate::connection::http::{HttpCall, HttpError, HttpReply, Tls, http};
-use crate::connection::{ConnError, Limit};
-use crate::secrets::Secret;
+use super::web::{
+    AGENT, Answer, Body, CA_PATH, CLIENT_CERT, CLIENT_KEY, FORCE_BASIC, Failed, HEADERS, PASSWORD,
+    Request, USERNAME, VALIDATE_CERTS, VIA, joined,
+};
+use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome, fields};
 use crate::yaml::Problem;
 
 static SPEC: ModuleSpec = ModuleSpec {
     name: "uri",
-    summary: "Sends an HTTP request and checks the status of the answer",
+    summary: "Makes a request over HTTP and tells the answer",
     notes: &[
-        "Several base URLs in `url` are tried in their order until one can be reached; once something was sent no other one is tried.",
-        "`GET`, `HEAD` and `OPTIONS` are sent in check mode as well; other methods are not.",
+        "The request goes through the host's session, as Ansible makes it on the host; nothing is needed there.",
+        "GET, HEAD and OPTIONS are made in check mode too; others are not.",
+        "No proxy is used. Files of certificates are files of the controller.",
     ],
     arguments: &[
-        Argument::new(
-            "url",
-            Kind::List,
-            "The URL, or several base URLs of which the first that can be reached is taken.",
-        )
-        .required(),
-        Argument::new("path", Kind::Str, "What is put behind each URL."),
+        Argument::new("url", Kind::Str, "The whole URL.").required(),
         Argument::new("method", Kind::Str, "The method.").default("GET"),
-        Argument::new("headers", Kind::Map, "Further headers."),
         Argument::new(
             "body",
             Kind::Any,
-            "The body: text, or a value for `body_format`.",
+            "What the request carries; maps and lists are written as `body_format` says.",
         ),
-        Argument::new("body_format", Kind::Str, "How the body is written.")
-            .default("raw")
-            .choices(&["raw", "json", "form-urlencoded"]),
         Argument::new(
-            "status_code",
-            Kind::Values,
-            "The statuses that are a success.",
+            "body_format",
+            Kind::Str,
+            "How it is written, and the Content-Type that it gets.",
         )
-        .default("200"),
-        Argument::new("timeout", Kind::Duration, "The limit on the whole request.").default("30"),
+        .choices(&["form-multipart", "form-urlencoded", "json", "raw"])
+        .default("raw"),
+        Argument::new("src", Kind::Str, "A file that the request carries."),
+        Argument::new(
+            "remote_src",
+            Kind::Flag,
+            "Whether that file is on the host.",
+        )
+        .default("false"),
+        HEADERS,
+        Argument::new("status_code", Kind::Values, "The answers that are right.").default("200"),
         Argument::new(
             "return_content",
             Kind::Flag,
-            "Whether the body is in the result as `content`.",
+            "Whether the answer's body is kept as `content`.",
         )
-        .default("no"),
+        .default("false"),
         Argument::new(
             "follow_redirects",
             Kind::Str,
-            "Whether redirections are followed.",
+            "Which redirections are followed; `safe`: those of GET and HEAD.",
         )
-        .default("safe")
-        .choices(&["all", "safe", "none", "no", "yes"]),
+        .choices(&["all", "no", "none", "safe", "urllib2", "yes"])
+        .default("safe"),
         Argument::new(
-            "validate_certs",
-            Kind::Flag,
-            "Whether the server's certificate is checked.",
-        )
-        .default("yes"),
-        Argument::new(
-            "ca_path",
+            "dest",
             Kind::Path,
-            "A file, on the machine that stagger runs on, with the certificates that are trusted.",
+            "A path of the host that the answer's body is written to.",
         ),
         Argument::new(
-            "url_username",
-            Kind::Str,
-            "The user for basic authorization.",
-        )
-        .aliases(&["user"]),
-        Argument::new(
-            "url_password",
-            Kind::Str,
-            "The password for basic authorization.",
-        )
-        .aliases(&["password"])
-        .secret(),
-        Argument::new(
-            "force_basic_auth",
-            Kind::Flag,
-            "Accepted: basic authorization is always sent at once.",
+            "creates",
+            Kind::Path,
+            "A path: if something is there, no request is made.",
         ),
         Argument::new(
-            "via",
-            Kind::Str,
-            "From where the request is sent: the task's host, or the machine that stagger runs on.",
-        )
-        .default("host")
-        .choices(&["host", "bastion"]),
+            "removes",
+            Kind::Path,
+            "A path: if nothing is there, no request is made.",
+        ),
+        Argument::new("timeout", Kind::Duration, "How long all of it may take.").default("30"),
+        VIA,
+        USERNAME,
+        PASSWORD,
+        FORCE_BASIC,
+        VALIDATE_CERTS,
+        CA_PATH,
+        CLIENT_CERT,
+        CLIENT_KEY,
+        AGENT,
+        MODE,
+        OWNER,
+        GROUP,
     ],
+    absent: &{
+        let [a, b, c, d, e, f, g] = FILE_ARGUMENTS;
+        [
+            ("ciphers", "the safe ones are used"),
+            ("decompress", "answers are always unpacked"),
+            ("force", "nothing is kept between requests"),
+            ("unix_socket", "run `curl --unix-socket` with `command`"),
+            (
+                "unredirected_headers",
+                "credentials never go to another place",
+            ),
+            ("use_gssapi", "run `curl --negotiate` with `command`"),
+            ("use_netrc", "give user and password"),
+            ("use_proxy", "no proxy is used"),
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            g,
+        ]
+    },
+    exclusive: &[&["body", "src"]],
     safety: Safety::Once,
-    example: "\
-- name: the service answers
-  uri:
-    url: http://127.0.0.1:8080/health
-    status_code: [200, 204]
-  register: answer
-  until: answer is succeeded
-  retries: 10
-  delay: 2",
+    example: "- uri:\n    url: http://127.0.0.1:8529/_api/version\n    return_content: true\n  register: answer\n  until: answer.status == 200\n  timeout: 60\n",
+    // The answer's headers are fields too.
+    open: false,
     returns: &[
-        ("status", "the status code, -1 without an answer"),
-        ("json", "the body, if it is JSON"),
+        ("status", "the status code; -1 without an answer"),
+        ("url", "the URL that answered"),
+        ("redirected", "whether it was redirected"),
         (
             "content",
-            "the body, with `return_content` or when the status is no success",
+            "the answer's body, with `return_content` or if the status is not right",
         ),
-        ("url", "the URL that answered"),
+        ("json", "the answer's body, if it is JSON"),
         ("elapsed", "how long it took, in seconds"),
+        ("cookies", "the cookies that were set"),
         (
-            "(headers)",
-            "each header, its name in lower case with `_` for `-`",
+            "cookies_string",
+            "the cookies that were set, as a header has them",
         ),
+        ("location", "where a redirection leads"),
+        (
+            "content_type",
+            "the body's type; the other headers are there likewise",
+        ),
+        ("path", "where the body was written to"),
     ],
     ..ModuleSpec::EMPTY
 };
@@ -134,296 +150,267 @@ impl Module for Uri {
     }
 
     fn action(&self, arguments: &Arguments) -> Result<Box<dyn Action>, Vec<Problem>> {
-        let wrong = |message: String| vec![Problem::at(&arguments.loc, message)];
-        let method = arguments.str("method").unwrap_or("GET").to_uppercase();
-        let (body, content_type) = body(arguments).map_err(wrong)?;
-        let mut headers = headers(arguments);
-        let typed = headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-        if let (Some(content_type), false) = (content_type, typed) {
-            headers.push(("Content-Type".to_owned(), Secret::new(content_type)));
-        }
-        Ok(Box::new(Ask {
-            urls: arguments.list("url"),
-            path: arguments.str("path").unwrap_or_default().to_owned(),
-            redirects: match arguments.str("follow_redirects") {
-                Some("none" | "no") => 0,
-                Some("safe") | None if !matches!(method.as_str(), "GET" | "HEAD") => 0,
-                _ => 10,
-            },
-            method,
-            headers,
-            body,
-            statuses: statuses(arguments).map_err(wrong)?,
-            timeout: arguments
-                .duration("timeout")
-                .unwrap_or(Duration::from_secs(30)),
-            content: arguments.flag("return_content"),
-            insecure: arguments.get("validate_certs") == Some(&Value::Bool(false)),
-            authorities: arguments.str("ca_path").map(str::to_owned),
-            via_host: arguments.str("via") != Some("bastion"),
-        }))
+        Asking::of(arguments)
+            .map(|asking| Box::new(asking) as Box<dyn Action>)
+            .map_err(|error| error.in_task(arguments))
     }
-}
-
-fn headers(arguments: &Arguments) -> Vec<(String, Secret)> {
-    let given = arguments
-        .get("headers")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten();
-    let text = |value: &Value| {
-        value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned)
-    };
-    let mut headers: Vec<(String, Secret)> = given
-        .map(|(name, value)| (name.clone(), Secret::new(text(value))))
-        .collect();
-    if let Some(user) = arguments.str("url_username") {
-        use base64::Engine as _;
-        let pair = format!(
-            "{user}:{}",
-            arguments.str("url_password").unwrap_or_default()
-        );
-        let basic = base64::engine::general_purpose::STANDARD.encode(pair);
-        headers.push((
-            "Authorization".to_owned(),
-            Secret::new(format!("Basic {basic}")),
-        ));
-    }
-    headers
-}
-
-/// Writes the body; returns its type as well.
-fn body(arguments: &Arguments) -> Result<(Option<Vec<u8>>, Option<&'static str>), String> {
-    let Some(value) = arguments.get("body").filter(|value| !value.is_null()) else {
-        return Ok((None, None));
-    };
-    let text = |value: &Value| {
-        value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned)
-    };
-    match arguments.str("body_format") {
-        Some("json") => {
-            // A text that is JSON already is sent as it is.
-            let written = match value.as_str() {
-                Some(text) if serde_json::from_str::<Value>(text).is_ok() => text.to_owned(),
-                Some(_) | None => value.to_string(),
-            };
-            Ok((Some(written.into_bytes()), Some("application/json")))
-        }
-        Some("form-urlencoded") => {
-            let written = match value {
-                Value::Object(fields) => {
-                    let pair = |(name, value): (&String, &Value)| {
-                        format!("{}={}", encoded(name), encoded(&text(value)))
-                    };
-                    fields.iter().map(pair).collect::<Vec<_>>().join("&")
-                }
-                Value::String(text) => text.clone(),
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
-                    return Err("`body` must be a map or text for `form-urlencoded`".to_owned());
-                }
-            };
-            Ok((
-                Some(written.into_bytes()),
-                Some("application/x-www-form-urlencoded"),
-            ))
-        }
-        _ => Ok((Some(text(value).into_bytes()), None)),
-    }
-}
-
-/// Encodes a text for a form, as `application/x-www-form-urlencoded` says.
-fn encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => {
-                encoded.push(char::from(byte));
-            }
-            b' ' => encoded.push('+'),
-            // Writing to a String cannot fail.
-            _ => drop(write!(encoded, "%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
-fn statuses(arguments: &Arguments) -> Result<Vec<u16>, String> {
-    let given: Vec<Value> = match arguments.get("status_code") {
-        Some(Value::Array(list)) => list.clone(),
-        Some(one) => vec![one.clone()],
-        None => return Ok(vec![200]),
-    };
-    let number = |value: &Value| {
-        let text = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
-        text.split(',')
-            .map(|part| {
-                part.trim()
-                    .parse()
-                    .map_err(|_| format!("`{part}` is no status code"))
-            })
-            .collect()
-    };
-    let all: Result<Vec<Vec<u16>>, String> = given.iter().map(number).collect();
-    Ok(all?.concat())
 }
 
 #[derive(Debug)]
-struct Ask {
-    urls: Vec<String>,
-    path: String,
-    method: String,
-    headers: Vec<(String, Secret)>,
-    body: Option<Vec<u8>>,
-    statuses: Vec<u16>,
-    timeout: Duration,
-    redirects: u32,
-    content: bool,
-    insecure: bool,
-    authorities: Option<String>,
-    via_host: bool,
+struct Asking {
+    arguments: Arguments,
+    request: Request,
+    right: Vec<u16>,
+    keeps: bool,
+    dest: Option<Place>,
+    creates: Option<String>,
+    removes: Option<String>,
 }
 
-impl Action for Ask {
-    fn describe(&self) -> String {
-        format!("{} {}{}", self.method, self.urls.join(" or "), self.path)
-    }
-
-    fn by_hand(&self) -> Option<String> {
-        let url = crate::template::shell_quote(&format!("{}{}", self.urls.first()?, self.path));
-        let body = self.body.as_ref().map(|body| {
-            format!(
-                " -d {}",
-                crate::template::shell_quote(&String::from_utf8_lossy(body))
-            )
+impl Asking {
+    fn of(arguments: &Arguments) -> Result<Self, ModuleError> {
+        let text = |name: &str| arguments.str(name).map(str::to_owned);
+        let attributes = Attributes::of(arguments)?;
+        let dest = text("dest").map(|dest| Place {
+            name: Some(file_name(arguments.str("url").unwrap_or_default())),
+            dest,
+            attributes,
+            ..Place::default()
         });
-        Some(format!(
-            "curl -X {} {url}{}",
-            self.method,
-            body.unwrap_or_default()
-        ))
-    }
-
-    fn safety(&self) -> Option<Safety> {
-        Some(if self.reads() {
-            Safety::ReadOnly
-        } else {
-            Safety::Once
+        Ok(Self {
+            request: Request::of(arguments, TIMEOUT_SECONDS)?,
+            right: statuses(arguments)?,
+            keeps: arguments.flag("return_content"),
+            dest,
+            creates: text("creates"),
+            removes: text("removes"),
+            arguments: arguments.clone(),
         })
     }
 
-    fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
-        if self.reads() {
-            return Ok(Observed::Same(self.send(cx)?));
+    /// Asks whether it is done already; the words that say so.
+    fn done(&self, cx: &mut HostCx<'_>) -> Result<Option<String>, ModuleError> {
+        if self.creates.is_none() && self.removes.is_none() {
+            return Ok(None);
         }
-        Ok(Observed::Unknown(Change::new(self.describe())))
-    }
-
-    fn apply(&self, cx: &mut HostCx<'_>, _: &Change) -> Result<Outcome, ModuleError> {
-        self.send(cx)
-    }
-}
-
-impl Ask {
-    fn reads(&self) -> bool {
-        matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
-    }
-
-    fn send(&self, cx: &mut HostCx<'_>) -> Result<Outcome, ModuleError> {
-        let authorities = match &self.authorities {
-            Some(path) => Some(
-                cx.controller
-                    .read("files", path)
-                    .map_err(ModuleError::Argument)?,
-            ),
-            None => None,
-        };
-        let mut unreachable = Vec::new();
-        for url in &self.urls {
-            let url = format!("{url}{}", self.path);
-            let call = HttpCall {
-                method: self.method.clone(),
-                url: url.clone(),
-                headers: self.headers.clone(),
-                body: self.body.clone(),
-                timeout: self.timeout,
-                redirects: self.redirects,
-                tls: Tls {
-                    insecure: self.insecure,
-                    authorities: authorities.clone(),
-                    client: None,
-                },
-            };
-            let limit = Limit {
-                clock: cx.clock,
-                stop: cx.stop,
-                deadline: cx.deadline,
-            };
-            let answer = if self.via_host {
-                http(&call, Some(&mut *cx.connection), limit)
-            } else {
-                http(&call, None, limit)
-            };
-            match answer {
-                Ok(reply) => return self.judge(&reply, &url),
-                Err(error) if error.nothing_sent() => unreachable.push(format!("{url}: {error}")),
-                // Whether it was done is not known; a request that only reads may simply be tried again.
-                Err(HttpError::TimedOut(after)) if !self.reads() => {
-                    return Err(ConnError::TimedOut { after }.into());
-                }
-                Err(error) if !self.reads() => {
-                    return Err(ConnError::Lost {
-                        host: url,
-                        reason: error.to_string(),
-                    }
-                    .into());
-                }
-                Err(error) => unreachable.push(format!("{url}: {error}")),
+        let mut text = PRELUDE.to_owned();
+        for (name, path) in [("creates", &self.creates), ("removes", &self.removes)] {
+            if let Some(path) = path {
+                text.push_str(
+                    &[
+                        "[ ! -e ",
+                        &path_word(path),
+                        " ] || printf '",
+                        name,
+                        "=yes\\0'\n",
+                    ]
+                    .concat(),
+                );
             }
         }
-        let mut result = Map::new();
-        result.insert("status".into(), json!(-1));
-        result.insert(
-            "url".into(),
-            json!(self.urls.first().map(|url| format!("{url}{}", self.path))),
-        );
+        let reply = Reply::of(&cx.script(text + ":\n")?, "cannot look at the host")?;
+        Ok(match (&self.creates, &self.removes) {
+            (Some(path), _) if reply.yes("creates") => {
+                Some(format!("skipped, since '{path}' exists"))
+            }
+            (_, Some(path)) if !reply.yes("removes") => {
+                Some(format!("skipped, since '{path}' does not exist"))
+            }
+            _ => None,
+        })
+    }
+
+    fn ask(&self, cx: &mut HostCx<'_>) -> Result<(Answer, Map<String, Value>), ModuleError> {
+        let body = Body::of(&self.arguments, cx)?;
+        let mut request = Request::of(&self.arguments, TIMEOUT_SECONDS)?;
+        if let Some(content_type) = &body.content_type {
+            request.default_header("Content-Type", content_type);
+        }
+        let answer = match request.send(cx, body.bytes.as_deref()) {
+            Ok(answer) => answer,
+            Err(Failed::Module(error)) => return Err(error),
+            Err(Failed::NoAnswer(error)) => {
+                let doubt = if error.nothing_sent() || request.only_asks() {
+                    ""
+                } else {
+                    "; it may have had its effect"
+                };
+                return Err(ModuleError::Failed {
+                    message: format!(
+                        "Status code was -1 and not {:?}: Request failed: {error}{doubt}",
+                        self.right
+                    ),
+                    result: fields([
+                        ("status", json!(-1)),
+                        ("url", json!(request.url)),
+                        ("redirected", json!(false)),
+                        ("elapsed", json!(0)),
+                    ]),
+                });
+            }
+        };
+        let right = self.right.contains(&answer.reply.status);
+        let result = told(&answer, self.keeps || !right);
+        if right {
+            return Ok((answer, result));
+        }
         Err(ModuleError::Failed {
-            message: unreachable.join("; "),
+            message: format!(
+                "Status code was {} and not {:?}: HTTP Error {}",
+                answer.reply.status, self.right, answer.reply.status
+            ),
             result,
         })
     }
+}
 
-    fn judge(&self, reply: &HttpReply, url: &str) -> Result<Outcome, ModuleError> {
-        let good = self.statuses.contains(&reply.status);
-        let mut result = Map::new();
-        for (name, value) in &reply.headers {
-            result.insert(name.to_lowercase().replace('-', "_"), json!(value));
+/// How long a request may take unless the task says otherwise.
+const TIMEOUT_SECONDS: u64 = 30;
+
+fn statuses(arguments: &Arguments) -> Result<Vec<u16>, ModuleError> {
+    let given = arguments.get("status_code").and_then(Value::as_array);
+    let mut right = Vec::new();
+    for value in given.into_iter().flatten() {
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        for word in text.split(',') {
+            right.push(
+                word.trim()
+                    .parse()
+                    .map_err(|_| ModuleError::failed(format!("`{word}` is no status code")))?,
+            );
         }
-        let text = String::from_utf8_lossy(&reply.body).into_owned();
-        if let Ok(value) = serde_json::from_str::<Value>(&text) {
-            result.insert("json".into(), value);
+    }
+    if right.is_empty() {
+        right.push(200);
+    }
+    Ok(right)
+}
+
+/// Returns the name that a file from a URL gets.
+pub(super) fn file_name(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    match path
+        .split_once('/')
+        .and_then(|(_, path)| path.rsplit('/').next())
+    {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => "index.html".to_owned(),
+    }
+}
+
+/// Makes the result of an answer: its headers, and its body where it is wanted.
+fn told(answer: &Answer, with_content: bool) -> Map<String, Value> {
+    let reply = &answer.reply;
+    let mut result = Map::new();
+    for (name, value) in &reply.headers {
+        let name = name.to_lowercase().replace('-', "_");
+        let joined = match result.get(&name).and_then(Value::as_str) {
+            Some(before) => format!("{before}, {value}"),
+            None => value.clone(),
+        };
+        result.insert(name, json!(joined));
+    }
+    let cookies: Vec<(&str, &str)> = reply
+        .headers
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"))
+        .filter_map(|(_, value)| value.split(';').next()?.split_once('='))
+        .collect();
+    let line: Vec<String> = cookies
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let cookies: Map<String, Value> = cookies
+        .iter()
+        .map(|(name, value)| ((*name).trim().to_owned(), json!(value)))
+        .collect();
+    if let Some(location) = reply.header("location") {
+        result.insert("location".into(), json!(joined(&answer.url, location)));
+    }
+    let length = reply.header("content-length").unwrap_or("unknown");
+    result.extend(fields([
+        ("status", json!(reply.status)),
+        ("url", json!(answer.url)),
+        ("redirected", json!(answer.redirected)),
+        ("elapsed", json!(answer.elapsed.as_secs())),
+        ("cookies", json!(cookies)),
+        ("cookies_string", json!(line.join("; "))),
+        ("msg", json!(format!("OK ({length} bytes)"))),
+    ]));
+    let kind = reply
+        .header("content-type")
+        .unwrap_or_default()
+        .to_lowercase();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_owned();
+    let subtype = kind.split('/').nth(1).unwrap_or_default();
+    let suffix = subtype.rsplit('+').next().unwrap_or_default();
+    if matches!(suffix, "json" | "javascript")
+        && let Ok(value) = serde_json::from_slice::<Value>(&reply.body)
+    {
+        result.insert("json".into(), value);
+    }
+    if with_content {
+        let content = String::from_utf8_lossy(&reply.body).into_owned();
+        result.insert("content".into(), json!(content));
+    }
+    result
+}
+
+impl Action for Asking {
+    fn describe(&self) -> String {
+        format!("{} {}", self.request.method, self.request.url)
+    }
+
+    fn by_hand(&self) -> Option<String> {
+        let url = crate::template::shell_quote(&self.request.url);
+        Some(format!("curl -X {} {url}", self.request.method))
+    }
+
+    fn safety(&self) -> Option<Safety> {
+        if self.request.only_asks() && self.dest.is_none() {
+            return Some(Safety::ReadOnly);
         }
-        if self.content || !good {
-            result.insert("content".into(), json!(text));
+        (self.creates.is_some() || self.removes.is_some()).then_some(Safety::State)
+    }
+
+    fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
+        if let Some(said) = self.done(cx)? {
+            return Ok(Observed::Same(Outcome {
+                result: fields([("stdout", json!(said)), ("msg", json!(said))]),
+                ..Outcome::default()
+            }));
         }
-        result.insert("status".into(), json!(reply.status));
-        result.insert("url".into(), json!(url));
-        result.insert("elapsed".into(), json!(reply.elapsed.as_secs()));
-        if !good {
-            let wanted: Vec<String> = self.statuses.iter().map(u16::to_string).collect();
-            let message = format!("status {} is none of {}", reply.status, wanted.join(", "));
-            return Err(ModuleError::Failed { message, result });
+        if self.dest.is_some() || !self.request.only_asks() {
+            return Ok(Observed::Unknown(Change::new(self.describe())));
+        }
+        let (_, result) = self.ask(cx)?;
+        Ok(Observed::Same(Outcome {
+            result,
+            ..Outcome::default()
+        }))
+    }
+
+    fn apply(&self, cx: &mut HostCx<'_>, _change: &Change) -> Result<Outcome, ModuleError> {
+        let (answer, mut result) = self.ask(cx)?;
+        let mut changed = false;
+        if let Some(place) = &self.dest {
+            let body = &answer.reply.body;
+            let written = match place.observe(cx, body)? {
+                Observed::Differs(change) => place.apply(cx, body, &change)?,
+                Observed::Same(outcome) => outcome,
+                Observed::Skip(_) | Observed::Unknown(_) => Outcome::default(),
+            };
+            // As Ansible, which has fetched and written something whatever was there.
+            changed = true;
+            result.extend(written.result);
+            let path = result.get("dest").cloned().unwrap_or_default();
+            result.insert("path".into(), path);
         }
         Ok(Outcome {
-            changed: !self.reads(),
+            changed,
             result,
             ..Outcome::default()
         })
@@ -433,49 +420,15 @@ impl Ask {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::yaml::{Loc, Source};
 
-    fn arguments(values: Value) -> Arguments {
-        let loc = Loc::start(&Source::new("t.yml", "x"));
-        Arguments {
-            values: values.as_object().cloned().unwrap(),
-            loc,
+    #[test]
+    fn a_file_is_named_after_its_url() {
+        for (url, name) in [
+            ("http://h/a/b.deb?x=/y", "b.deb"),
+            ("http://h/", "index.html"),
+            ("http://h", "index.html"),
+        ] {
+            assert_eq!(file_name(url), name);
         }
-    }
-
-    #[test]
-    fn bodies_are_written_as_the_format_says() {
-        let written = |values| body(&arguments(values)).unwrap();
-        let text = |body: Option<Vec<u8>>| String::from_utf8(body.unwrap()).unwrap();
-        let (json_body, kind) = written(json!({"body": {"a": 1}, "body_format": "json"}));
-        assert_eq!(
-            (text(json_body).as_str(), kind),
-            (r#"{"a":1}"#, Some("application/json"))
-        );
-        assert_eq!(
-            text(written(json!({"body": "\"on\"", "body_format": "json"})).0),
-            "\"on\""
-        );
-        assert_eq!(
-            text(written(json!({"body": "on", "body_format": "json"})).0),
-            "\"on\""
-        );
-        assert_eq!(
-            text(written(json!({"body": "\"on\"", "body_format": "raw"})).0),
-            "\"on\""
-        );
-        let form = written(json!({"body": {"a b": "ü&"}, "body_format": "form-urlencoded"}));
-        assert_eq!(text(form.0), "a+b=%C3%BC%26");
-        assert!(written(json!({})).0.is_none());
-    }
-
-    #[test]
-    fn statuses_are_numbers_in_any_form() {
-        assert_eq!(
-            statuses(&arguments(json!({"status_code": [200, "202, 204"]}))).unwrap(),
-            [200, 202, 204]
-        );
-        assert_eq!(statuses(&arguments(json!({}))).unwrap(), [200]);
-        assert!(statuses(&arguments(json!({"status_code": "ok"}))).is_err());
     }
 }

@@ -164,10 +164,6 @@ impl Waiting {
         }
     }
 
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one thing after another; cutting it would hide the order"
-    )]
     fn look_at_path(
         &self,
         cx: &mut HostCx<'_>,
@@ -216,28 +212,33 @@ impl Waiting {
                 Look::NotYet(format!("{path} is not there"))
             });
         };
-        let mut groups = Map::new();
-        let mut found = self
-            .seen
-            .lock()
-            .ok()
-            .and_then(|seen| seen.as_ref().map(|seen| seen.1))
-            .unwrap_or(false);
-        if reply.yes("content") {
-            let content = String::from_utf8_lossy(&reply.raw).into_owned();
-            let matched = matched(pattern, &content)?;
-            found = matched.is_some();
-            groups = matched.unwrap_or_default();
-            if let Ok(mut seen) = self.seen.lock() {
-                *seen = Some((reply.line("now").unwrap_or_default().to_owned(), found));
-            }
-        }
+        let (found, groups) = self.search(&reply, pattern)?;
         Ok(if found {
             known.extend(groups);
             Look::Done(known)
         } else {
             Look::NotYet(format!("`{source}` is not in {path}"))
         })
+    }
+
+    /// Searches what was read; what has not changed since the last look is not read again.
+    fn search(
+        &self,
+        reply: &Reply,
+        pattern: &Pattern,
+    ) -> Result<(bool, Map<String, Value>), ModuleError> {
+        if !reply.yes("content") {
+            let seen = self.seen.lock().ok();
+            let found = seen.and_then(|seen| seen.as_ref().map(|seen| seen.1));
+            return Ok((found.unwrap_or(false), Map::new()));
+        }
+        let content = String::from_utf8_lossy(&reply.raw).into_owned();
+        let matched = matched(pattern, &content)?;
+        let found = matched.is_some();
+        if let Ok(mut seen) = self.seen.lock() {
+            *seen = Some((reply.line("now").unwrap_or_default().to_owned(), found));
+        }
+        Ok((found, matched.unwrap_or_default()))
     }
 
     /// Looks whether the port is open: in the table of sockets if it is on the host itself, else by connecting.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// One case.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Case {
+pub struct Case {
     /// What it shows.
     pub about: String,
     /// The module's arguments as a task would have them; `{dir}` is the temporary directory.
@@ -52,7 +52,7 @@ pub(crate) struct Case {
 /// Something in the temporary directory.
 #[derive(Debug, Deserialize, Clone)]
 #[serde(untagged)]
-pub(crate) enum Entry {
+pub enum Entry {
     /// A file with this text.
     Text(String),
     /// Anything else.
@@ -62,7 +62,7 @@ pub(crate) enum Entry {
 /// A file, directory or link.
 #[derive(Debug, Deserialize, Clone, Default)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Thing {
+pub struct Thing {
     /// A file's text.
     pub content: Option<String>,
     /// A file's bytes.
@@ -85,7 +85,7 @@ pub(crate) struct Thing {
 /// What must come of a case.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Expect {
+pub struct Expect {
     /// Whether something changed.
     pub changed: Option<bool>,
     /// A part of the failure's message.

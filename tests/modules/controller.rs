@@ -11,7 +11,7 @@ use stagger::yaml::Problem;
 
 /// A controller on a directory, with variables and expressions given beforehand.
 #[derive(Debug)]
-pub(crate) struct CaseController {
+pub struct CaseController {
     /// Where `files`, `templates` and `vars` are.
     pub root: PathBuf,
     /// Variables of the host.
@@ -31,7 +31,7 @@ impl CaseController {
         }
     }
 
-    fn below(&self, directory: &Path, inner: &str, found: &mut Vec<String>) {
+    fn below(directory: &Path, inner: &str, found: &mut Vec<String>) {
         let mut names: Vec<_> = fs::read_dir(directory)
             .unwrap()
             .map(|entry| entry.unwrap())
@@ -40,7 +40,7 @@ impl CaseController {
         for entry in names {
             let name = format!("{inner}{}", entry.file_name().to_string_lossy());
             if entry.path().is_dir() {
-                self.below(&entry.path(), &format!("{name}/"), found);
+                Self::below(&entry.path(), &format!("{name}/"), found);
             } else {
                 found.push(name);
             }
@@ -60,7 +60,7 @@ impl Controller for CaseController {
             return Err(Problem::nowhere(format!("{path} is no directory")));
         }
         let mut found = Vec::new();
-        self.below(&directory, "", &mut found);
+        Self::below(&directory, "", &mut found);
         Ok(found)
     }
 

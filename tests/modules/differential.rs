@@ -68,7 +68,7 @@ const VOLATILE: &[&str] = &[
 ];
 
 /// Compares all cases; returns what differed.
-pub(crate) fn compare(playbook: &str, cases: &[(String, usize, String)]) -> Vec<String> {
+pub fn compare(playbook: &str, cases: &[(String, usize, String)]) -> Vec<String> {
     let temporary = tempfile::tempdir().unwrap();
     let root = fs::canonicalize(temporary.path()).unwrap();
     let (mut main, mut chosen) = (String::new(), Vec::new());
@@ -276,15 +276,13 @@ fn tree(dir: &Path) -> BTreeMap<PathBuf, String> {
             .unwrap();
         }
         let name = inner.to_string_lossy();
-        let key = if name.ends_with('~') {
-            PathBuf::from(
-                name.split(".2")
-                    .next()
-                    .unwrap()
-                    .trim_end_matches(|c: char| c.is_ascii_digit()),
-            )
-        } else {
-            inner
+        // The name of a backup holds a process's number and the time.
+        let key = match name
+            .strip_suffix('~')
+            .and_then(|name| name.rsplitn(3, '.').nth(2))
+        {
+            Some(kept) => PathBuf::from(format!("{kept}~")),
+            None => inner,
         };
         if key.to_string_lossy().contains("ansible.")
             || key.to_string_lossy().starts_with("a b") && state.size() == 0

@@ -16,7 +16,7 @@ use stagger::connection::{
 
 /// The shell, and whose programs stand in its search path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shell {
+pub enum Shell {
     /// dash with coreutils.
     Dash,
     /// bash with coreutils.
@@ -27,7 +27,7 @@ pub(crate) enum Shell {
 
 impl Shell {
     /// Returns its name.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Dash => "dash",
             Self::Bash => "bash",
@@ -75,7 +75,7 @@ fn busybox() -> &'static Path {
 
 /// A session to the machine itself.
 #[derive(Debug)]
-pub(crate) struct LocalHost {
+pub struct LocalHost {
     /// The shell.
     pub shell: Shell,
     /// The directory of the case's own programs.

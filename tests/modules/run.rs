@@ -13,10 +13,10 @@ use base64::Engine as _;
 use serde_json::{Map, Value};
 use stagger::clock::{Deadline, SimulatedClock, Stop};
 use stagger::connection::{JobId, JobOutput};
-use stagger::modules::spec::{Arguments, Kind, ModuleSpec};
+use stagger::modules::spec::{Arguments, ModuleSpec};
 use stagger::modules::{Action, HostCx, ModuleError, Observed, Outcome, Watch, find};
 use stagger::secrets::Masker;
-use stagger::yaml::{Loc, Source};
+use stagger::yaml::{Data, Loc, Node, Problem, Source};
 
 use crate::case::{Case, Entry, Expect, Thing};
 use crate::controller::CaseController;
@@ -43,7 +43,7 @@ enum Came {
 }
 
 /// Runs one case; an error says what was not as expected.
-pub(crate) fn case(module: &str, document: &str, shell: Shell) -> Result<(), String> {
+pub fn case(module: &str, document: &str, shell: Shell) -> Result<(), String> {
     let temporary = tempfile::tempdir().unwrap();
     let root = fs::canonicalize(temporary.path()).unwrap();
     let dir = root.join("host");
@@ -56,8 +56,11 @@ pub(crate) fn case(module: &str, document: &str, shell: Shell) -> Result<(), Str
     if case.except.contains_key(shell.name()) {
         return Ok(());
     }
+    if case.about.is_empty() {
+        return Err("it does not say what it is about".to_owned());
+    }
     match case.listener.clone() {
-        Some(greeting) => greet(listener, greeting, root.join("calls")),
+        Some(greeting) => greet(listener, &greeting, root.join("calls")),
         None => drop(listener),
     }
     let (host, controller) = prepare(&case, &root, &dir, shell);
@@ -98,7 +101,7 @@ pub(crate) fn case(module: &str, document: &str, shell: Shell) -> Result<(), Str
 
 /// What a case came to, for comparing with Ansible.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub struct Ran {
     /// Whether it failed.
     pub failed: bool,
     /// Whether something changed.
@@ -111,7 +114,7 @@ pub(crate) struct Ran {
 }
 
 /// Runs a case without comparing it with what it expects.
-pub(crate) fn ran(module: &str, document: &str, shell: Shell) -> Ran {
+pub fn ran(module: &str, document: &str, shell: Shell) -> Ran {
     let temporary = tempfile::tempdir().unwrap();
     let root = fs::canonicalize(temporary.path()).unwrap();
     let dir = root.join("host");
@@ -179,15 +182,17 @@ impl World<'_> {
     fn action(&self, module: &str) -> Result<(Box<dyn Action>, &'static ModuleSpec), String> {
         let module = find(module).ok_or("there is no such module")?;
         let loc = Loc::start(&Source::new("case.yml", ""));
-        let values = rendered(module.spec(), &self.case.arguments)?;
-        let arguments = Arguments { values, loc };
-        let action = module.action(&arguments).map_err(|problems| {
-            problems
-                .iter()
-                .map(|problem| problem.message.clone())
-                .collect::<Vec<_>>()
-                .join("; ")
-        })?;
+        let written = Node::new(Data::Map(Vec::new()), loc);
+        let said = |problems: Vec<Problem>| {
+            let messages: Vec<String> = problems
+                .into_iter()
+                .map(|problem| problem.message)
+                .collect();
+            messages.join("; ")
+        };
+        let arguments =
+            Arguments::of(module.spec(), &self.case.arguments, &written).map_err(said)?;
+        let action = module.action(&arguments).map_err(said)?;
         Ok((action, module.spec()))
     }
 
@@ -371,7 +376,7 @@ impl World<'_> {
 
 /// Answers all who connect, in a thread that ends with the tests: with the text as it is, or, where that starts with
 /// `HTTP`, with one answer after the other (divided by a line `%%`) to whole requests, which are recorded.
-fn greet(listener: TcpListener, greeting: String, calls: PathBuf) {
+fn greet(listener: TcpListener, greeting: &str, calls: PathBuf) {
     let answers: Vec<String> = greeting.split("\n%%\n").map(str::to_owned).collect();
     std::thread::spawn(move || {
         for (index, stream) in listener.incoming().enumerate() {
@@ -463,9 +468,8 @@ fn compare_failure(
 fn compare_result(wanted: &Map<String, Value>, found: &Map<String, Value>) -> Result<(), String> {
     for (name, value) in wanted {
         let there = found.get(name);
-        if !there.is_some_and(|there| matches(value, there))
-            && !(value.is_null() && there.is_none())
-        {
+        let right = there.map_or(value.is_null(), |there| matches(value, there));
+        if !right {
             return Err(format!("the result's `{name}` is {there:?} in {found:#?}"));
         }
     }
@@ -494,7 +498,7 @@ fn matches(wanted: &Value, found: &Value) -> bool {
 }
 
 /// Makes what is on the host before.
-pub(crate) fn lay_out(case: &Case, root: &Path, dir: &Path) {
+pub fn lay_out(case: &Case, root: &Path, dir: &Path) {
     for name in ["home", "programs", "host", "controller"] {
         fs::create_dir(root.join(name)).unwrap();
     }
@@ -552,7 +556,7 @@ fn bytes(thing: &Thing) -> Vec<u8> {
 }
 
 /// Makes one file, directory or link.
-pub(crate) fn make(path: &Path, entry: &Entry) {
+pub fn make(path: &Path, entry: &Entry) {
     let thing = thing(entry);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     if let Some(target) = &thing.link {
@@ -670,71 +674,4 @@ fn snapshot(dir: &Path) -> BTreeMap<PathBuf, String> {
         found.insert(path, shown);
     }
     found
-}
-
-/// Renders arguments as the checks do: kinds as the table says, defaults filled in.
-fn rendered(
-    spec: &ModuleSpec,
-    arguments: &Map<String, Value>,
-) -> Result<Map<String, Value>, String> {
-    let mut values = Map::new();
-    for argument in spec.arguments {
-        if let Some(default) = argument.default {
-            values.insert(
-                argument.name.to_owned(),
-                coerced(argument.kind, &Value::from(default)),
-            );
-        }
-    }
-    for (name, value) in arguments {
-        match spec.argument(name) {
-            Some(argument) => {
-                values.insert(argument.name.to_owned(), coerced(argument.kind, value))
-            }
-            None if spec.open => values.insert(name.clone(), value.clone()),
-            None => return Err(format!("unknown argument `{name}`")),
-        };
-    }
-    Ok(values)
-}
-
-fn coerced(kind: Kind, value: &Value) -> Value {
-    let text = value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned);
-    match kind {
-        Kind::Str | Kind::Path => match value {
-            Value::Null => Value::Null,
-            _ => Value::String(text),
-        },
-        Kind::Flag => Value::Bool(matches!(text.as_str(), "true" | "yes" | "on" | "1")),
-        Kind::Int => text.parse::<i64>().map_or(value.clone(), Value::from),
-        Kind::Float => text.parse::<f64>().map_or(value.clone(), Value::from),
-        Kind::Duration => text
-            .trim_end_matches('s')
-            .parse::<f64>()
-            .map_or(value.clone(), Value::from),
-        Kind::Mode => u32::from_str_radix(&text, 8).map_or(Value::String(text), Value::from),
-        Kind::List | Kind::Conditions => match value {
-            Value::Array(items) => items
-                .iter()
-                .map(|item| {
-                    item.as_str()
-                        .map_or_else(|| item.to_string(), str::to_owned)
-                })
-                .collect::<Vec<_>>()
-                .into(),
-            _ if kind == Kind::Conditions => vec![text].into(),
-            _ => text
-                .split(',')
-                .map(|item| item.trim().to_owned())
-                .collect::<Vec<_>>()
-                .into(),
-        },
-        Kind::Values => match value {
-            Value::Array(_) => value.clone(),
-            _ => Value::Array(vec![value.clone()]),
-        },
-        Kind::Map | Kind::Any => value.clone(),
-    }
 }

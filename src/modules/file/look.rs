@@ -262,12 +262,11 @@ impl Wanted {
             let now = state.times.get(index).copied().unwrap_or_default();
             let wanted = seen.times.get(index).copied().flatten();
             match time {
-                Time::Preserve => {}
                 Time::Now => found.push(format!("{name} {now} -> now")),
                 Time::At { date, .. } if wanted.is_none_or(|wanted| differ(wanted, now)) => {
                     found.push(format!("{name} {now} -> {date}"));
                 }
-                Time::At { .. } => {}
+                Time::Preserve | Time::At { .. } => {}
             }
         }
         found

@@ -89,7 +89,7 @@ impl Edit {
             .as_ref()
             .map(|state| self.attributes.differences(state))
             .unwrap_or_default();
-        let content = self.content_differs(&found, &edited);
+        let content = Self::content_differs(&found, &edited);
         let mut result = edited.result.clone();
         let mut message = edited.message.clone();
         if !differences.is_empty() {
@@ -142,7 +142,7 @@ impl Edit {
             diff: change.diff.clone(),
             ..Outcome::default()
         };
-        if self.content_differs(&found, &edited) {
+        if Self::content_differs(&found, &edited) {
             let write = Write {
                 path: &found.path,
                 content: &edited.content,
@@ -196,7 +196,7 @@ impl Edit {
         Ok((found, edited))
     }
 
-    fn content_differs(&self, found: &Found, edited: &Edited) -> bool {
+    fn content_differs(found: &Found, edited: &Edited) -> bool {
         match &found.content {
             Some(content) => *content != edited.content,
             None => !edited.message.is_empty() && !edited.absent,

@@ -39,7 +39,7 @@ impl Wanted {
     }
 
     /// Judges what is installed of each package.
-    pub(super) fn apt_standing(&self, reply: &Reply) -> Result<Vec<Standing>, ModuleError> {
+    pub(super) fn apt_standing(&self, reply: &Reply) -> Vec<Standing> {
         let mut all = Vec::new();
         for (index, name) in self.names.iter().enumerate() {
             let lines = reply.line(&format!("is{index}")).unwrap_or_default();
@@ -82,7 +82,7 @@ impl Wanted {
                 good,
             });
         }
-        Ok(all)
+        all
     }
 
     fn apt_options(&self) -> String {

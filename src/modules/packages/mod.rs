@@ -110,7 +110,7 @@ impl Wanted {
 
     fn standing(&self, manager: Manager, reply: &Reply) -> Result<Vec<Standing>, ModuleError> {
         match manager {
-            Manager::Apt => self.apt_standing(reply),
+            Manager::Apt => Ok(self.apt_standing(reply)),
             Manager::Dnf | Manager::Yum => self.rpm_standing(reply),
         }
     }

@@ -187,7 +187,7 @@ impl Program {
         let (start, from) = (cx.clock.now(), cx.clock.elapsed());
         let end = cx.run(&job)?;
         let took = cx.clock.elapsed().saturating_sub(from);
-        let mut outcome = self.told(&end)?;
+        let mut outcome = self.told(&end);
         let stamp = |time: Timestamp| json!(time.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string());
         let times = [
             ("start", stamp(start)),
@@ -205,7 +205,7 @@ impl Program {
         }
     }
 
-    fn told(&self, end: &JobEnd) -> Result<Told, ModuleError> {
+    fn told(&self, end: &JobEnd) -> Told {
         let text = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes).into_owned();
             if self.strip {
@@ -239,10 +239,10 @@ impl Program {
                     .push("its output is not complete".to_owned());
             }
             outcome.result = result;
-            return Ok(Told::Well(outcome));
+            return Told::Well(outcome);
         }
         result.insert("changed".into(), json!(true));
-        Ok(Told::Failed { message, result })
+        Told::Failed { message, result }
     }
 
     fn is_shell(&self) -> bool {

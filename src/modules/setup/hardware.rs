@@ -122,10 +122,6 @@ fn memory(reply: &Reply, facts: &mut Map<String, Value>) {
 }
 
 /// Reads `/proc/mounts` as Ansible does: what has a device of its own, and what comes over the network.
-#[expect(
-    clippy::too_many_lines,
-    reason = "one thing after another; cutting it would hide the order"
-)]
 fn mounts(reply: &Reply) -> Vec<Value> {
     let mut sizes: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for line in reply.get("sizes").unwrap_or_default().lines() {
@@ -172,27 +168,35 @@ fn mounts(reply: &Reply) -> Vec<Value> {
             "passno": pass.parse::<u32>().unwrap_or(0),
             "uuid": uuid.copied().unwrap_or("N/A"),
         });
-        if let (Some(&[block, total, _, available, inodes, inodes_free]), Some(entry)) = (
-            sizes.get(path.as_str()).map(Vec::as_slice),
-            entry.as_object_mut(),
-        ) {
-            for (name, value) in [
-                ("block_size", block),
-                ("block_total", total),
-                ("block_available", available),
-                ("block_used", total.saturating_sub(available)),
-                ("size_total", total.saturating_mul(block)),
-                ("size_available", available.saturating_mul(block)),
-                ("inode_total", inodes),
-                ("inode_available", inodes_free),
-                ("inode_used", inodes.saturating_sub(inodes_free)),
-            ] {
-                entry.insert(name.to_owned(), json!(value));
-            }
+        if let Some(entry) = entry.as_object_mut() {
+            entry.extend(
+                sizes
+                    .get(path.as_str())
+                    .map(|own| sized(own))
+                    .unwrap_or_default(),
+            );
         }
         found.push(entry);
     }
     found
+}
+
+/// Makes the fields of a file system's size, of what `stat -f` said.
+fn sized(numbers: &[u64]) -> Map<String, Value> {
+    let &[block, total, _, available, inodes, inodes_free] = numbers else {
+        return Map::new();
+    };
+    crate::modules::fields([
+        ("block_size", json!(block)),
+        ("block_total", json!(total)),
+        ("block_available", json!(available)),
+        ("block_used", json!(total.saturating_sub(available))),
+        ("size_total", json!(total.saturating_mul(block))),
+        ("size_available", json!(available.saturating_mul(block))),
+        ("inode_total", json!(inodes)),
+        ("inode_available", json!(inodes_free)),
+        ("inode_used", json!(inodes.saturating_sub(inodes_free))),
+    ])
 }
 
 /// Resolves the `\040` that the kernel writes for a blank.

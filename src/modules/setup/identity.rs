@@ -1,36 +1,14 @@
-//! Who and what the host is: names, system, distribution, user, time, environment, container or virtual machine.
+//! Who the host is: names, system, user, time, environment, security.
 
 use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
 use crate::modules::files::Reply;
 
-/// Names of distributions in `/etc/os-release`, what Ansible calls them, and their family.
-const DISTRIBUTIONS: &[(&str, &str, &str)] = &[
-    ("almalinux", "AlmaLinux", "RedHat"),
-    ("alpine", "Alpine", "Alpine"),
-    ("amzn", "Amazon", "RedHat"),
-    ("arch", "Archlinux", "Archlinux"),
-    ("centos", "CentOS", "RedHat"),
-    ("debian", "Debian", "Debian"),
-    ("fedora", "Fedora", "RedHat"),
-    ("kali", "Kali", "Debian"),
-    ("linuxmint", "Linux Mint", "Debian"),
-    ("ol", "OracleLinux", "RedHat"),
-    ("opensuse-leap", "openSUSE Leap", "Suse"),
-    ("opensuse-tumbleweed", "openSUSE Tumbleweed", "Suse"),
-    ("raspbian", "Debian", "Debian"),
-    ("rhel", "RedHat", "RedHat"),
-    ("rocky", "Rocky", "RedHat"),
-    ("scientific", "Scientific", "RedHat"),
-    ("sles", "SLES", "Suse"),
-    ("ubuntu", "Ubuntu", "Debian"),
-];
-
 /// Puts the facts that are always gathered into the map.
 pub(super) fn facts(reply: &Reply, facts: &mut Map<String, Value>) {
     system(reply, facts);
-    distribution(reply, facts);
+    super::distribution::facts(reply, facts);
     managers(reply, facts);
     user(reply, facts);
     date_time(reply, facts);
@@ -39,14 +17,10 @@ pub(super) fn facts(reply: &Reply, facts: &mut Map<String, Value>) {
     own(reply, facts);
 }
 
-fn set(facts: &mut Map<String, Value>, name: &str, value: Value) {
+pub(super) fn set(facts: &mut Map<String, Value>, name: &str, value: Value) {
     facts.insert(format!("ansible_{name}"), value);
 }
 
-#[expect(
-    clippy::too_many_lines,
-    reason = "one thing after another; cutting it would hide the order"
-)]
 fn system(reply: &Reply, facts: &mut Map<String, Value>) {
     let uname: Vec<&str> = reply.line("uname").unwrap_or_default().lines().collect();
     let part = |index: usize| uname.get(index).copied().unwrap_or_default();
@@ -87,6 +61,16 @@ fn system(reply: &Reply, facts: &mut Map<String, Value>) {
     ] {
         set(facts, name, json!(value));
     }
+    load(reply, facts);
+    let chroot = reply.line("root").is_some_and(|root| {
+        reply
+            .line("root1")
+            .is_some_and(|first| !first.is_empty() && root != first)
+    });
+    set(facts, "is_chroot", json!(chroot));
+}
+
+fn load(reply: &Reply, facts: &mut Map<String, Value>) {
     let uptime = reply
         .line("uptime")
         .and_then(|line| line.split('.').next()?.parse::<u64>().ok());
@@ -107,114 +91,13 @@ fn system(reply: &Reply, facts: &mut Map<String, Value>) {
             json!({"1m": one, "5m": five, "15m": fifteen}),
         );
     }
-    let chroot = reply.line("root").is_some_and(|root| {
-        reply
-            .line("root1")
-            .is_some_and(|first| !first.is_empty() && root != first)
-    });
-    set(facts, "is_chroot", json!(chroot));
 }
 
 /// Reads `NAME="value"` lines.
-fn assignment<'t>(text: &'t str, name: &str) -> &'t str {
+pub(super) fn assignment<'t>(text: &'t str, name: &str) -> &'t str {
     text.lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
         .map_or("", |value| value.trim().trim_matches(['"', '\'']))
-}
-
-#[expect(
-    clippy::too_many_lines,
-    reason = "one thing after another; cutting it would hide the order"
-)]
-fn distribution(reply: &Reply, facts: &mut Map<String, Value>) {
-    let release = reply.get("os_release").unwrap_or_default();
-    let id = assignment(release, "ID");
-    let known = DISTRIBUTIONS.iter().find(|(known, _, _)| *known == id);
-    let like = assignment(release, "ID_LIKE");
-    let family = known.map_or_else(
-        || {
-            let kin = DISTRIBUTIONS
-                .iter()
-                .find(|(known, _, _)| like.split(' ').any(|like| like == *known));
-            kin.map_or_else(|| assignment(release, "NAME"), |(_, _, family)| family)
-        },
-        |(_, _, family)| family,
-    );
-    let name = known.map_or_else(|| assignment(release, "NAME"), |(_, name, _)| name);
-    let listed = assignment(release, "VERSION_ID");
-    let exact = match id {
-        "debian" | "raspbian" => reply.line("debian_version").unwrap_or_default().to_owned(),
-        "centos" => {
-            let words = reply.line("redhat_release").unwrap_or_default().split(' ');
-            let number = words
-                .into_iter()
-                .find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
-            number.map_or(String::new(), |number| {
-                number.split('.').take(2).collect::<Vec<_>>().join(".")
-            })
-        }
-        _ => String::new(),
-    };
-    // Debian's testing has a name with a slash there.
-    let version = if exact.starts_with(|c: char| c.is_ascii_digit()) {
-        exact.as_str()
-    } else {
-        listed
-    };
-    let mut parts = version.split('.');
-    set(facts, "distribution", json!(name));
-    set(
-        facts,
-        "distribution_version",
-        json!(if version.is_empty() { "NA" } else { version }),
-    );
-    set(
-        facts,
-        "distribution_major_version",
-        json!(parts.next().filter(|part| !part.is_empty()).unwrap_or("NA")),
-    );
-    if let Some(minor) = parts.next() {
-        set(facts, "distribution_minor_version", json!(minor));
-    }
-    let codename = assignment(release, "VERSION_CODENAME");
-    let long = assignment(release, "VERSION");
-    let in_brackets = long
-        .split_once('(')
-        .map_or("", |(_, rest)| rest.trim_end_matches(')'));
-    let codename = if codename.is_empty() {
-        in_brackets
-    } else {
-        codename
-    };
-    set(
-        facts,
-        "distribution_release",
-        json!(if codename.is_empty() { "NA" } else { codename }),
-    );
-    set(facts, "distribution_file_path", json!("/etc/os-release"));
-    set(facts, "distribution_file_variety", json!(name));
-    set(
-        facts,
-        "distribution_file_parsed",
-        json!(!release.is_empty()),
-    );
-    set(facts, "os_family", json!(family));
-    let lsb = reply.get("lsb_release").unwrap_or_default();
-    let lsb_id = assignment(lsb, "DISTRIB_ID");
-    if !lsb_id.is_empty() {
-        let release = assignment(lsb, "DISTRIB_RELEASE");
-        set(
-            facts,
-            "lsb",
-            json!({
-                "id": lsb_id,
-                "release": release,
-                "codename": assignment(lsb, "DISTRIB_CODENAME"),
-                "description": assignment(lsb, "DISTRIB_DESCRIPTION"),
-                "major_release": release.split('.').next(),
-            }),
-        );
-    }
 }
 
 fn managers(reply: &Reply, facts: &mut Map<String, Value>) {
@@ -447,74 +330,6 @@ fn sections(text: &str) -> Value {
     Value::Object(all)
 }
 
-/// Puts the facts about containers and virtual machines into the map.
-pub(super) fn virtualization(reply: &Reply, facts: &mut Map<String, Value>) {
-    let text = |name: &str| reply.line(name).unwrap_or_default().to_lowercase();
-    let container = text("container");
-    let cgroup = text("cgroup");
-    let hints = format!(
-        "{} {} {}",
-        text("virt_product"),
-        text("virt_vendor"),
-        text("virt_bios")
-    );
-    let machine = MACHINES
-        .iter()
-        .find(|(hint, _)| hints.contains(hint))
-        .map(|(_, name)| *name);
-    let (kind, role) = if reply.yes("docker") || cgroup.contains("/docker") || container == "docker"
-    {
-        ("docker", "guest")
-    } else if reply.yes("podman") || container == "podman" {
-        ("podman", "guest")
-    } else if cgroup.contains("/lxc") || container == "lxc" {
-        ("lxc", "guest")
-    } else if !container.is_empty() {
-        ("container", "guest")
-    } else if let Some(machine) = machine {
-        (machine, "guest")
-    } else if text("hypervisor") == "xen" {
-        ("xen", "guest")
-    } else if !text("cpu_flags").is_empty() {
-        ("kvm", "guest")
-    } else if reply.yes("dev_kvm") || text("modules").contains("kvm") {
-        ("kvm", "host")
-    } else if text("modules").contains("vboxdrv") {
-        ("virtualbox", "host")
-    } else {
-        ("NA", "NA")
-    };
-    set(facts, "virtualization_type", json!(kind));
-    set(facts, "virtualization_role", json!(role));
-    let (guest, host): (Vec<&str>, Vec<&str>) = match role {
-        "guest" => (vec![kind], Vec::new()),
-        "host" => (Vec::new(), vec![kind]),
-        _ => (Vec::new(), Vec::new()),
-    };
-    set(facts, "virtualization_tech_guest", json!(guest));
-    set(facts, "virtualization_tech_host", json!(host));
-}
-
-/// What names of products and vendors tell of the kind of machine.
-const MACHINES: &[(&str, &str)] = &[
-    ("vmware", "VMware"),
-    ("virtualbox", "virtualbox"),
-    ("openstack", "openstack"),
-    ("kvm", "kvm"),
-    ("qemu", "kvm"),
-    ("bochs", "kvm"),
-    ("ovirt", "oVirt"),
-    ("rhev", "RHEV"),
-    ("xen", "xen"),
-    ("amazon ec2", "kvm"),
-    ("google", "kvm"),
-    ("digitalocean", "kvm"),
-    ("hetzner", "kvm"),
-    ("nutanix", "kvm"),
-    ("virtual machine microsoft corporation", "VirtualPC"),
-    ("parallels", "parallels"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -532,66 +347,6 @@ mod tests {
     }
 
     #[test]
-    fn distributions_have_the_names_and_versions_that_playbooks_test_for() {
-        for (release, further, wanted) in [
-            (
-                "ID=debian\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\n",
-                ("debian_version", "12.11\n"),
-                ("Debian", "12.11", "12", "bookworm", "Debian"),
-            ),
-            (
-                "ID=debian\nNAME=\"Debian GNU/Linux\"\nVERSION_CODENAME=trixie\n",
-                ("debian_version", "trixie/sid\n"),
-                ("Debian", "NA", "NA", "trixie", "Debian"),
-            ),
-            (
-                "ID=ubuntu\nVERSION_ID=\"22.04\"\nVERSION=\"22.04.3 LTS (Jammy Jellyfish)\"\nVERSION_CODENAME=jammy\n",
-                ("x", ""),
-                ("Ubuntu", "22.04", "22", "jammy", "Debian"),
-            ),
-            (
-                "ID=\"centos\"\nVERSION_ID=\"7\"\nVERSION=\"7 (Core)\"\n",
-                ("redhat_release", "CentOS Linux release 7.9.2009 (Core)\n"),
-                ("CentOS", "7.9", "7", "Core", "RedHat"),
-            ),
-            (
-                "ID=\"rhel\"\nVERSION_ID=\"8.6\"\nVERSION=\"8.6 (Ootpa)\"\n",
-                ("x", ""),
-                ("RedHat", "8.6", "8", "Ootpa", "RedHat"),
-            ),
-            (
-                "ID=newos\nNAME=NewOS\nID_LIKE=\"rhel fedora\"\nVERSION_ID=3\n",
-                ("x", ""),
-                ("NewOS", "3", "3", "NA", "RedHat"),
-            ),
-        ] {
-            let mut found = Map::new();
-            distribution(&reply(&[("os_release", release), further]), &mut found);
-            let of = |name: &str| {
-                found[&format!("ansible_{name}")]
-                    .as_str()
-                    .unwrap()
-                    .to_owned()
-            };
-            let got = (
-                of("distribution"),
-                of("distribution_version"),
-                of("distribution_major_version"),
-                of("distribution_release"),
-                of("os_family"),
-            );
-            let wanted = (
-                wanted.0.into(),
-                wanted.1.into(),
-                wanted.2.into(),
-                wanted.3.into(),
-                wanted.4.into(),
-            );
-            assert_eq!(got, wanted);
-        }
-    }
-
-    #[test]
     fn own_facts_are_json_or_sections() {
         let mut found = Map::new();
         own(
@@ -605,39 +360,5 @@ mod tests {
             found["ansible_local"],
             json!({"a": {"x": 1}, "b": {"main": {"key": "v"}}})
         );
-    }
-
-    #[test]
-    fn the_kind_of_machine_is_told() {
-        for (records, kind, role) in [
-            (
-                vec![("container", "systemd-nspawn\n")],
-                "container",
-                "guest",
-            ),
-            (vec![("docker", "yes")], "docker", "guest"),
-            (
-                vec![("virt_vendor", "QEMU"), ("cpu_flags", "hypervisor")],
-                "kvm",
-                "guest",
-            ),
-            (
-                vec![("virt_product", "VMware Virtual Platform")],
-                "VMware",
-                "guest",
-            ),
-            (vec![("dev_kvm", "yes")], "kvm", "host"),
-            (vec![], "NA", "NA"),
-        ] {
-            let mut found = Map::new();
-            virtualization(&reply(&records), &mut found);
-            assert_eq!(
-                (
-                    &found["ansible_virtualization_type"],
-                    &found["ansible_virtualization_role"]
-                ),
-                (&json!(kind), &json!(role))
-            );
-        }
     }
 }

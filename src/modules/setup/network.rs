@@ -25,10 +25,10 @@ pub(super) fn facts(reply: &Reply, facts: &mut Map<String, Value>) {
         if address.version_six {
             let list = own.entry("ipv6").or_insert_with(|| json!([]));
             if let Some(list) = list.as_array_mut() {
-                list.push(json!({"address": address.address, "prefix": address.prefix, "scope": address.scope}));
+                list.push(json!({"address": address.text, "prefix": address.prefix, "scope": address.scope}));
             }
-            if address.address != "::1" {
-                six.push(address.address);
+            if address.text != "::1" {
+                six.push(address.text);
             }
             continue;
         }
@@ -41,8 +41,8 @@ pub(super) fn facts(reply: &Reply, facts: &mut Map<String, Value>) {
         } else {
             own.insert("ipv4".into(), value);
         }
-        if !address.address.starts_with("127.") {
-            four.push(address.address);
+        if !address.text.starts_with("127.") {
+            four.push(address.text);
         }
     }
     let names: Vec<&String> = interfaces.keys().collect();
@@ -105,7 +105,7 @@ fn links(reply: &Reply) -> Map<String, Value> {
 /// One line of `ip -o addr`.
 struct Address {
     interface: String,
-    address: String,
+    text: String,
     prefix: String,
     broadcast: String,
     scope: String,
@@ -139,7 +139,7 @@ impl Address {
         };
         Some(Self {
             interface,
-            address: address.to_owned(),
+            text: address.to_owned(),
             prefix: prefix.to_owned(),
             broadcast: after("brd").unwrap_or_default().to_owned(),
             scope: after("scope").unwrap_or_default().to_owned(),
@@ -152,9 +152,9 @@ impl Address {
         let mask = u32::MAX
             .checked_shl(32_u32.saturating_sub(prefix))
             .unwrap_or(0);
-        let own: Ipv4Addr = self.address.parse().unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let own: Ipv4Addr = self.text.parse().unwrap_or(Ipv4Addr::UNSPECIFIED);
         json!({
-            "address": self.address,
+            "address": self.text,
             "prefix": self.prefix,
             "netmask": Ipv4Addr::from(mask).to_string(),
             "network": Ipv4Addr::from(u32::from(own) & mask).to_string(),
@@ -164,10 +164,6 @@ impl Address {
 }
 
 /// Reads `8.8.8.8 via GATEWAY dev INTERFACE src ADDRESS`, and joins what is known of that interface.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "only these kinds matter here; the others are passed over on purpose"
-)]
 fn default(route: &str, part: &str, interfaces: &Map<String, Value>) -> Map<String, Value> {
     let words: Vec<&str> = route.split_whitespace().collect();
     let after = |name: &str| {
@@ -194,10 +190,7 @@ fn default(route: &str, part: &str, interfaces: &Map<String, Value>) -> Map<Stri
         interface.get(format!("{part}_secondaries")).cloned(),
     ];
     for entry in lists.into_iter().flatten() {
-        let entries = match entry {
-            Value::Array(entries) => entries,
-            one => vec![one],
-        };
+        let entries = entry.as_array().cloned().unwrap_or_else(|| vec![entry]);
         let own = entries
             .into_iter()
             .find(|entry| entry.get("address") == Some(&json!(address)));

@@ -76,10 +76,6 @@ fn text(value: &Value) -> String {
 }
 
 /// Writes a map, or a list of pairs, as a form.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "only these kinds matter here; the others are passed over on purpose"
-)]
 fn form(body: &Value) -> Result<String, ModuleError> {
     let wrong = || ModuleError::failed("a form must be a map or a list of pairs");
     let mut pairs = Vec::new();
@@ -88,7 +84,9 @@ fn form(body: &Value) -> Result<String, ModuleError> {
         Value::Array(values) => {
             pairs.extend(values.iter().map(|value| (name.to_owned(), text(value))));
         }
-        other => pairs.push((name.to_owned(), text(other))),
+        other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+            pairs.push((name.to_owned(), text(other)));
+        }
     };
     match body {
         Value::String(ready) => return Ok(ready.clone()),
@@ -111,10 +109,6 @@ fn form(body: &Value) -> Result<String, ModuleError> {
 }
 
 /// Writes the parts of a form; files are read from the controller.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "only these kinds matter here; the others are passed over on purpose"
-)]
 fn multipart(
     parts: &Map<String, Value>,
     cx: &HostCx<'_>,
@@ -144,7 +138,11 @@ fn multipart(
                     Some(kind),
                 )
             }
-            other => (text(other).into_bytes(), None, None),
+            other @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)) => (text(other).into_bytes(), None, None),
         };
         let mut head = format!("Content-Disposition: form-data; name=\"{}\"", quoted(name));
         if let Some(file) = file {
