@@ -226,6 +226,10 @@ impl playbook::Files for Machine {
         found.dedup();
         found
     }
+
+    fn is_shipped(&self, path: &str) -> bool {
+        embedded::read(clean(path)).is_some()
+    }
 }
 
 impl template::Outside for Machine {

@@ -12,7 +12,7 @@ use super::{output, settings};
 use crate::clock::{Clock, SystemClock};
 use crate::inventory::{Inventory, Limit};
 use crate::plan::{Inputs, Known, Plan, TagSelection};
-use crate::playbook::{Loader, Play, Playbook};
+use crate::playbook::{Loader, Play, Playbook, Surroundings};
 use crate::rollout::Templaters;
 use crate::template::{Templater, Variables};
 use crate::vars::{Layer, Layers, Precedence, RunMagic, World, extra_vars};
@@ -108,7 +108,14 @@ pub(super) fn prepare(
     let templaters = MachineTemplaters::new(machine, &clock);
     let directory = crate::playbook::directory_of(playbook).to_owned();
     warn(&world.add_playbook_directory(&directory, machine)?);
-    let loaded = loader.load(playbook)?;
+    let names = world.variable_names(&directory);
+    let loaded = checked(
+        &loader,
+        playbook,
+        &templaters,
+        (Some(&names), false),
+        machine,
+    )?;
     let tags = TagSelection::new(
         selection.tags.iter().cloned(),
         selection.skip_tags.iter().cloned(),
@@ -118,11 +125,10 @@ pub(super) fn prepare(
         directory,
         templater: templaters.searching(&[]),
     };
-    let further: Vec<(String, Vec<u8>)> = sources
-        .extra_vars
-        .iter()
-        .map(|text| ("-e".to_owned(), text.clone().into_bytes()))
-        .collect();
+    let listed = world.listed(&known.directory).to_string();
+    let mut further = vec![("variables of the inventory".to_owned(), listed.into_bytes())];
+    let extra = sources.extra_vars.iter().cloned();
+    further.extend(extra.map(|text| ("-e".to_owned(), text.into_bytes())));
     let inventory = world.inventory();
     let plan = Plan::build(
         &loaded,
@@ -147,6 +153,29 @@ pub(super) fn prepare(
         templaters,
         clock,
     })
+}
+
+/// Loads a playbook and checks it as a whole, against the names of all variables if they are known, and shipped ones
+/// also against what a resume demands; says what is worth knowing.
+pub(super) fn checked(
+    loader: &Loader,
+    playbook: &str,
+    templaters: &MachineTemplaters,
+    (variables, demanding): (Option<&[String]>, bool),
+    machine: &Machine,
+) -> Result<Playbook, Failure> {
+    let surroundings = Surroundings {
+        files: machine,
+        templater: &templaters.searching(&[]),
+        searching: &|directories| templaters.searching(directories),
+        variables,
+        demanding,
+    };
+    let found = loader.load_checked(playbook, &surroundings)?;
+    for note in &found.notes {
+        output::message(&draw_as("note", note));
+    }
+    Ok(found.playbook)
 }
 
 /// Makes the world of variables.

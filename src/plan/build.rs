@@ -126,7 +126,15 @@ impl Build<'_> {
             }
         }
         for (name, content) in self.inputs.further {
-            self.part(name.clone(), content);
+            let others = self
+                .parts
+                .keys()
+                .filter(|part| part.starts_with(name.as_str()));
+            let name = match others.count() {
+                0 => name.clone(),
+                count => format!("{name} ({})", count + 1),
+            };
+            self.part(name, content);
         }
         let tags = format!("{:?}", self.inputs.tags);
         self.part("choice of tags".to_owned(), tags.as_bytes());
@@ -260,7 +268,7 @@ impl Build<'_> {
             hosts,
             hosts_note,
             order,
-            order_by: play.order_by.as_ref().map(show),
+            order_by: play.order_by.as_ref().map(rule),
             batches,
             serial,
             strategy,
@@ -453,6 +461,14 @@ fn tasks_of<'a>(items: &'a [Item], tasks: &mut Vec<&'a Task>) {
             }
         }
     }
+}
+
+/// Shows a rule as it is written: what it is made of changes, the rule does not.
+fn rule(node: &Node) -> String {
+    let text = node
+        .as_str()
+        .map_or_else(|| node.to_value().to_string(), str::to_owned);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Joins a pattern, or a list of patterns.

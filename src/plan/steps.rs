@@ -28,6 +28,15 @@ const TELLING: &[&str] = &[
     "port",
 ];
 
+/// Returns the name of the role whose tasks a block holds: itself, or as what it imports.
+fn role_of(block: &Block) -> Option<&str> {
+    match (block.kind, &block.context.level, block.block.first()) {
+        (BlockKind::Role, Level::Role(used), _) => Some(&used.role.name),
+        (BlockKind::Role, _, Some(Item::Block(inner))) => role_of(inner),
+        (_, _, _) => None,
+    }
+}
+
 /// Plans the items of one play, or of a bracket around plays.
 #[derive(Debug)]
 pub(super) struct Steps<'a> {
@@ -148,10 +157,7 @@ impl Steps<'_> {
             return None;
         }
         let show = |node: &Node| self.shown.value(node, self.play, &block.context);
-        let role = match (block.kind, block.context.level.clone()) {
-            (BlockKind::Role, Level::Role(used)) => Some(used.role.name.clone()),
-            (_, _) => None,
-        };
+        let role = role_of(block).map(str::to_owned);
         Some(PlannedItem::Block(Box::new(PlannedBlock {
             id: block.id.to_string(),
             title: block.name.as_ref().map(show),

@@ -279,6 +279,16 @@ fn the_digest_covers_what_decides_a_run_and_nothing_else() {
     );
     assert_eq!(
         changes(
+            |case| {
+                case.further.push(("-e".to_owned(), b"x=1".to_vec()));
+                case.further.push(("-e".to_owned(), b"x=2".to_vec()));
+            },
+            "debug"
+        ),
+        ["-e is new", "-e (2) is new"]
+    );
+    assert_eq!(
+        changes(
             |case| case.tags = TagSelection::new([], ["always".to_owned()]),
             "debug"
         ),

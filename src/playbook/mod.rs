@@ -19,7 +19,7 @@ pub(crate) mod testing;
 mod tree;
 
 pub use argument_spec::{ArgumentSpec, RoleOption};
-pub use check::{Checked, Surroundings, TextKind, Texts, Used};
+pub use check::{Checked, Surroundings};
 pub use context::{Context, Keywords, Level};
 pub use files::{FileKind, Files, directory_of, join};
 pub use id::TaskId;

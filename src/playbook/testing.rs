@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{
-    Action, Block, Entry, FileKind, Files, Item, Loader, Playbook, Task, TextKind, Texts, Used,
-};
+use super::{Action, Block, Entry, FileKind, Files, Item, Loader, Playbook, Task, join};
+use crate::clock::SimulatedClock;
 use crate::modules::spec::{Argument, Kind, ModuleSpec, Safety, Specs};
-use crate::yaml::{Loc, Node, Problem, Source};
+use crate::template::{Outside, Templater};
+use crate::yaml::Problem;
 
 const COMMAND: &[Argument] = &[
     Argument::new("cmd", Kind::Str, ""),
@@ -347,124 +347,39 @@ fn task(what: &str, found: &Task, lines: &mut Vec<String>) {
     ));
 }
 
-/// Reads templates about as the templates' room does: braces that are not closed, and names.
+/// What templates may ask of the fixtures.
 #[derive(Debug)]
-pub(crate) struct PlainTexts;
+struct FixtureOutside(Vec<String>);
 
-impl PlainTexts {
-    fn names(text: &str, loc: impl Fn(usize) -> Loc) -> Vec<Used> {
-        const WORDS: &[&str] = &[
-            "and",
-            "or",
-            "not",
-            "in",
-            "is",
-            "if",
-            "else",
-            "for",
-            "endfor",
-            "endif",
-            "true",
-            "false",
-            "none",
-            "defined",
-            "undefined",
-            "success",
-            "set",
-        ];
-        let strings = regex::Regex::new(r#"'[^']*'|"[^"]*""#).unwrap();
-        let blank = |found: &regex::Captures<'_>| " ".repeat(found[0].len());
-        let text = strings.replace_all(text, blank);
-        let words = regex::Regex::new(r"(?:^|[^.|\w])\s*([A-Za-z_]\w*)\s*([(=]?)(=?)").unwrap();
-        let defaulted =
-            regex::Regex::new(r"^\s*(\|\s*d(efault)?\b|is\s+(not\s+)?(un)?defined)").unwrap();
-        let loops = regex::Regex::new(r"for\s+(\w+)\s+in").unwrap();
-        let own: Vec<String> = loops
-            .captures_iter(&text)
-            .map(|found| found[1].to_owned())
-            .collect();
-        words
-            .captures_iter(&text)
-            .filter(|found| found[2].is_empty() || !found[3].is_empty())
-            .filter_map(|found| {
-                let word = found.get(1)?;
-                let before = text[..word.start()].trim_end();
-                let is_name = !WORDS.contains(&word.as_str())
-                    && !own.iter().any(|name| name == word.as_str())
-                    && !before.ends_with('|')
-                    && !before.ends_with(" is")
-                    && !defaulted.is_match(&text[word.end()..]);
-                is_name.then(|| Used {
-                    name: word.as_str().to_owned(),
-                    loc: loc(word.start()),
-                })
-            })
-            .collect()
+impl Outside for FixtureOutside {
+    fn read(&self, kind: &str, path: &str) -> Result<String, String> {
+        let path = self.find(kind, path).ok_or("there is no such file")?;
+        let bytes = FixtureFiles.read(&path)?;
+        String::from_utf8(bytes).map_err(|error| error.to_string())
+    }
+
+    fn find(&self, _: &str, path: &str) -> Option<String> {
+        let places = self.0.iter().map(|directory| join(directory, path));
+        let mut places = places.filter(|path| FixtureFiles.kind(path).is_some());
+        places.next()
+    }
+
+    fn glob(&self, _: &str, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn env(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn pipe(&self, _: &str) -> Result<String, String> {
+        Err("no programs here".to_owned())
     }
 }
 
-fn line_and_column(text: &str, at: usize) -> (u32, u32) {
-    let before = &text[..at];
-    let line = before.matches('\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .count()
-        + 1;
-    (u32::try_from(line).unwrap(), u32::try_from(column).unwrap())
-}
-
-fn inside_braces(text: &str) -> String {
-    let mut kept = String::new();
-    let mut depth = 0_u32;
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match (c, rest.peek()) {
-            ('{', Some('{' | '%')) => {
-                depth += 1;
-                rest.next();
-                kept.push_str("  ");
-            }
-            ('}' | '%', Some('}')) if depth > 0 => {
-                depth -= 1;
-                rest.next();
-                kept.push_str(" ,");
-            }
-            ('\n', _) => kept.push('\n'),
-            _ if depth > 0 => kept.push(c),
-            _ => kept.extend(std::iter::repeat_n(' ', c.len_utf8())),
-        }
-    }
-    kept
-}
-
-impl Texts for PlainTexts {
-    fn text(&self, node: &Node, kind: TextKind) -> (Vec<Problem>, Vec<Used>) {
-        let text = node.as_str().unwrap_or_default();
-        if text.matches("{{").count() != text.matches("}}").count() {
-            let problem = Problem::at(&node.loc, "a template is not closed");
-            return (vec![problem], Vec::new());
-        }
-        let code = match kind {
-            TextKind::Value => inside_braces(text),
-            TextKind::Expression if text.contains("{{") => inside_braces(text),
-            TextKind::Expression => text.to_owned(),
-        };
-        let names = Self::names(&code, |at| {
-            let (line, column) = line_and_column(&code, at);
-            node.inside(line, column)
-        });
-        (Vec::new(), names)
-    }
-
-    fn file(&self, source: &Arc<Source>) -> (Vec<Problem>, Vec<Used>) {
-        let code = inside_braces(&source.text);
-        let names = Self::names(&code, |at| {
-            let (line, column) = line_and_column(&code, at);
-            Loc::new(source, line, column)
-        });
-        (Vec::new(), names)
-    }
+/// Makes a templater that finds the fixtures' files in these directories.
+pub(crate) fn templater(directories: &[String]) -> Templater {
+    let outside = FixtureOutside(directories.to_vec());
+    let clock = Arc::new(SimulatedClock::default());
+    Templater::new(Arc::new(outside), clock)
 }

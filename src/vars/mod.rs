@@ -11,6 +11,7 @@ mod extra;
 mod host_vars;
 mod layer;
 mod magic;
+mod names;
 mod precedence;
 #[cfg(test)]
 mod precedence_tests;

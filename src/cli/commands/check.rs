@@ -2,43 +2,55 @@
 
 use std::sync::Arc;
 
-use super::super::failure::{Failure, draw_as};
+use super::super::failure::Failure;
 use super::super::machine::Machine;
+use super::super::prepared::{MachineTemplaters, Mode, checked, world};
 use super::super::{args, embedded, output, settings};
+use crate::clock::SystemClock;
+use crate::playbook::directory_of;
+use crate::vars::World;
 use crate::yaml::Problem;
 
 /// Checks the playbooks named, or all shipped ones.
 pub(in crate::cli) fn run(arguments: &args::Check, machine: &Machine) -> Result<(), Failure> {
     let mut problems: Vec<Problem> = Vec::new();
-    if !arguments.sources.inventory.is_empty() {
-        match settings::inventory(&arguments.sources, machine) {
-            Ok(inventory) => inventory
-                .warnings()
-                .iter()
-                .for_each(|warning| output::message(&draw_as("warning", warning))),
-            Err(failure) => problems.extend(failure.problems),
+    let world = match known(arguments, machine) {
+        Ok(world) => world,
+        Err(failure) => {
+            problems.extend(failure.problems);
+            None
         }
-    }
+    };
     let loader = settings::loader(&Arc::new(machine.clone()));
+    let templaters = MachineTemplaters::new(machine, &Arc::new(SystemClock::new()));
     let playbooks = if arguments.playbooks.is_empty() {
         shipped()
     } else {
         arguments.playbooks.clone()
     };
     for playbook in &playbooks {
-        match loader.load(playbook) {
+        let names = match names(world.as_ref(), playbook, machine) {
+            Ok(names) => names,
+            Err(found) => {
+                problems.extend(found);
+                continue;
+            }
+        };
+        match checked(
+            &loader,
+            playbook,
+            &templaters,
+            (names.as_deref(), true),
+            machine,
+        ) {
             Ok(loaded) => {
-                loaded
-                    .notes
-                    .iter()
-                    .for_each(|note| output::message(&draw_as("note", note)));
                 let files = match loaded.sources.len() {
                     1 => "1 file".to_owned(),
                     count => format!("{count} files"),
                 };
                 output::message(&format!("{playbook}: {files}, no mistakes\n"));
             }
-            Err(found) => problems.extend(found),
+            Err(failure) => problems.extend(failure.problems),
         }
     }
     if problems.is_empty() {
@@ -46,6 +58,34 @@ pub(in crate::cli) fn run(arguments: &args::Check, machine: &Machine) -> Result<
     } else {
         Err(Failure::from(problems))
     }
+}
+
+/// Reads the inventory, if one is named: without it nobody knows which variables there are.
+fn known(arguments: &args::Check, machine: &Machine) -> Result<Option<Arc<World>>, Failure> {
+    let sources = &arguments.sources;
+    if sources.inventory.is_empty() {
+        return Ok(None);
+    }
+    let everything = args::Selection {
+        tags: Vec::new(),
+        skip_tags: Vec::new(),
+    };
+    let inventory = settings::inventory(sources, machine)?;
+    world(inventory, sources, &everything, Mode::default(), machine).map(Some)
+}
+
+/// Returns the names of the variables around a playbook.
+fn names(
+    world: Option<&Arc<World>>,
+    playbook: &str,
+    machine: &Machine,
+) -> Result<Option<Vec<String>>, Vec<Problem>> {
+    let Some(world) = world else {
+        return Ok(None);
+    };
+    let directory = directory_of(playbook);
+    world.add_playbook_directory(directory, machine)?;
+    Ok(Some(world.variable_names(directory)))
 }
 
 /// The playbooks that the binary brings: those directly in a role's directory.

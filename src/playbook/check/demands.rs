@@ -1,13 +1,21 @@
 //! What a run that can be stopped and resumed demands of a playbook.
 
-use super::Findings;
 use super::survey::{Part, Survey};
+use super::{Findings, Surroundings};
 use crate::modules::spec::Safety;
 use crate::playbook::{Action, Files, Task};
 use crate::yaml::{Node, Problem, flag};
 
-pub(super) fn check(survey: &Survey<'_>, files: &dyn Files, findings: &mut Findings) {
-    resumable_commands(survey, files, findings);
+pub(super) fn check(
+    survey: &Survey<'_>,
+    surroundings: &Surroundings<'_>,
+    is_whole: bool,
+    findings: &mut Findings,
+) {
+    // What was not understood may be the very `done_when` that is missed.
+    if surroundings.demanding && is_whole {
+        resumable_commands(survey, surroundings.files, findings);
+    }
     points_of_no_return(survey, findings);
     names_of_brackets(survey, findings);
     protected_tags(survey, findings);
@@ -49,7 +57,13 @@ fn is_blind_command(task: &Task) -> bool {
         return false;
     };
     let says_no = |node: &Node| flag(node) == Ok(false);
+    // A request that only asks is no command.
+    let asks = spec.name == "uri"
+        && arguments
+            .entry("method")
+            .is_none_or(|method| matches!(method.as_str(), Some("GET" | "HEAD" | "OPTIONS")));
     spec.safety == Safety::Once
+        && !asks
         && task.done_when.is_none()
         && !task.changed_when.iter().any(says_no)
         && !["creates", "removes"]

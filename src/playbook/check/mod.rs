@@ -16,50 +16,37 @@ mod survey;
 mod tests;
 mod texts;
 
-use std::fmt::Debug;
-use std::sync::Arc;
+use std::fmt;
 
 use super::load::in_order;
 use super::{Files, Loader, Playbook};
-use crate::yaml::{Loc, Node, Problem, Source};
+use crate::template::Templater;
+use crate::yaml::Problem;
 use survey::Survey;
 
-/// What a text of the playbook is to the templates' room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TextKind {
-    /// A value with `{{ }}` in it.
-    Value,
-    /// A bare expression: a condition.
-    Expression,
-}
-
-/// A variable that a text uses and that must be defined.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Used {
-    /// Its name.
-    pub name: String,
-    /// Where it is used.
-    pub loc: Loc,
-}
-
-/// Reads texts as templates; `cli` hands in the templates' room.
-pub trait Texts: Debug {
-    /// Returns the mistakes of a text of a file, and the variables that must be defined for it.
-    fn text(&self, node: &Node, kind: TextKind) -> (Vec<Problem>, Vec<Used>);
-
-    /// Returns the mistakes of a whole template file, and the variables that must be defined for it.
-    fn file(&self, source: &Arc<Source>) -> (Vec<Problem>, Vec<Used>);
-}
-
 /// What a playbook is held against.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
     /// Where files come from.
     pub files: &'a dyn Files,
-    /// How templates are read.
-    pub texts: &'a dyn Texts,
-    /// The names of all variables of the inventory, of the files beside it and the playbook, and of the command line.
-    pub variables: &'a [String],
+    /// What reads texts as templates.
+    pub templater: &'a Templater,
+    /// Makes what reads a template file, which may name others that are looked for in these directories.
+    pub searching: &'a dyn Fn(&[String]) -> Templater,
+    /// The names of all variables of the inventory, of the files beside it and the playbook, and of the command line;
+    /// without an inventory they are not known, and no variable is called undefined.
+    pub variables: Option<&'a [String]>,
+    /// Whether the commands of shipped roles are held to what a resume without an operator needs.
+    pub demanding: bool,
+}
+
+impl fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Surroundings")
+            .field("files", &self.files)
+            .field("variables", &self.variables)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the checks found.
@@ -107,7 +94,7 @@ impl Loader {
 fn check(playbook: &Playbook, surroundings: &Surroundings<'_>, is_whole: bool) -> Findings {
     let survey = Survey::of(playbook);
     let mut findings = Findings::default();
-    demands::check(&survey, surroundings.files, &mut findings);
+    demands::check(&survey, surroundings, is_whole, &mut findings);
     files::check(&survey, surroundings.files, &mut findings);
     let mut names = names::collect(&survey, surroundings, &mut findings);
     names.anything |= !is_whole;

@@ -102,7 +102,13 @@ pub(super) fn collect<'a>(
     findings: &mut Findings,
 ) -> Names<'a> {
     let mut names = Names {
-        outside: surroundings.variables.iter().map(String::as_str).collect(),
+        outside: surroundings
+            .variables
+            .unwrap_or_default()
+            .iter()
+            .map(String::as_str)
+            .collect(),
+        anything: surroundings.variables.is_none(),
         ..Names::default()
     };
     for play in &survey.plays {

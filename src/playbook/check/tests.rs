@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Surroundings;
 use crate::cli::failure::draw_as;
-use crate::playbook::testing::{FixtureFiles, PlainTexts, outline, specs};
+use crate::playbook::testing::{FixtureFiles, outline, specs, templater};
 use crate::playbook::{Files, Loader};
 use crate::yaml::Problem;
 
@@ -13,8 +13,10 @@ fn checked(path: &str) -> (String, String) {
     let loader = Loader::new(Arc::new(FixtureFiles), specs(), Vec::new());
     let surroundings = Surroundings {
         files: &FixtureFiles,
-        texts: &PlainTexts,
-        variables: &[],
+        templater: &templater(&[]),
+        searching: &templater,
+        variables: Some(&[]),
+        demanding: true,
     };
     let draw = |heading, problems: &[Problem]| {
         let drawn = problems.iter().map(|problem| draw_as(heading, problem));

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::names::Names;
 use super::scope::{Defined, Scope};
-use super::survey::{Around, Survey};
-use super::{Findings, Surroundings, TextKind, Used, files};
+use super::survey::{Around, Part, Survey};
+use super::{Findings, Surroundings, files};
 use crate::modules::spec::{Kind, is_template};
 use crate::playbook::{Action, Context, Include, Included, Keywords, LoopOver, Play, Task};
-use crate::yaml::{Data, Loc, Node, Problem, Source};
+use crate::template::{Checked, Kind as Text, Need, Origin};
+use crate::yaml::{Data, Node, Problem, Source};
 
 pub(super) fn check(
     survey: &Survey<'_>,
@@ -38,7 +39,10 @@ pub(super) fn check(
         reader.values(block.takes_down.iter().map(|taken| &taken.members), &scope);
     }
     for (task, around) in &survey.tasks {
-        let scope = scope(&task.context, of(around)).for_task(task);
+        let mut scope = scope(&task.context, of(around)).for_task(task);
+        if around.part == Part::Bracket {
+            scope.here.push("found");
+        }
         reader.task(task, &scope);
     }
     for (guard, around) in &survey.guards {
@@ -200,13 +204,15 @@ impl Reader<'_> {
         match files.read(&path).map(String::from_utf8) {
             Ok(Ok(text)) => {
                 let source = Source::new(path, text);
-                let (problems, used) = self.surroundings.texts.file(&source);
+                let directories = task.context.search(named.kind);
+                let templater = (self.surroundings.searching)(&directories);
+                let Checked { problems, needs } = templater.check_file(&source);
                 let note = format!("in the template of the task at {}", task.loc);
                 let with_note = |problem: Problem| problem.note(note.clone());
                 self.findings
                     .problems
                     .extend(problems.into_iter().map(with_note));
-                self.used(used, &source.text, scope, &note);
+                self.needs(needs, &source.text, scope, &note);
             }
             Ok(Err(_)) => {
                 let message = format!("`{path}` is no UTF-8 text");
@@ -227,9 +233,9 @@ impl Reader<'_> {
     fn values<'n>(&mut self, nodes: impl IntoIterator<Item = &'n Node>, scope: &Scope<'_>) {
         for node in nodes {
             self.walk(node, &mut |reader, node| {
-                let (problems, used) = reader.surroundings.texts.text(node, TextKind::Value);
+                let Checked { problems, needs } = reader.surroundings.templater.check_node(node);
                 reader.findings.problems.extend(problems);
-                reader.used(used, node.as_str().unwrap_or_default(), scope, "");
+                reader.needs(needs, node.as_str().unwrap_or_default(), scope, "");
             });
         }
     }
@@ -238,8 +244,8 @@ impl Reader<'_> {
     fn unscoped<'n>(&mut self, nodes: impl IntoIterator<Item = &'n Node>, _: &Scope<'_>) {
         for node in nodes {
             self.walk(node, &mut |reader, node| {
-                let (problems, _) = reader.surroundings.texts.text(node, TextKind::Value);
-                reader.findings.problems.extend(problems);
+                let found = reader.surroundings.templater.check_node(node);
+                reader.findings.problems.extend(found.problems);
             });
         }
     }
@@ -261,31 +267,31 @@ impl Reader<'_> {
         for node in nodes {
             for item in node.as_seq().unwrap_or(std::slice::from_ref(node)) {
                 let Some(text) = item.as_str() else { continue };
-                let (problems, used) = self.surroundings.texts.text(item, TextKind::Expression);
+                let templater = self.surroundings.templater;
+                let Checked { problems, needs } =
+                    templater.check(text, Text::Condition, Origin::Scalar(item));
                 self.findings.problems.extend(problems);
-                self.used(used, text, scope, "");
+                self.needs(needs, text, scope, "");
             }
         }
     }
 
-    /// Judges the variables that a text uses, and those that their values use.
-    fn used(&mut self, used: Vec<Used>, text: &str, scope: &Scope<'_>, note: &str) {
-        for Used { name, loc } in used {
-            match scope.find(&name) {
+    /// Judges the variables that a text needs, and those that their values need.
+    fn needs(&mut self, needs: Vec<Need>, text: &str, scope: &Scope<'_>, note: &str) {
+        for need in needs {
+            match scope.find(&need.name) {
                 Defined::By(definitions) => {
                     for value in definitions.iter().filter_map(|found| found.value.as_ref()) {
                         self.value_of(value, scope);
                     }
                 }
                 Defined::ByNothing => {
-                    let is_asked = asks_for(text, &name) || asked_around(scope.context, &name);
-                    if !is_asked {
-                        let problem = undefined(&name, &loc, scope);
-                        let problem = if note.is_empty() {
-                            problem
-                        } else {
-                            problem.note(note)
-                        };
+                    let name = need.name.as_str();
+                    if !asks_for(text, name) && !asked_around(scope.context, name) {
+                        let mut problem = undefined(&need, scope);
+                        if !note.is_empty() {
+                            problem = problem.note(note);
+                        }
                         self.findings.problems.push(problem);
                     }
                 }
@@ -302,10 +308,14 @@ impl Reader<'_> {
     }
 }
 
-fn undefined(name: &str, loc: &Loc, scope: &Scope<'_>) -> Problem {
-    let mut problem = Problem::at(loc, format!("`{name}` is undefined: nothing can define it"))
-        .width(name.chars().count());
-    problem.hint = scope.nearest(name);
+fn undefined(need: &Need, scope: &Scope<'_>) -> Problem {
+    let message = format!("`{}` is undefined: nothing can define it", need.name);
+    let mut problem = match &need.loc {
+        Some(loc) => Problem::at(loc, message),
+        None => Problem::nowhere(message),
+    };
+    problem.width = need.width.max(1);
+    problem.hint = scope.nearest(&need.name);
     problem
 }
 
