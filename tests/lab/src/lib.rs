@@ -5,6 +5,7 @@
 //! - [`cli`]: what a person types.
 //! - [`mod@bench`]: how fast the product is, beside what the same work costs by hand.
 //! - [`cluster`]: a database cluster set up on them as its documentation says.
+//! - [`demo`]: an upgrade as an operator would do it, and what came of it.
 //! - [`packages`]: Debian packages to be installed on them.
 //! - [`product`]: the program under test, built as it is released.
 //! - [`sim`]: `arangod`, `arangodb` (the starter) and `arangosync`, as real processes that speak
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod command;
+pub mod demo;
 pub mod files;
 pub mod fleet;
 pub mod load;

@@ -4,6 +4,7 @@
 //! environment. Data goes to standard output, all else to standard error.
 
 mod bench;
+mod demo;
 mod down;
 mod interrupt;
 mod relay;
@@ -37,6 +38,8 @@ enum Command {
     Down(down::Arguments),
     /// Log in to a host, or run a command on it
     Ssh(ssh::Arguments),
+    /// Upgrade a cluster while clients go on, and show what came of it
+    Demo(demo::Arguments),
     /// Measure stagger beside what the same work costs by hand
     Bench(bench::Arguments),
     /// Show what runs
@@ -57,6 +60,9 @@ pub enum Error {
     /// The product could not be built.
     #[error(transparent)]
     Product(#[from] crate::product::Error),
+    /// A demonstration could not be carried out.
+    #[error(transparent)]
+    Demo(#[from] crate::demo::Error),
     /// A benchmark could not be carried out.
     #[error(transparent)]
     Bench(#[from] crate::bench::Error),
@@ -98,6 +104,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Error> {
         Command::Up(arguments) => up::run(&place, &arguments),
         Command::Down(arguments) => down::run(&place, &arguments),
         Command::Ssh(arguments) => ssh::run(&place, &arguments),
+        Command::Demo(arguments) => demo::run(&place, &arguments),
         Command::Bench(arguments) => bench::run(&place, &arguments),
         Command::Status(arguments) => status::run(&place, &arguments),
         Command::Relay(arguments) => relay::run(&arguments),

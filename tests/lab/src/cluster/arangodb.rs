@@ -58,6 +58,13 @@ impl Default for Options {
     }
 }
 
+/// A server as its starter tells it.
+#[derive(Debug)]
+struct Server {
+    kind: String,
+    port: u16,
+}
+
 /// A cluster on the hosts of a fleet.
 #[derive(Debug)]
 pub struct Cluster<'a> {
@@ -138,6 +145,43 @@ impl<'a> Cluster<'a> {
         &self.hosts
     }
 
+    /// Returns the addresses of the agents, wherever the starters have put them.
+    pub fn agents(&self) -> Result<Vec<String>, Error> {
+        let mut agents = Vec::new();
+        for host in &self.hosts {
+            for server in self.servers(host)?.1 {
+                if server.kind == "agent" {
+                    let address = host.address();
+                    agents.push(format!("{}://{address}:{}", self.scheme(), server.port));
+                }
+            }
+        }
+        Ok(agents)
+    }
+
+    /// Asks a starter for its servers; tells first what it said.
+    fn servers(&self, host: &Host) -> Result<(String, Vec<Server>), Error> {
+        let (code, body) = self.ask(host, 8528, "/process")?;
+        let process: Value = serde_json::from_str(&body).unwrap_or_default();
+        let is_done = process.get("servers-started") == Some(&json!(true));
+        let servers = process.get("servers").and_then(Value::as_array);
+        let servers = servers.into_iter().flatten().filter(|_| is_done);
+        let servers = servers.filter_map(|server| {
+            Some(Server {
+                kind: server.get("type")?.as_str()?.to_owned(),
+                port: server.get("port")?.as_u64()?.try_into().ok()?,
+            })
+        });
+        Ok((format!("{code} {body}"), servers.collect()))
+    }
+
+    fn scheme(&self) -> &'static str {
+        match self.options.security {
+            Security::Tls => "https",
+            Security::Open | Security::Authenticated => "http",
+        }
+    }
+
     /// Returns the secret that tokens are signed with.
     pub fn secret(&self) -> &str {
         &self.secret
@@ -204,16 +248,11 @@ impl<'a> Cluster<'a> {
     }
 
     fn is_up(&self, host: &Host) -> Result<Result<(), String>, Error> {
-        let (code, body) = self.ask(host, 8528, "/process")?;
-        let process: Value = serde_json::from_str(&body).unwrap_or_default();
-        if process.get("servers-started") != Some(&json!(true)) {
-            return Ok(Err(format!("its starter answers {code} {body}")));
+        let (said, servers) = self.servers(host)?;
+        if servers.is_empty() {
+            return Ok(Err(format!("its starter answers {said}")));
         }
-        let servers = process.get("servers").and_then(Value::as_array);
-        for server in servers.into_iter().flatten() {
-            let port = server.get("port").and_then(Value::as_u64).unwrap_or(0);
-            let port = u16::try_from(port).unwrap_or(0);
-            let kind = server.get("type").and_then(Value::as_str).unwrap_or("?");
+        for Server { kind, port } in servers {
             let path = if kind == "coordinator" {
                 "/_admin/server/availability"
             } else {
@@ -229,11 +268,7 @@ impl<'a> Cluster<'a> {
 
     /// Asks a server of a host with GET; returns the status, 0 if nobody answers, and the body.
     pub fn ask(&self, host: &Host, port: u16, path: &str) -> Result<(u16, String), Error> {
-        let scheme = if self.options.security == Security::Tls {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = self.scheme();
         let url = format!("{scheme}://{}:{port}{path}", host.address());
         let token = match self.options.security {
             Security::Open => String::new(),

@@ -1,0 +1,171 @@
+//! `lab demo`: an upgrade as an operator would do it, while clients go on.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::Value;
+
+use super::terminal::{print, tell};
+use super::up::ArangodbOptions;
+use super::{Error, interrupt};
+use crate::demo::{self, Load};
+use crate::fleet::{Fleet, Place};
+use crate::{files, product};
+
+/// What to show.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The upgrade of an ArangoDB cluster
+    Arangodb(Box<Arangodb>),
+}
+
+/// How the upgrade is to go.
+#[derive(Debug, Args)]
+struct Arangodb {
+    #[command(flatten)]
+    cluster: ArangodbOptions,
+    /// What becomes of the shards that a stopped server leads
+    #[arg(long, value_enum, default_value_t = Leaders::Move)]
+    leaders: Leaders,
+    /// Let each upgrade of a server's directory take so long
+    #[arg(long, value_name = "SECONDS")]
+    upgrade_s: Option<u32>,
+    /// Requests a second
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    rate: u32,
+    /// Copies of each shard
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    copies: u8,
+    /// How long a client waits for an answer; 1000 with `--leaders wait`
+    #[arg(long, value_name = "SECONDS")]
+    deadline_s: Option<u32>,
+    /// Scale the databases' timers and the role's waits
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    factor: f64,
+    /// More variables for stagger
+    #[arg(short = 'e', long = "extra-vars", value_name = "VARS")]
+    extra: Vec<String>,
+    /// Write the figures to a file as well
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Leave the hosts running
+    #[arg(long)]
+    keep: bool,
+}
+
+/// The ways to treat leadership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Leaders {
+    /// it is moved away first
+    Move,
+    /// requests wait for the server to come back, which is announced
+    Wait,
+}
+
+pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Error> {
+    interrupt::take_down_on_signal(place);
+    let What::Arangodb(arguments) = &arguments.what;
+    let options = arguments.options()?;
+    let product = product::build("stagger")?;
+    tell(&format!("under test: {product}"));
+    let report = if arguments.keep {
+        let fleet = Fleet::up(place, &options.fleet)?;
+        let report = demo::upgrade(&fleet, place, &product, &options, &tell)?;
+        tell(&super::up::how_to_reach(&fleet));
+        fleet.keep()?;
+        report
+    } else {
+        demo::run(place, &product, &options, &tell)?
+    };
+    if let Some(path) = &arguments.json {
+        files::write(path, format!("{report:#}\n"), 0o644)?;
+    }
+    print(&summary(&report));
+    let is_ok = report.get("ok") == Some(&Value::Bool(true));
+    Ok(ExitCode::from(if is_ok { 0 } else { 2 }))
+}
+
+impl Arangodb {
+    fn options(&self) -> Result<demo::Options, Error> {
+        let mut cluster = self.cluster.cluster()?;
+        if let Some(seconds) = self.upgrade_s {
+            let milliseconds = u64::from(seconds) * 1_000;
+            cluster
+                .switches
+                .insert("upgrade_ms".to_owned(), milliseconds.into());
+        }
+        let waits = self.leaders == Leaders::Wait;
+        let deadline = self.deadline_s.unwrap_or(if waits { 1_000 } else { 10 });
+        Ok(demo::Options {
+            fleet: self.cluster.fleet("demo arangodb"),
+            cluster,
+            leaders: if waits { "wait" } else { "move" }.to_owned(),
+            announced_gap: waits,
+            load: Load {
+                rate: self.rate,
+                copies: self.copies,
+                deadline: Duration::from_secs(u64::from(deadline)),
+            },
+            factor: self.factor,
+            extra: self.extra.clone(),
+            shows: true,
+        })
+    }
+}
+
+/// Puts what a person wants to know first into words.
+fn summary(report: &Value) -> String {
+    let get = |name: &str| report.get(name).cloned().unwrap_or_default();
+    let word = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    let servers = get("servers");
+    let servers = servers.as_array().into_iter().flatten().map(|server| {
+        let of = |name: &str| word(server.get(name).unwrap_or(&Value::Null));
+        format!(
+            "  {:<12} {:<14} {} -> {}  out of service {} ms\n",
+            of("role"),
+            of("host"),
+            of("from"),
+            of("to"),
+            of("out_of_service_ms")
+        )
+    });
+    let servers = servers.collect::<Vec<_>>().concat();
+    let names = [
+        "requests",
+        "failed_requests",
+        "gap_requests",
+        "lost_writes",
+        "longest_stall_ms",
+        "p99_ms",
+        "invariant_breaches",
+        "wall_s",
+        "lower_bound_s",
+        "factor",
+        "stagger_exit",
+        "ok",
+    ];
+    let figures = names.map(|name| format!("  {name:<20} {}\n", word(&get(name))));
+    let lists = ["wrong", "breaches", "examples"].map(|name| {
+        let list = get(name);
+        let lines = list.as_array().into_iter().flatten();
+        let lines = lines.map(|line| format!("  {name}: {}\n", word(line)));
+        lines.collect::<Vec<_>>().concat()
+    });
+    format!(
+        "servers\n{servers}figures\n{}{}",
+        figures.concat(),
+        lists.concat()
+    )
+}

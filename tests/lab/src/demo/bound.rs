@@ -1,0 +1,132 @@
+//! The least time that an upgrade could have taken: what the servers themselves needed to
+//! stop, to upgrade and to start, one after the other, and the waits that the role states.
+//! Pure: read from what the servers counted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// What the servers needed for themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needed {
+    /// From the signal to the end, of those that were stopped to be upgraded.
+    pub stop: Duration,
+    /// From the start to the end of the upgrades of their directories.
+    pub upgrade: Duration,
+    /// From the start to being ready, of those that were upgraded.
+    pub start: Duration,
+    /// How many servers were upgraded.
+    pub servers: usize,
+}
+
+impl Needed {
+    /// Returns the sum of it all.
+    pub fn total(&self) -> Duration {
+        self.stop + self.upgrade + self.start
+    }
+
+    fn add(&mut self, other: Self) {
+        self.stop += other.stop;
+        self.upgrade += other.upgrade;
+        self.start += other.start;
+        self.servers += other.servers;
+    }
+}
+
+/// Reads from the count of one host what its servers needed.
+pub fn needed(effects: &str) -> Needed {
+    let mut servers: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for line in effects.lines() {
+        let Ok(effect) = serde_json::from_str::<Value>(line) else {
+            continue;
+        };
+        let place = text(&effect, "/place").to_owned();
+        servers.entry(place).or_default().push(effect);
+    }
+    let mut all = Needed::default();
+    for server in servers.values() {
+        all.add(of_server(server));
+    }
+    all
+}
+
+/// One server's: the stop before its first auto-upgrade, the last one that went well, and the
+/// start after that.
+fn of_server(effects: &[Value]) -> Needed {
+    let is = |what: &'static str| move |effect: &&Value| text(effect, "/what") == what;
+    let Some(begin) = effects.iter().position(|e| is("start-auto-upgrade")(&e)) else {
+        return Needed::default();
+    };
+    let (before, after) = effects.split_at(begin);
+    let stop = before.iter().rfind(is("stop"));
+    let stop = stop.and_then(|stop| stop.pointer("/detail/took_ms")?.as_u64());
+    let upgraded = |effect: &&Value| {
+        is("auto-upgrade-end")(effect) && effect.pointer("/detail/exit") == Some(&Value::from(0))
+    };
+    let Some(end) = after.iter().rposition(|effect| upgraded(&effect)) else {
+        return Needed::default();
+    };
+    let (during, then) = after.split_at(end);
+    let upgrade_began = during.iter().rfind(is("start-auto-upgrade")).map_or(0, at);
+    let upgrade_ended = then.iter().find(is("exit")).or(then.first()).map_or(0, at);
+    let start = then.iter().find(is("start")).map_or(0, at);
+    let ready = then.iter().find(is("ready")).map_or(start, at);
+    Needed {
+        stop: Duration::from_millis(stop.unwrap_or(0)),
+        upgrade: Duration::from_millis(upgrade_ended.saturating_sub(upgrade_began)),
+        start: Duration::from_millis(ready.saturating_sub(start)),
+        servers: 1,
+    }
+}
+
+fn at(effect: &Value) -> u64 {
+    let moment = effect.get("unix_ms").and_then(Value::as_u64);
+    moment.unwrap_or_default()
+}
+
+fn text<'a>(effect: &'a Value, pointer: &str) -> &'a str {
+    let found = effect.pointer(pointer).and_then(Value::as_str);
+    found.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn line(ms: u64, place: &str, what: &str, detail: &Value) -> String {
+        json!({"unix_ms": ms, "place": place, "what": what, "detail": detail}).to_string() + "\n"
+    }
+
+    #[test]
+    fn only_what_belongs_to_an_upgrade_counts() {
+        let none = || Value::Null;
+        let effects = [
+            line(0, "/d/agent", "start", &none()),
+            line(900, "/d/agent", "ready", &none()),
+            line(5_000, "/d/agent", "stop", &json!({"took_ms": 300})),
+            line(5_000, "/d/other", "start", &none()),
+            line(6_000, "/d/agent", "start-auto-upgrade", &none()),
+            line(6_400, "/d/agent", "auto-upgrade-end", &json!({"exit": 1})),
+            line(6_410, "/d/agent", "exit", &json!({"code": 1})),
+            line(7_000, "/d/agent", "start-auto-upgrade", &none()),
+            line(8_000, "/d/agent", "auto-upgrade-end", &json!({"exit": 0})),
+            line(8_020, "/d/agent", "exit", &json!({"code": 0})),
+            line(9_000, "/d/agent", "start", &none()),
+            line(9_500, "/d/agent", "ready", &none()),
+            "torn {".to_owned(),
+        ];
+        let needed = needed(&effects.concat());
+        assert_eq!(needed.stop.as_millis(), 300);
+        assert_eq!(needed.upgrade.as_millis(), 1_020);
+        assert_eq!(needed.start.as_millis(), 500);
+        assert_eq!((needed.servers, needed.total().as_millis()), (1, 1_820));
+    }
+
+    #[test]
+    fn a_server_that_was_not_upgraded_needed_nothing() {
+        let effects = line(1, "/d/a", "stop", &json!({"took_ms": 9}));
+        assert_eq!(needed(&effects), Needed::default());
+    }
+}

@@ -1,0 +1,333 @@
+//! An upgrade as an operator would do it, while clients go on, and what came of it.
+//!
+//! Boots a fleet, sets a cluster up, begins the load, types the one command, and looks: at
+//! what the clients saw and the servers hold (the load's own report), at what the servers
+//! counted, and at the hosts. Nothing here takes the product's word for anything.
+
+pub mod bound;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::clock::{self, Look};
+use crate::cluster::{self, Cluster, Security};
+use crate::command::{self, Command, Exit, Running};
+use crate::fleet::{self, Fleet, Host, Place};
+use crate::packages::EFFECTS;
+use crate::product::Product;
+use crate::{files, packages};
+
+/// The waits that the role states, in seconds, before the lab's factor.
+const AGENCY_SETTLE_S: f64 = 10.0;
+const LEADER_SETTLE_S: f64 = 60.0;
+/// How long there is load alone, before and after.
+const QUIET: Duration = Duration::from_secs(5);
+const LOAD_BEGIN_LIMIT: Duration = Duration::from_mins(1);
+const LOAD_END_LIMIT: Duration = Duration::from_mins(5);
+
+/// What is to be shown.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The hosts.
+    pub fleet: fleet::Options,
+    /// The cluster on them.
+    pub cluster: cluster::Options,
+    /// What the operator says about leadership: `move` or `wait`.
+    pub leaders: String,
+    /// Whether a gap was announced and approved.
+    pub announced_gap: bool,
+    /// The load.
+    pub load: Load,
+    /// Scales the databases' timers and the role's waits; 1 is as in the field.
+    pub factor: f64,
+    /// More variables for the product, as `name=value`.
+    pub extra: Vec<String>,
+    /// Whether what the product says goes to the terminal.
+    pub shows: bool,
+}
+
+/// What the clients do.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    /// Requests a second.
+    pub rate: u32,
+    /// Copies of each shard.
+    pub copies: u8,
+    /// How long a client waits.
+    pub deadline: Duration,
+}
+
+/// A demonstration that could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The hosts failed.
+    #[error(transparent)]
+    Fleet(#[from] fleet::Error),
+    /// The cluster failed.
+    #[error(transparent)]
+    Cluster(#[from] cluster::Error),
+    /// A package could not be made.
+    #[error(transparent)]
+    Package(#[from] packages::Error),
+    /// A program failed.
+    #[error(transparent)]
+    Command(#[from] command::Error),
+    /// A file failed.
+    #[error(transparent)]
+    File(#[from] files::Error),
+    /// The load failed.
+    #[error("the load {0}")]
+    Load(String),
+}
+
+/// Sets everything up on a fleet of its own, upgrades, takes it down and returns the report.
+pub fn run(
+    place: &Place,
+    product: &Product,
+    options: &Options,
+    tell: &dyn Fn(&str),
+) -> Result<Value, Error> {
+    let fleet = Fleet::up(place, &options.fleet)?;
+    tell(&format!(
+        "{} hosts are up; starting the cluster",
+        fleet.hosts().len()
+    ));
+    let report = upgrade(&fleet, place, product, options, tell)?;
+    fleet.down()?;
+    Ok(report)
+}
+
+/// The same on a fleet that is up, which is left with the upgraded cluster.
+pub fn upgrade(
+    fleet: &Fleet,
+    place: &Place,
+    product: &Product,
+    options: &Options,
+    tell: &dyn Fn(&str),
+) -> Result<Value, Error> {
+    let mut wanted = options.cluster.clone();
+    let factor = json!(options.factor);
+    wanted
+        .switches
+        .insert("time_factor".to_owned(), factor.clone());
+    let cluster = Cluster::up(fleet, &place.program, wanted)?;
+    let demo = Demo {
+        fleet,
+        agents: cluster.agents()?,
+        cluster: &cluster,
+        product,
+        options,
+    };
+    demo.prepare()?;
+    let mut load = demo.begin_load(place)?;
+    tell("the cluster serves; the load has begun");
+    clock::pause(QUIET);
+    let (exit, wall) = demo.apply()?;
+    tell(&format!(
+        "stagger ended with {exit} after {:.1} s",
+        wall.as_secs_f64()
+    ));
+    clock::pause(QUIET);
+    let mut report = demo.end_load(&mut load)?;
+    let more = demo.look(exit, wall, &report)?;
+    if let (Value::Object(report), Value::Object(more)) = (&mut report, more) {
+        report.extend(more);
+    }
+    Ok(report)
+}
+
+/// The parts of a demonstration.
+#[derive(Debug)]
+struct Demo<'a> {
+    fleet: &'a Fleet,
+    cluster: &'a Cluster<'a>,
+    agents: Vec<String>,
+    product: &'a Product,
+    options: &'a Options,
+}
+
+impl Demo<'_> {
+    fn file(&self, name: &str) -> std::path::PathBuf {
+        self.fleet.bastion().home().join(name)
+    }
+
+    /// Puts on the bastion what an operator has there.
+    fn prepare(&self) -> Result<(), Error> {
+        self.fleet.bastion().provide(&self.product.program)?;
+        let inventory = self.cluster.inventory(self.fleet.options().login);
+        files::write(&self.file("inventory.yml"), inventory, 0o600)?;
+        if self.cluster.options().security != Security::Open {
+            files::write(&self.file("secret"), self.cluster.secret(), 0o600)?;
+        }
+        files::write(&self.file("drained"), "", 0o644)?;
+        Ok(())
+    }
+
+    fn begin_load(&self, place: &Place) -> Result<Running, Error> {
+        let load = &self.options.load;
+        let mut command = Command::new(&place.program)
+            .args(["load", "--agent", &self.agents.join(",")])
+            .args(["--rate", &load.rate.to_string()])
+            .args(["--copies", &load.copies.to_string()])
+            .args(["--deadline-ms", &load.deadline.as_millis().to_string()])
+            .args(["--drain-file", "drained", "--stop-file", "stop"])
+            .args(["--ready-file", "ready", "--json", "load.json"]);
+        if self.cluster.options().security != Security::Open {
+            command = command.args(["--jwt-secret", "secret"]);
+        }
+        if self.options.announced_gap {
+            command = command.arg("--announced-gap");
+        }
+        let mut running = self.fleet.bastion().command(command).start()?;
+        let begun = clock::wait(LOAD_BEGIN_LIMIT, || {
+            if self.file("ready").exists() {
+                return Ok::<_, Error>(Look::Done(()));
+            }
+            Ok(match running.ended()? {
+                Some(exit) => return Err(Error::Load(format!("{exit}: {}", running.said().1))),
+                None => Look::NotYet("has not begun".to_owned()),
+            })
+        })?;
+        begun.map_err(Error::Load)?;
+        Ok(running)
+    }
+
+    /// Types the one command.
+    fn apply(&self) -> Result<(Exit, Duration), Error> {
+        let apply = Command::new("stagger")
+            .args(["apply", "roles/arangodb/upgrade.yml", "-i", "inventory.yml"])
+            .args(["--reason", "a demonstration", "--state", "state"])
+            .args(["--events", "events.ndjson"])
+            .args(self.approvals())
+            .args(self.variables());
+        let apply = self.fleet.bastion().command(apply);
+        let begin = clock::now();
+        let exit = if self.options.shows {
+            apply.on_terminal()?
+        } else {
+            let limit = Duration::from_hours(1);
+            let output = apply.within(limit).output()?;
+            let said = format!("{}\n{}", output.out, output.err);
+            files::write(&self.file("apply.log"), said, 0o644)?;
+            output.exit
+        };
+        Ok((exit, begin.elapsed()))
+    }
+
+    fn approvals(&self) -> Vec<&'static str> {
+        let mut approvals = vec!["--approve", "upgrade-data"];
+        if self.options.announced_gap {
+            approvals.extend(["--approve", "gap"]);
+        }
+        approvals
+    }
+
+    fn variables(&self) -> Vec<String> {
+        let seconds = |wait: f64| (wait * self.options.factor).ceil();
+        let drained = self.file("drained");
+        let drained = drained.display();
+        let (agency, leader) = (seconds(AGENCY_SETTLE_S), seconds(LEADER_SETTLE_S));
+        let mut variables = vec![
+            format!("arangodb_leaders={}", self.options.leaders),
+            format!("arangodb_agency_settle={agency}"),
+            format!("arangodb_leader_settle={leader}"),
+            "arangodb_canary_collection=load".to_owned(),
+            json!({
+                "arangodb_drain":
+                    format!("echo {{{{ arangodb_host.address }}}}:8529 >>{drained}"),
+                "arangodb_undrain": format!(": >{drained}"),
+                "arangodb_drain_wait": 1,
+            })
+            .to_string(),
+        ];
+        variables.extend(self.options.extra.iter().cloned());
+        let pairs = variables.into_iter();
+        pairs.flat_map(|pair| ["-e".to_owned(), pair]).collect()
+    }
+
+    fn end_load(&self, load: &mut Running) -> Result<Value, Error> {
+        files::write(&self.file("stop"), "", 0o644)?;
+        let exit = load.wait(LOAD_END_LIMIT)?;
+        // 0 and 2 are its verdicts; anything else is no verdict.
+        if !matches!(exit, Exit::Code(0 | 2)) {
+            return Err(Error::Load(format!("ended with {exit}: {}", load.said().1)));
+        }
+        let report = files::read(&self.file("load.json"))?;
+        serde_json::from_str(&report).map_err(|error| Error::Load(format!("reported {error}")))
+    }
+
+    /// Looks at the hosts and adds up.
+    fn look(&self, exit: Exit, wall: Duration, load: &Value) -> Result<Value, Error> {
+        let mut needed = Duration::ZERO;
+        let mut upgraded = 0;
+        let mut wrong = Vec::new();
+        for host in self.fleet.hosts() {
+            let of_host = bound::needed(&host.read(EFFECTS)?.unwrap_or_default());
+            needed += of_host.total();
+            upgraded += of_host.servers;
+            wrong.extend(leftovers(host)?);
+        }
+        let target = self.cluster.options().to.as_str();
+        let servers = load.get("servers").and_then(Value::as_array);
+        let servers: Vec<_> = servers.into_iter().flatten().collect();
+        let old = servers
+            .iter()
+            .filter(|s| s.get("to") != Some(&json!(target)));
+        wrong.extend(old.map(|server| format!("not on {target}: {server}")));
+        if upgraded != servers.len() {
+            wrong.push(format!(
+                "{upgraded} of {} directories upgraded",
+                servers.len()
+            ));
+        }
+        let lower_bound = needed.as_secs_f64() + self.waits_s();
+        let load_ok = load.get("ok") == Some(&json!(true));
+        Ok(json!({
+            "ok": load_ok && exit == Exit::Code(0) && wrong.is_empty(),
+            "load_ok": load_ok,
+            "stagger_exit": exit.to_string(),
+            "wrong": wrong,
+            "wall_s": wall.as_secs_f64(),
+            "lower_bound_s": lower_bound,
+            "databases_s": needed.as_secs_f64(),
+            "waits_s": self.waits_s(),
+            "factor": self.options.factor,
+            "leaders": self.options.leaders,
+            "hosts": self.fleet.hosts().len(),
+            "product": self.product.json(),
+        }))
+    }
+
+    /// The waits that the role states: the agency stands still after each agent but the last,
+    /// and then has had the same leader for some time.
+    fn waits_s(&self) -> f64 {
+        let after_each = self.agents.len().saturating_sub(1);
+        let after_each = u32::try_from(after_each).map_or(0.0, f64::from);
+        let waits = after_each * AGENCY_SETTLE_S + LEADER_SETTLE_S;
+        waits * self.options.factor
+    }
+}
+
+/// Looks whether a host is as before the upgrade in all but the versions.
+fn leftovers(host: &Host) -> Result<Vec<String>, Error> {
+    let shown = host.must(
+        "systemctl show -p Restart -p KillMode -p ActiveState -p DropInPaths arangodb; \
+         systemctl is-active arangodb3; ls -d /usr/sbin/policy-rc.d /var/lib/stagger/hold/* \
+         /var/lib/stagger/owed/* 2>/dev/null; true",
+    )?;
+    let wanted = [
+        "Restart=on-failure",
+        "KillMode=control-group",
+        "ActiveState=active",
+        "DropInPaths=",
+        "inactive",
+    ];
+    let found: Vec<_> = shown.lines().collect();
+    let missing = wanted.iter().filter(|line| !found.contains(line));
+    let surplus = found.iter().filter(|line| !wanted.contains(line));
+    let name = host.name();
+    let missing = missing.map(|line| format!("{name}: not `{line}`"));
+    let surplus = surplus.map(|line| format!("{name}: `{line}`"));
+    Ok(missing.chain(surplus).collect())
+}
