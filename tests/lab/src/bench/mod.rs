@@ -30,6 +30,17 @@ pub struct Measure {
     pub rounds: usize,
     /// How many hosts the large inventory has.
     pub inventory_hosts: usize,
+    /// Which of the two kinds of figures is wanted, if not both.
+    pub only: Option<Part>,
+}
+
+/// One of the two kinds of figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The play on real hosts.
+    Play,
+    /// The large inventory.
+    Scale,
 }
 
 /// A benchmark that could not be carried out.
@@ -68,20 +79,26 @@ pub fn run(place: &Place, measure: Measure, tell: &dyn Fn(&str)) -> Result<Value
     tell(&format!("measured: {product}"));
     let start_ms = time_to_start(&product)?;
     tell(&format!("starts in {start_ms:.1} ms"));
-    let scale = scale::measure(&product, measure.inventory_hosts, tell)?;
-    let purpose = format!("bench: {} hosts", measure.hosts);
-    let fleet = Fleet::up(place, &Options::new(&purpose, measure.hosts))?;
-    let times = Bench::new(&fleet, &product)?.rounds(measure.rounds, tell)?;
-    fleet.down()?;
     let mut report = json!({
         "product": product.json(),
         "processors": std::thread::available_parallelism().map_or(0, usize::from),
-        "hosts": measure.hosts,
-        "rounds": measure.rounds,
         "start_ms": start_ms,
-        "scale": scale,
     });
-    merge(&mut report, times);
+    if measure.only != Some(Part::Play) {
+        let scale = scale::measure(&product, measure.inventory_hosts, tell)?;
+        merge(&mut report, json!({"scale": scale}));
+    }
+    if measure.only != Some(Part::Scale) {
+        let purpose = format!("bench: {} hosts", measure.hosts);
+        let fleet = Fleet::up(place, &Options::new(&purpose, measure.hosts))?;
+        let times = Bench::new(&fleet, &product)?.rounds(measure.rounds, tell)?;
+        fleet.down()?;
+        merge(&mut report, times);
+        merge(
+            &mut report,
+            json!({"hosts": measure.hosts, "rounds": measure.rounds}),
+        );
+    }
     Ok(report)
 }
 

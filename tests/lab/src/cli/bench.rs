@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::terminal::{print, tell};
 use super::{Error, interrupt};
-use crate::bench::{self, Measure};
+use crate::bench::{self, Measure, Part};
 use crate::files;
 use crate::fleet::Place;
 
@@ -23,9 +23,21 @@ pub(super) struct Arguments {
     /// Give the large inventory this many hosts
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     inventory_hosts: usize,
+    /// Measure only one part
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Option<PartName>,
     /// Write the figures to a file as well
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+/// The names of the parts.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PartName {
+    /// the play of 13 tasks on real hosts
+    Play,
+    /// listing and planning with a large inventory
+    Scale,
 }
 
 pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Error> {
@@ -34,6 +46,10 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Erro
         hosts: arguments.hosts,
         rounds: arguments.rounds,
         inventory_hosts: arguments.inventory_hosts,
+        only: arguments.only.map(|part| match part {
+            PartName::Play => Part::Play,
+            PartName::Scale => Part::Scale,
+        }),
     };
     let report = format!("{:#}\n", bench::run(place, measure, &tell)?);
     if let Some(path) = &arguments.json {
