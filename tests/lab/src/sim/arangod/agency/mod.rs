@@ -2,15 +2,17 @@
 //! its leader exercises over the cluster.
 //!
 //! [`raft`] decides and [`store`] holds, both pure; [`node`] is the agent that speaks,
-//! writes down and waits; [`pool`] is how agents find each other at the first start.
+//! writes down and waits, [`work`] what it does all the time; [`pool`] is how agents find each other at the first start.
 
 pub mod answers;
 pub mod journal;
+pub mod messages;
 pub mod node;
 pub mod notify;
 pub mod pool;
 pub mod raft;
 pub mod store;
+pub mod work;
 
 use std::sync::Arc;
 
@@ -27,7 +29,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub async fn serve(server: Arc<Server>) -> Result<u8, Failure> {
     let agent = Arc::new(Agent::open(Arc::clone(&server))?);
     tokio::spawn(pool::find(Arc::clone(&agent)));
-    tokio::spawn(node::live(Arc::clone(&agent)));
+    tokio::spawn(work::live(Arc::clone(&agent)));
     if server.options.is_set("agency.supervision") {
         tokio::spawn(supervision::run(Arc::clone(&agent)));
     }

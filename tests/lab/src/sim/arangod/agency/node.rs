@@ -22,8 +22,8 @@ use crate::sim::time;
 
 /// The state of an agent, behind its lock.
 #[derive(Debug)]
-struct Inner {
-    core: Option<Core>,
+pub(super) struct Inner {
+    pub(super) core: Option<Core>,
     records: Vec<Record>,
     store: Store,
     spear: Store,
@@ -32,7 +32,7 @@ struct Inner {
     pool: BTreeMap<String, String>,
     lead_term: Option<u64>,
     lead_since_ms: u64,
-    flapped_ms: u64,
+    pub(super) flapped_ms: u64,
 }
 
 /// An agent.
@@ -42,8 +42,8 @@ pub struct Agent {
     pub server: Arc<Server>,
     inner: Mutex<Inner>,
     journal: Journal,
-    progress: watch::Sender<u64>,
-    timing: Timing,
+    pub(super) progress: watch::Sender<u64>,
+    pub(super) timing: Timing,
     restarted: bool,
 }
 
@@ -127,7 +127,7 @@ impl Agent {
         Ok(agent)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -195,7 +195,7 @@ impl Agent {
     }
 
     /// Makes one decision, applies what it lets count, and hands over what is to be written.
-    fn decide<T>(
+    pub(super) fn decide<T>(
         &self,
         decision: impl FnOnce(&mut Core, u64) -> T,
     ) -> Option<(T, oneshot::Receiver<()>)> {
@@ -395,7 +395,7 @@ impl Agent {
         Some(answer)
     }
 
-    async fn ask(&self, peer: &str, ask: Ask) {
+    pub(super) async fn ask(&self, peer: &str, ask: Ask) {
         let (path, term) = match &ask {
             Ask::Vote { term, .. } => ("/_api/agency_priv/requestVote", *term),
             Ask::Append { term, .. } => ("/_api/agency_priv/appendEntries", *term),
@@ -418,7 +418,7 @@ impl Agent {
         }
     }
 
-    fn peers(&self) -> Vec<String> {
+    pub(super) fn peers(&self) -> Vec<String> {
         let inner = self.lock();
         inner
             .pool
@@ -464,148 +464,4 @@ fn scale_ttl(operations: &Map<String, Value>, factor: f64) -> Map<String, Value>
         }
     }
     scaled
-}
-
-/// Lives the life of an agent once all agents are known: elections, replication, ends of life.
-pub async fn live(agent: Arc<Agent>) {
-    let mut progress = agent.progress.subscribe();
-    while agent.lock().core.is_none() {
-        if progress.changed().await.is_err() {
-            return;
-        }
-    }
-    for peer in agent.peers() {
-        tokio::spawn(replicate(Arc::clone(&agent), peer));
-    }
-    tokio::spawn(end_lives(Arc::clone(&agent)));
-    elect(agent).await;
-}
-
-async fn elect(agent: Arc<Agent>) {
-    loop {
-        tokio::time::sleep(Duration::from_millis(agent.timing.min_ping_ms / 20)).await;
-        let switches = agent.server.live.now();
-        if !switches.agent_catches_up {
-            continue;
-        }
-        let flap = agent.is_time_to_flap(switches.term_flap_ms.map(|ms| switches.timer_ms(ms)));
-        let Some((vote, safe)) = agent.decide(|core, now| {
-            if flap {
-                Some(core.stand(now))
-            } else {
-                core.tick(now)
-            }
-        }) else {
-            continue;
-        };
-        let Some(vote) = vote else { continue };
-        if safe.await.is_err() {
-            return;
-        }
-        for peer in agent.peers() {
-            let agent = Arc::clone(&agent);
-            let vote = vote.clone();
-            tokio::spawn(async move { agent.ask(&peer, vote).await });
-        }
-    }
-}
-
-impl Agent {
-    fn is_time_to_flap(&self, every_ms: Option<u64>) -> bool {
-        let Some(every_ms) = every_ms else {
-            return false;
-        };
-        let mut inner = self.lock();
-        let now = time::mono_ms();
-        let due = now.saturating_sub(inner.flapped_ms) >= every_ms;
-        if due {
-            inner.flapped_ms = now;
-        }
-        due
-    }
-}
-
-async fn replicate(agent: Arc<Agent>, peer: String) {
-    let pause = Duration::from_millis((agent.timing.min_ping_ms / 4).max(20));
-    let mut progress = agent.progress.subscribe();
-    let mut sent = 0;
-    loop {
-        let ask = {
-            let mut inner = agent.lock();
-            let now = time::mono_ms();
-            inner
-                .core
-                .as_mut()
-                .and_then(|core| core.append_for(&peer, now))
-        };
-        let Some(ask) = ask else {
-            if progress.changed().await.is_err() {
-                return;
-            }
-            continue;
-        };
-        if let Ask::Append {
-            entries,
-            prev_index,
-            ..
-        } = &ask
-        {
-            sent = prev_index + u64::try_from(entries.len()).unwrap_or(0);
-        }
-        agent.ask(&peer, ask).await;
-        // More to send goes at once, and so does the news that something counts now; an
-        // agent that does not answer is asked again at the pace of the heartbeat.
-        let wait = tokio::time::sleep(pause);
-        tokio::pin!(wait);
-        loop {
-            if agent.has_news_for(&peer, sent) {
-                break;
-            }
-            tokio::select! {
-                () = &mut wait => break,
-                changed = progress.changed() => if changed.is_err() { return },
-            }
-        }
-    }
-}
-
-impl Agent {
-    fn has_news_for(&self, peer: &str, sent: u64) -> bool {
-        let inner = self.lock();
-        let Some(core) = inner.core.as_ref() else {
-            return false;
-        };
-        core.role() == Role::Leader
-            && core
-                .uncounted()
-                .last()
-                .is_some_and(|last| last.index > sent)
-            && core
-                .acks(time::mono_ms())
-                .get(peer)
-                .is_some_and(|ack| ack.index >= sent)
-    }
-}
-
-/// Deletes what has come to its end, as a leader.
-async fn end_lives(agent: Arc<Agent>) {
-    loop {
-        tokio::time::sleep(Duration::from_millis(agent.timing.min_ping_ms / 2)).await;
-        let Ok((store, _)) = agent.trees() else {
-            continue;
-        };
-        let ended = store.ended(time::unix_ms());
-        if ended.is_empty() {
-            continue;
-        }
-        let operations = ended
-            .into_iter()
-            .map(|path| (path, json!({"op": "delete"})))
-            .collect();
-        let transaction = Transaction {
-            operations,
-            preconditions: Map::new(),
-        };
-        drop(agent.write(&[transaction]).await);
-    }
 }
