@@ -172,7 +172,10 @@ impl Client {
         body: Option<Value>,
     ) -> Result<Reply, String> {
         let open = self.drain.open(&self.coordinators);
-        let place = count.checked_rem(u64::try_from(open.len()).unwrap_or(1));
+        // Turned by one each round, so that no shard is always asked for through the same one.
+        let shards = u64::try_from(self.shards.len()).unwrap_or(1).max(1);
+        let turn = count + count / shards;
+        let place = turn.checked_rem(u64::try_from(open.len()).unwrap_or(1));
         let place = usize::try_from(place.unwrap_or(0)).unwrap_or(0);
         let coordinator = open.get(place).ok_or("no coordinator is known")?;
         let limit = Duration::from_millis(self.options.deadline_ms);
