@@ -567,7 +567,7 @@ fn a_silent_host_is_noticed(server: &Server) {
     target.port = silent.local_addr().unwrap().port();
     target.timeouts.connect = Duration::from_millis(500);
     let error = Host::new(&target).script("true").unwrap_err();
-    assert!(matches!(error, ConnError::Unreachable { .. }), "{error:?}");
+    assert!(matches!(error, ConnError::NotThere { .. }), "{error:?}");
 }
 
 fn jumps_are_gone_through(server: &Server) {
@@ -585,7 +585,7 @@ fn jumps_are_gone_through(server: &Server) {
     target.port = 1;
     let error = Host::new(&target).script("true").unwrap_err();
     assert!(
-        matches!(&error, ConnError::Unreachable { reason, .. } if reason.contains("through ")),
+        matches!(&error, ConnError::NotThere { reason, .. } if reason.contains("through ")),
         "{error:?}"
     );
 }

@@ -27,7 +27,12 @@ const TURN: Duration = Duration::from_secs(4);
 pub(crate) fn tcp(host: &str, port: u16, waiting: &Waiting<'_>) -> Result<TcpStream, ConnError> {
     let name = place(host, port);
     let addresses = resolve(host, port, waiting).map_err(|trouble| unreachable(&name, trouble))?;
-    let mut last = Trouble::Said("the name has no address".to_owned());
+    one_of(addresses, waiting).map_err(|trouble| unreachable(&name, trouble))
+}
+
+/// Connects to the first of some addresses that answers; says of each why it did not.
+fn one_of(addresses: Vec<SocketAddr>, waiting: &Waiting<'_>) -> Result<TcpStream, Trouble> {
+    let mut said = Vec::new();
     let count = addresses.len();
     for (at, address) in addresses.into_iter().enumerate() {
         let turn = if at + 1 < count {
@@ -37,11 +42,17 @@ pub(crate) fn tcp(host: &str, port: u16, waiting: &Waiting<'_>) -> Result<TcpStr
         };
         match connect(address, &turn) {
             Ok(socket) => return Ok(socket),
-            Err(Trouble::Stopped) => return Err(ConnError::Stopped),
-            Err(trouble) => last = trouble,
+            Err(Trouble::Stopped) => return Err(Trouble::Stopped),
+            Err(Trouble::Said(reason)) if count > 1 => {
+                said.push(format!("{}: {reason}", address.ip()));
+            }
+            Err(Trouble::Said(reason)) => said.push(reason),
         }
     }
-    Err(unreachable(&name, last))
+    if said.is_empty() {
+        said.push("the name has no address".to_owned());
+    }
+    Err(Trouble::Said(said.join("; ")))
 }
 
 /// Writes a host with its port, as messages show it.
@@ -61,7 +72,7 @@ enum Trouble {
 fn unreachable(host: &str, trouble: Trouble) -> ConnError {
     match trouble {
         Trouble::Stopped => ConnError::Stopped,
-        Trouble::Said(reason) => ConnError::Unreachable {
+        Trouble::Said(reason) => ConnError::NotThere {
             host: host.to_owned(),
             reason,
         },
@@ -186,6 +197,29 @@ mod tests {
             "{unknown}"
         );
         assert!(unknown.nothing_sent());
+    }
+
+    #[test]
+    fn every_address_of_a_name_is_tried_and_told() {
+        let stop = Stop::new();
+        let (clock, free) = (
+            SystemClock::new(),
+            TcpListener::bind("127.0.0.1:0").unwrap(),
+        );
+        let port = free.local_addr().unwrap().port();
+        let waiting = Waiting::new(Limit {
+            clock: &clock,
+            stop: &stop,
+            deadline: clock.deadline(Duration::from_secs(5)),
+        });
+        let at = |address: &str| SocketAddr::new(address.parse().unwrap(), port);
+        assert!(one_of(vec![at("127.0.0.2"), at("127.0.0.1")], &waiting).is_ok());
+        let Err(Trouble::Said(said)) = one_of(vec![at("127.0.0.2"), at("127.0.0.3")], &waiting)
+        else {
+            panic!("nobody listens there");
+        };
+        let refused = "Connection refused (os error 111)";
+        assert_eq!(said, format!("127.0.0.2: {refused}; 127.0.0.3: {refused}"));
     }
 
     #[test]

@@ -97,7 +97,7 @@ fn try_hop(
     waiting: &Waiting<'_>,
 ) -> Result<Live, Refusal> {
     let not_reached = |error: ConnError| match error {
-        ConnError::TimedOut { after } => Refusal::Final(ConnError::Unreachable {
+        ConnError::TimedOut { after } => Refusal::Final(ConnError::NotThere {
             host: host.to_owned(),
             reason: format!("no session within {:.1} s", after.as_secs_f64()),
         }),
