@@ -92,11 +92,13 @@ impl Rollout {
             let message = format!("the journal cannot be written: {reason}");
             engine.halt(StopCause::Journal { reason }, message, "");
         }
-        let done = catch_unwind(AssertUnwindSafe(|| engine.run_entries(&playbook.entries)));
-        if let Err(panic) = done {
-            engine.broke(&panic_text(panic));
-        }
-        engine.leave_everything();
+        engine.hearing(|| {
+            let done = catch_unwind(AssertUnwindSafe(|| engine.run_entries(&playbook.entries)));
+            if let Err(panic) = done {
+                engine.broke(&panic_text(panic));
+            }
+            engine.leave_everything();
+        });
         engine.end()
     }
 }
