@@ -44,6 +44,11 @@ impl Environment {
         self.variables.get(name).map(String::as_str)
     }
 
+    /// Returns all variables.
+    pub(super) fn all(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
     /// Returns the home directory.
     pub(super) fn home(&self) -> Option<PathBuf> {
         self.get("HOME")

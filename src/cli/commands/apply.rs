@@ -7,7 +7,7 @@ use serde_json::Map;
 
 use super::super::args::{Apply, Preflight, Reaching, Selection, Showing, Sources};
 use super::super::asking::{Terminal, password};
-use super::super::failure::{ExitCode, Failure};
+use super::super::failure::{ExitCode, Failure, draw_as};
 use super::super::lines::{Lines, Wanted};
 use super::super::machine::{Machine, MachineDesk};
 use super::super::prepared::{Mode, Prepared, prepare};
@@ -21,8 +21,12 @@ use crate::journal::{
 };
 use crate::modules;
 use crate::playbook::Files as _;
-use crate::rollout::{BecomeDefaults, NothingBefore, Outside, Rollout, Settings, Templaters as _};
+use crate::rollout::{
+    BecomeDefaults, NothingBefore, Outside, Rollout, Settings, Templaters as _, Wish,
+};
 use crate::secrets::{Masker, Secret};
+use crate::template::Variables;
+use crate::vars::Layers;
 
 /// What is asked for, whichever command asks.
 #[derive(Debug)]
@@ -138,6 +142,7 @@ fn start(
         "Password to become another user:",
         &masker,
     )?;
+    let connector = connector(request, &prepared, machine, login)?;
     let header = header(request, &prepared, machine);
     let kept = state_directory(request, machine);
     let directory = StateDirectory::prepare(&kept).map_err(|error| state(&error))?;
@@ -153,12 +158,6 @@ fn start(
     let stop = Stop::new();
     let watching = interrupt::watch(&stop)?;
     let clock: Arc<dyn Clock> = Arc::<crate::clock::SystemClock>::clone(&prepared.clock);
-    let connector = MachineConnector::new(
-        machine,
-        prepared.templaters.searching(&[]),
-        request.reaching,
-        login,
-    );
     let outside = Outside {
         clock,
         stop,
@@ -191,6 +190,54 @@ fn start(
         kept.display()
     ));
     Ok(ExitCode::from_number(ended.exit_code))
+}
+
+/// Makes what opens the sessions, and looks at how every host of the plan is to be reached before any of them is.
+fn connector(
+    request: &Request<'_>,
+    prepared: &Prepared,
+    machine: &Machine,
+    login: Option<Secret>,
+) -> Result<MachineConnector, Failure> {
+    let templater = prepared.templaters.searching(&[]);
+    let connector = MachineConnector::new(machine, templater, request.reaching, login)?;
+    let directory = crate::playbook::directory_of(request.playbook);
+    let mut hosts = Vec::new();
+    for play in prepared.playbook.plays() {
+        let planned = prepared.plan.play(&play.id);
+        let said = play.context.nearest(|k| k.connection.as_ref());
+        let connection = said.and_then(crate::yaml::Node::as_str);
+        if connection.is_some_and(|text| text.contains("{{")) {
+            continue;
+        }
+        for host in planned.iter().flat_map(|planned| &planned.hosts) {
+            hosts.push((host, connection));
+        }
+    }
+    let variables: Vec<Arc<dyn Variables>> = hosts
+        .iter()
+        .map(|(host, _)| {
+            let (layers, task) = (Arc::new(Layers::default()), Arc::new(Map::new()));
+            let scope = prepared
+                .world
+                .scope(host.as_str(), directory, &layers, &task);
+            Arc::new(scope) as Arc<dyn Variables>
+        })
+        .collect();
+    let wishes = hosts
+        .iter()
+        .zip(&variables)
+        .map(|((host, connection), variables)| Wish {
+            host: host.as_str(),
+            variables,
+            remote_user: None,
+            port: None,
+            connection: *connection,
+        });
+    for warning in connector.check(wishes)? {
+        output::message(&draw_as("warning", &warning));
+    }
+    Ok(connector)
 }
 
 /// Asks for a password, if it is wanted.
