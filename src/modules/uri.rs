@@ -22,7 +22,13 @@ static SPEC: ModuleSpec = ModuleSpec {
         "No proxy is used. Files of certificates are files of the controller.",
     ],
     arguments: &[
-        Argument::new("url", Kind::Str, "The whole URL.").required(),
+        Argument::new(
+            "url",
+            Kind::List,
+            "The URL; or several for the same, of which the next is tried while nothing can have been sent.",
+        )
+        .required(),
+        Argument::new("path", Kind::Str, "What comes behind each URL."),
         Argument::new("method", Kind::Str, "The method.").default("GET"),
         Argument::new(
             "body",
@@ -171,14 +177,15 @@ impl Asking {
     fn of(arguments: &Arguments) -> Result<Self, ModuleError> {
         let text = |name: &str| arguments.str(name).map(str::to_owned);
         let attributes = Attributes::of(arguments)?;
+        let request = Request::of(arguments, TIMEOUT_SECONDS)?;
         let dest = text("dest").map(|dest| Place {
-            name: Some(file_name(arguments.str("url").unwrap_or_default())),
+            name: Some(file_name(&request.url)),
             dest,
             attributes,
             ..Place::default()
         });
         Ok(Self {
-            request: Request::of(arguments, TIMEOUT_SECONDS)?,
+            request,
             right: statuses(arguments)?,
             keeps: arguments.flag("return_content"),
             dest,

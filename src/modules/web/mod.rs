@@ -103,6 +103,8 @@ pub struct Request {
     pub method: String,
     /// The URL without credentials.
     pub url: String,
+    /// Other URLs for the same, which are tried in turn while nothing can have been sent.
+    pub instead: Vec<String>,
     headers: Vec<(String, Secret)>,
     credentials: Option<Secret>,
     basic_at_once: bool,
@@ -139,7 +141,7 @@ impl Request {
                 "Parameter 'method' needs to be a single word in uppercase, like GET or POST.",
             ));
         }
-        let (url, in_url) = without_credentials(arguments.str("url").unwrap_or_default())?;
+        let (url, in_url, instead) = urls(arguments)?;
         let given = text("url_username")
             .map(|user| format!("{user}:{}", text("url_password").unwrap_or_default()));
         let mut headers = vec![(
@@ -157,6 +159,7 @@ impl Request {
         Ok(Self {
             method,
             url,
+            instead,
             headers,
             credentials: given.or(in_url).map(Secret::new),
             basic_at_once: arguments.flag("force_basic_auth"),
@@ -210,6 +213,7 @@ impl Request {
             self.log_in(&mut call);
         }
         let mut redirections = 0;
+        let mut instead = self.instead.iter();
         loop {
             let limit = Limit {
                 clock: cx.clock,
@@ -221,7 +225,14 @@ impl Request {
             } else {
                 http(&call, None, limit)
             };
-            let reply = reply.map_err(Failed::NoAnswer)?;
+            let reply = match (reply, instead.next()) {
+                (Ok(reply), _) => reply,
+                (Err(error), Some(next)) if error.nothing_sent() && redirections == 0 => {
+                    call.url.clone_from(next);
+                    continue;
+                }
+                (Err(error), _) => return Err(Failed::NoAnswer(error)),
+            };
             if reply.status == 401 && !logged_in && self.credentials.is_some() {
                 logged_in = true;
                 self.log_in(&mut call);
@@ -290,6 +301,24 @@ impl Request {
             client,
         })
     }
+}
+
+/// Returns the first URL, the credentials in it, and the other URLs, each with `path` behind it.
+fn urls(arguments: &Arguments) -> Result<(String, Option<String>, Vec<String>), ModuleError> {
+    let path = arguments.str("path").unwrap_or_default();
+    let mut urls = match arguments.get("url") {
+        Some(Value::Array(urls)) => urls.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(url)) => vec![url.as_str()],
+        _ => Vec::new(),
+    }
+    .into_iter()
+    .map(|url| without_credentials(&format!("{url}{path}")))
+    .collect::<Result<Vec<_>, _>>()?
+    .into_iter();
+    let Some((url, credentials)) = urls.next() else {
+        return Err(ModuleError::failed("`url` is an empty list"));
+    };
+    Ok((url, credentials, urls.map(|(url, _)| url).collect()))
 }
 
 /// Turns a call into the one that a redirection asks for; another place does not get our credentials.
