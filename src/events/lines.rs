@@ -148,6 +148,8 @@ mod tests {
                     },
                     name: "x".to_owned(),
                     label: None,
+                    at: String::new(),
+                    uncounted: false,
                     delegated_to: None,
                     outcome: StepOutcome::Skipped {
                         why: "no".to_owned(),

@@ -18,7 +18,7 @@ use super::ended::told;
 use super::engine::{Debt, Engine};
 use super::exit::Verdict;
 use super::ledger::Entry;
-use super::place::{Left, Place, Walked};
+use super::place::{LEAVE, Left, Place, Walked};
 
 /// A bracket that is entered.
 #[derive(Debug, Clone)]
@@ -333,7 +333,6 @@ impl Engine {
     fn leave(&self, open: &Open) -> Result<(), (bool, String)> {
         let mut waits = self.settings.leave.iter();
         let mut attempt = 0;
-        let mut failed: Vec<HostName> = Vec::new();
         let stop = self.outside.stop.for_putting_back();
         loop {
             attempt += 1;
@@ -345,19 +344,11 @@ impl Engine {
             } else {
                 let leaving = BracketChange::Leaving { attempt };
                 drop(self.ledger.write(Entry::record(open.record(leaving))));
-                let place = self.bracket_place(open, "bracket leave", true);
+                let place = self.bracket_place(open, LEAVE, true);
                 let walked = self.somewhere(open, &place, &open.bracket.leave);
                 if walked.is_good() {
-                    for host in &failed {
-                        self.count_rescue(host, &open.reference.name);
-                    }
                     return Ok(());
                 }
-                let lost = walked
-                    .left
-                    .iter()
-                    .filter(|(_, left)| **left == Left::Failed);
-                failed.extend(lost.map(|(host, _)| host.clone()));
                 (false, self.last_message(&open.hosts))
             };
             let Some(wait) = waits.next() else {

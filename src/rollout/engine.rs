@@ -79,6 +79,14 @@ pub struct Debt {
     pub by_hand: Vec<ByHand>,
 }
 
+/// The task at which a host failed.
+#[derive(Debug, Clone)]
+pub(super) struct FailedAt {
+    pub(super) task: TaskId,
+    pub(super) name: String,
+    pub(super) at: String,
+}
+
 /// What a run has come to.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -96,7 +104,7 @@ pub(super) struct State {
     /// What last went wrong on each host, numbered in its order.
     pub(super) messages: BTreeMap<HostName, (u64, String)>,
     /// The task at which each host failed last.
-    pub(super) failed_at: BTreeMap<HostName, TaskId>,
+    pub(super) failed_at: BTreeMap<HostName, FailedAt>,
     /// The machine of each host, as far as is known.
     pub(super) machines: BTreeMap<HostName, String>,
     /// The jobs that were started, with the session and user of each.

@@ -226,7 +226,8 @@ impl Engine {
                 name: name.to_owned(),
             };
             let message = format!(
-                "`{name}` is not approved: {why}; go on with `stagger resume --approve '{name}'`"
+                "`{name}` is not approved: {why}; go on with `stagger resume {} --approve '{name}'`",
+                self.run
             );
             self.halt(cause, message, name);
             false

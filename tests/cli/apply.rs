@@ -82,9 +82,13 @@ fn a_failed_task_stops_the_run() {
         2,
         &[
             "echo out; echo err >&2; exit 3",
+            "task: site.yml:5:7\n",
+            "command: echo out; echo err >&2; exit 3\n",
+            "ended with: exit code 3\n",
             "stdout: out\n",
             "stderr: err\n",
-            "rc: 3\n",
+            "where: play `work`, batch 1 of 1 (localhost)",
+            "go on: stagger resume RUN --state state\n",
             "exit code 2",
         ],
     );
@@ -161,7 +165,14 @@ fn a_protected_play_asks_why() {
     let ran = user.applies("site.yml");
     ran.ended(1, &["say why it is applied", "--reason"]);
     let ran = user.applies("site.yml --reason 'to see'");
-    ran.ended(3, &["the door is shut", "exit code 3"]);
+    ran.ended(
+        3,
+        &[
+            "the door is shut",
+            "gate: the door is open (site.yml:5:7)",
+            "exit code 3",
+        ],
+    );
     assert!(!ran.err.contains("go through"), "{ran:#?}");
     let ran = user.applies("site.yml --reason 'to see' -e open=true");
     ran.ended(0, &["go through"]);

@@ -1,6 +1,6 @@
 //! `stagger apply` and `stagger preflight`: a playbook on an inventory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Map;
@@ -149,7 +149,7 @@ fn start(
             .keep(source.text.as_bytes())
             .map_err(|error| state(&error))?;
     }
-    let sinks = sinks(request)?;
+    let sinks = sinks(request, machine)?;
     let stop = Stop::new();
     let watching = interrupt::watch(&stop)?;
     let clock: Arc<dyn Clock> = Arc::<crate::clock::SystemClock>::clone(&prepared.clock);
@@ -297,13 +297,19 @@ fn state(error: &JournalError) -> Failure {
     Failure::usage(error.to_string()).hint("--state DIR keeps the records elsewhere")
 }
 
-fn sinks(request: &Request<'_>) -> Result<Vec<Box<dyn Sink>>, Failure> {
+/// Returns what is typed to find records that are not kept where they are looked for.
+fn records(state: Option<&Path>) -> String {
+    state.map_or_else(String::new, |path| format!(" --state {}", path.display()))
+}
+
+fn sinks(request: &Request<'_>, machine: &Machine) -> Result<Vec<Box<dyn Sink>>, Failure> {
     let showing = request.showing;
     let live = output::is_terminal() && !showing.plain;
     let wanted = Wanted {
         verbosity: showing.verbose,
         diff: request.mode.diff,
-        color: live,
+        color: live && machine.environment.get("NO_COLOR").is_none(),
+        records: records(request.state.as_deref()),
     };
     let mut sinks: Vec<Box<dyn Sink>> = if live {
         vec![Box::new(LiveView::new(wanted))]
