@@ -97,6 +97,8 @@ pub(super) struct State {
     pub(super) approved: BTreeSet<String>,
     pub(super) recap: Recap,
     pub(super) debts: Vec<Debt>,
+    /// The brackets that this part of the run left.
+    pub(super) left_again: BTreeSet<BracketRef>,
     /// What would be left to do by hand on hosts that stopped half-way.
     pub(super) unfinished: Vec<(HostName, ByHand)>,
     /// Steps in doubt whose job may still run.
@@ -111,6 +113,8 @@ pub(super) struct State {
     pub(super) jobs: Vec<(Arc<Session>, Option<Become>, JobId)>,
     /// Tasks and blocks that the operator left out.
     pub(super) left_out: BTreeSet<String>,
+    /// Whether the task at which the run starts is still to come.
+    pub(super) before_start: bool,
     pub(super) stepping: bool,
     pub(super) stop_told: Option<StopLevel>,
 }

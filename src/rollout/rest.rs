@@ -316,6 +316,16 @@ impl Engine {
             })
     }
 
+    /// Tells whether the run has come to the task at which it starts.
+    pub(super) fn is_started(&self, task: &Task) -> bool {
+        let mut state = self.state();
+        if state.before_start {
+            let wanted = self.settings.start_at.as_deref();
+            state.before_start = wanted.is_some_and(|wanted| !task.is_called(wanted));
+        }
+        !state.before_start
+    }
+
     /// Tells whether a task takes part, by its tags.
     pub(super) fn is_selected(&self, task: &Task) -> bool {
         self.settings.tags.takes_context(&task.context)

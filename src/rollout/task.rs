@@ -50,7 +50,7 @@ impl Engine {
 
     /// Runs one task on hosts.
     pub(super) fn run_task(&self, place: &Place, task: &Arc<Task>, hosts: &[HostName]) -> Walked {
-        if !self.is_selected(task) || self.is_left_out(place, task) {
+        if !self.is_started(task) || !self.is_selected(task) || self.is_left_out(place, task) {
             return Walked::default();
         }
         self.run_whatever_tags(place, task, hosts)
