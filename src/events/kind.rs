@@ -231,7 +231,7 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         label: Option<String>,
         /// Where its task stands: `file:line:column`.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
+        #[serde(default, rename = "place", skip_serializing_if = "String::is_empty")]
         at: String,
         /// The host it really ran on, if it was delegated.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -467,7 +467,7 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host: Option<String>,
         /// Where in the files.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, rename = "place", skip_serializing_if = "Option::is_none")]
         at: Option<String>,
     },
     /// The operator asked to stop.
@@ -485,6 +485,7 @@ pub enum EventKind {
         /// In one sentence.
         message: String,
         /// The step or place where it stopped.
+        #[serde(default, rename = "place")]
         at: String,
         /// What a person can type to finish or undo what was begun.
         by_hand: Vec<ByHand>,
