@@ -240,6 +240,7 @@ fn unit(properties: &BTreeMap<String, String>) -> Value {
         "fragment": text("FragmentPath"),
         "drop_ins": text("DropInPaths").split_whitespace().collect::<Vec<_>>(),
         "enabled": text("UnitFileState"),
+        "need_reload": text("NeedDaemonReload") == "yes",
         "restarts": text("NRestarts").parse::<u64>().unwrap_or(0),
     })
 }
