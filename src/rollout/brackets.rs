@@ -23,19 +23,33 @@ use super::place::{Left, Place, Walked};
 /// A bracket that is entered.
 #[derive(Debug, Clone)]
 pub(super) struct Open {
-    bracket: Arc<Bracket>,
-    reference: BracketRef,
-    place: Place,
-    hosts: Vec<HostName>,
+    pub(super) bracket: Arc<Bracket>,
+    pub(super) reference: BracketRef,
+    pub(super) place: Place,
+    pub(super) hosts: Vec<HostName>,
 }
 
 /// The brackets that are entered now, the outermost first.
 #[derive(Debug, Default)]
 pub(super) struct OpenBrackets {
     open: Mutex<Vec<Open>>,
+    renewal: Mutex<()>,
 }
 
 impl OpenBrackets {
+    /// Tells whether a bracket is entered and not being left.
+    fn is_open(&self, reference: &BracketRef) -> bool {
+        self.lock().iter().any(|open| open.reference == *reference)
+    }
+
+    /// Does a renewal unless its bracket is being left; while it is done no bracket begins to be left.
+    pub(super) fn renew(&self, reference: &BracketRef, renewal: impl FnOnce()) {
+        let _busy = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_open(reference) {
+            renewal();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -50,6 +64,7 @@ impl OpenBrackets {
     }
 
     fn remove(&self, reference: &BracketRef) -> bool {
+        let _renewed = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
         let mut open = self.lock();
         let before = open.len();
         open.retain(|other| other.reference != *reference);
@@ -86,7 +101,8 @@ impl Engine {
             if let [only] = entered.as_slice() {
                 inside = inside.with([("found".to_owned(), only.found())]);
             }
-            walked.add(self.within(&inside, inner, &active, body));
+            let opens: Vec<&Open> = entered.iter().collect();
+            walked.add(self.renewing(&opens, || self.within(&inside, inner, &active, body)));
         }
         let halted = self.is_halted();
         let closed = self.each(place, entered, usize::MAX, |open| {
@@ -300,18 +316,24 @@ impl Engine {
 
     /// Leaves a bracket that is still open; returns whether it was left.
     pub(super) fn close(&self, open: &Open, good: bool) -> bool {
-        if !self.brackets.remove(&open.reference) {
+        if !self.brackets.is_open(&open.reference) {
             return false;
         }
         if good && !open.bracket.settle.is_empty() {
             let place = self.bracket_place(open, "bracket settle", false);
-            let walked = self.somewhere(open, &place, &open.bracket.settle);
+            let walked = self.renewing(&[open], || {
+                self.somewhere(open, &place, &open.bracket.settle)
+            });
             if !walked.is_good() {
                 let name = &open.bracket.name;
                 let message = format!("inside of `{name}` it did not settle");
                 let saw = self.last_message(&open.hosts);
                 self.halt(StopCause::Gate { saw }, message, open.bracket.id.as_str());
             }
+        }
+        // From here on nothing renews it: what `leave` switches back must stay so.
+        if !self.brackets.remove(&open.reference) {
+            return false;
         }
         match self.leave(open) {
             Ok(()) => {
