@@ -10,6 +10,9 @@ pub mod parse;
 mod read;
 mod token;
 
+#[cfg(test)]
+mod tests;
+
 pub use judge::{Judgement, Questions, judge};
 pub use member::{HostView, Listed, listed};
 pub use read::{Answer, Ask, AskError, ClusterView, ServerView, read_cluster, read_round};

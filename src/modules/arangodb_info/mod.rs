@@ -219,6 +219,7 @@ impl Module for ArangodbInfo {
                 to: to
                     .map_err(|error| vec![Problem::at(&arguments.loc, format!("`to`: {error}"))])?,
                 leaders: texts(arguments.get("leaders")),
+                now: None,
             },
             host: host_view::Place {
                 unit: text("unit"),
