@@ -552,6 +552,32 @@ fn a_point_of_no_return_is_asked_for_with_the_brackets_left() {
 }
 
 #[test]
+fn nobody_is_asked_about_a_point_that_is_skipped_on_every_host() {
+    let text = |condition: &str| {
+        format!(
+            "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - act: one
+    - point_of_no_return: new format
+      when: {condition}
+      block: [{{act: two}}]
+    - act: three
+"
+        )
+    };
+    let exit = |condition: &str| Kit::new("a b", &text(condition)).run().exit();
+    assert_eq!(exit("false"), 0);
+    assert_eq!(exit("inventory_hostname == 'b'"), 3, "one host is enough");
+    assert_eq!(
+        exit("no_such_variable"),
+        3,
+        "what cannot be asked is no reason to go on"
+    );
+}
+
+#[test]
 fn a_bracket_can_wrap_plays() {
     let text = "
 - bracket:
