@@ -15,6 +15,9 @@ use crate::cluster::model::arangodb::{
     leadership_way, led_by, order_agents, plan_moves,
 };
 
+/// From this version on maintenance mode can be asked for a number of seconds.
+const MAINTENANCE_SECONDS: Version = Version::new(3, 8, 3);
+
 /// What the operator allows by name, what is expected, and what is wanted.
 #[derive(Debug, Clone, Default)]
 pub struct Questions {
@@ -68,8 +71,10 @@ pub fn judge(view: &ClusterView, questions: &Questions) -> Judgement {
         "versions": versions,
         "leadership": lowest(&view.dbservers).map(leadership_way),
         "shards": shards_value(shards, &view.earlier, questions),
+        "gap": gap(view, shards, questions),
         "stop": stop(view, shards, questions),
         "supervision": supervision(view, questions.now),
+        "maintenance_takes_seconds": lowest(&view.coordinators).is_some_and(|version| version >= MAINTENANCE_SECONDS),
         "health": verdict(&health(view, &servers)),
         "path": path(&versions, questions),
         "moves": moves(view, shards),
@@ -131,11 +136,7 @@ fn server(server: &ServerView) -> Value {
 
 fn servers_answer(servers: &[&ServerView]) -> Verdict {
     let problem = |server: &&ServerView| {
-        let name = if server.short_name.is_empty() {
-            &server.id
-        } else {
-            &server.short_name
-        };
+        let name = title(server);
         match (&server.problem, server.available) {
             (Some(problem), _) => Some(format!("{name} at {}: {problem}", server.endpoint)),
             // Agents have no availability in every version; their own predicate judges them.
@@ -192,6 +193,35 @@ fn shards_value(shards: &[Shard], earlier: &[Shard], questions: &Questions) -> V
         "led_by": led,
         "leaders": leaders,
     })
+}
+
+/// What is away while each DB-Server that is not on the wanted version is upgraded with the shards that it leads.
+fn gap(view: &ClusterView, shards: &[Shard], questions: &Questions) -> Vec<String> {
+    let led = led_by(shards);
+    let to_do = |server: &&ServerView| {
+        let version: Option<Version> = server.version.as_deref().and_then(|text| text.parse().ok());
+        version.is_none() || version != questions.to
+    };
+    let tell = |server: &ServerView| {
+        let led = led.get(&server.id)?;
+        let count = led.len();
+        let shards = if count == 1 { "shard" } else { "shards" };
+        Some(format!("{} leads {count} {shards}", title(server)))
+    };
+    view.dbservers
+        .iter()
+        .filter(to_do)
+        .filter_map(tell)
+        .collect()
+}
+
+/// Names a server for people.
+fn title(server: &ServerView) -> &str {
+    if server.short_name.is_empty() {
+        &server.id
+    } else {
+        &server.short_name
+    }
 }
 
 /// For each DB-Server: whether every shard allows it to stop.
