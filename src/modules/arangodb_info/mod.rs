@@ -6,6 +6,7 @@ mod asking;
 mod cluster_view;
 mod host_view;
 mod readiness_view;
+mod sync_view;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,12 +27,13 @@ static SPEC: ModuleSpec = ModuleSpec {
         "`view: cluster` asks every agent twice, at least two seconds apart, and every server directly; the supervision's own health is a verdict of its own, since it is frozen in maintenance mode.",
         "`view: agency` asks the agents once: quick enough for a guard.",
         "`view: host` reads unit, starter, servers and data directories of the task's host.",
+        "`view: sync` asks the sync masters of both sides of a replication between data centres.",
         "`view: readiness` tells what the task's host lacks for an upgrade, and who on it would interfere.",
     ],
     arguments: &[
         Argument::new("view", Kind::Str, "What to look at.")
             .default("cluster")
-            .choices(&["cluster", "agency", "host", "readiness"]),
+            .choices(&["cluster", "agency", "host", "readiness", "sync"]),
         Argument::new(
             "agents",
             Kind::List,
@@ -100,6 +102,16 @@ static SPEC: ModuleSpec = ModuleSpec {
             "data_dir",
             Kind::Path,
             "The starter's data directory (`view: host`); found from the running starter or its unit.",
+        ),
+        Argument::new(
+            "sync_target",
+            Kind::List,
+            "The sync masters of the data centre that takes the changes, as URLs (`view: sync`).",
+        ),
+        Argument::new(
+            "sync_source",
+            Kind::List,
+            "The sync masters of the data centre that the changes come from, as URLs (`view: sync`).",
         ),
         Argument::new(
             "packages",
@@ -176,6 +188,10 @@ static SPEC: ModuleSpec = ModuleSpec {
             "`view: host`: unit, starter, setup, servers, tools, problems",
         ),
         (
+            "sync",
+            "`view: sync`: `incoming`, `outgoing`, `running`, `inactive`, `problems`",
+        ),
+        (
             "readiness",
             "`view: readiness`: `ok`, `problems`, `notices`, each with what to do",
         ),
@@ -198,6 +214,7 @@ impl Module for ArangodbInfo {
             Some("host") => View::Host,
             Some("agency") => View::Agency,
             Some("readiness") => View::Readiness,
+            Some("sync") => View::Sync,
             _ => View::Cluster,
         };
         let agents = arguments.list("agents");
@@ -228,6 +245,10 @@ impl Module for ArangodbInfo {
                 data_dir: arguments.str("data_dir").map(str::to_owned),
             },
             demands: readiness_view::Demands::of(arguments),
+            sides: sync_view::Sides {
+                target: arguments.list("sync_target"),
+                source: arguments.list("sync_source"),
+            },
         }))
     }
 }
@@ -260,6 +281,7 @@ enum View {
     Agency,
     Host,
     Readiness,
+    Sync,
 }
 
 #[derive(Debug)]
@@ -271,6 +293,7 @@ struct Look {
     questions: Questions,
     host: host_view::Place,
     demands: readiness_view::Demands,
+    sides: sync_view::Sides,
 }
 
 impl Action for Look {
@@ -279,6 +302,7 @@ impl Action for Look {
             View::Cluster => "read the state of the cluster".to_owned(),
             View::Agency => "read the state of the agency".to_owned(),
             View::Host => "read what the host shows of its servers".to_owned(),
+            View::Sync => "read the state of a replication between data centres".to_owned(),
             View::Readiness => "read what the host lacks, and who on it would interfere".to_owned(),
         }
     }
@@ -291,6 +315,7 @@ impl Action for Look {
             View::Agency => cluster_view::read_agency(cx, &self.access, &self.agents),
             View::Host => host_view::read(cx, &self.access, &self.host)?,
             View::Readiness => readiness_view::read(cx, &self.demands)?,
+            View::Sync => sync_view::read(cx, &self.access, &self.sides)?,
         };
         Ok(Observed::Same(outcome))
     }
