@@ -60,7 +60,7 @@ impl Templaters for MachineTemplaters {
     fn searching(&self, directories: &[String]) -> Templater {
         let outside = self.machine.searching(directories.to_vec());
         let clock: Arc<dyn Clock> = Arc::<SystemClock>::clone(&self.clock);
-        Templater::new(Arc::new(outside), clock)
+        Templater::with_zone(Arc::new(outside), clock, jiff::tz::TimeZone::system())
     }
 }
 

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Parser as _;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::args::{Apply, Cli, Command, Reaching, Selection, Showing, Sources};
 use super::asking::{Terminal, password};
-use super::failure::{ExitCode, Failure};
+use super::failure::{ExitCode, Failure, draw_as};
 use super::lines::{Lines, Wanted};
 use super::machine::{Machine, MachineDesk};
 use super::memory::{Answers, Memory};
@@ -30,9 +30,11 @@ use crate::plan::Plan;
 use crate::playbook::Files as _;
 use crate::rollout::{
     BecomeDefaults, NothingBefore, Outside, Previously, Recollection, Rollout, Settings,
-    Templaters as _,
+    Templaters as _, Wish,
 };
 use crate::secrets::{Masker, Secret};
+use crate::template::Variables;
+use crate::vars::Layers;
 
 /// The names under which a run keeps what is no file of the operator's.
 const ANSWERS: &str = "stagger:answers";
@@ -353,8 +355,7 @@ fn run(
     let stop = Stop::new();
     let watching = interrupt::watch(&stop)?;
     let clock: Arc<dyn Clock> = Arc::<crate::clock::SystemClock>::clone(&prepared.clock);
-    let templater = prepared.templaters.searching(&[]);
-    let connector = MachineConnector::new(machine, templater, reaching, login);
+    let connector = connector(request, &prepared, machine, login)?;
     let fresh = machine.with(Memory::default());
     let outside = Outside {
         clock,
@@ -643,4 +644,52 @@ fn sinks(request: &Request, machine: &Machine) -> Result<Vec<Box<dyn Sink>>, Fai
         sinks.push(Box::new(NdjsonSink::new(file)));
     }
     Ok(sinks)
+}
+
+/// Makes what opens the sessions, and looks at how every host of the plan is to be reached before any of them is.
+fn connector(
+    request: &Request,
+    prepared: &Prepared,
+    machine: &Machine,
+    login: Option<Secret>,
+) -> Result<MachineConnector, Failure> {
+    let templater = prepared.templaters.searching(&[]);
+    let connector = MachineConnector::new(machine, templater, &request.reaching, login)?;
+    let directory = crate::playbook::directory_of(&request.playbook);
+    let mut hosts = Vec::new();
+    for play in prepared.playbook.plays() {
+        let planned = prepared.plan.play(&play.id);
+        let said = play.context.nearest(|k| k.connection.as_ref());
+        let connection = said.and_then(crate::yaml::Node::as_str);
+        if connection.is_some_and(|text| text.contains("{{")) {
+            continue;
+        }
+        for host in planned.iter().flat_map(|planned| &planned.hosts) {
+            hosts.push((host, connection));
+        }
+    }
+    let variables: Vec<Arc<dyn Variables>> = hosts
+        .iter()
+        .map(|(host, _)| {
+            let (layers, task) = (Arc::new(Layers::default()), Arc::new(Map::new()));
+            let scope = prepared
+                .world
+                .scope(host.as_str(), directory, &layers, &task);
+            Arc::new(scope) as Arc<dyn Variables>
+        })
+        .collect();
+    let wishes = hosts
+        .iter()
+        .zip(&variables)
+        .map(|((host, connection), variables)| Wish {
+            host: host.as_str(),
+            variables,
+            remote_user: None,
+            port: None,
+            connection: *connection,
+        });
+    for warning in connector.check(wishes)? {
+        output::message(&draw_as("warning", &warning));
+    }
+    Ok(connector)
 }

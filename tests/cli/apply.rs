@@ -223,6 +223,11 @@ fn an_interrupt_ends_at_the_next_rest_point() {
         "the step in flight ends: {rest}"
     );
     assert!(!rest.contains("after it"), "{rest}");
+    let (heard, ended) = (rest.find("stopping"), rest.find("localhost: slow"));
+    assert!(
+        heard.is_some() && heard < ended,
+        "that it was heard is told while the step is in flight: {rest}"
+    );
 }
 
 #[test]
