@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::clock::{self, Look};
-use crate::cluster::{self, Cluster, Security};
+use crate::cluster::{self, Cluster, Clusters, Security};
 use crate::command::{self, Command, Exit, Running};
 use crate::fleet::{self, Fleet, Host, Place};
 use crate::packages::EFFECTS;
@@ -33,8 +33,6 @@ pub struct Options {
     pub fleet: fleet::Options,
     /// The cluster on them.
     pub cluster: cluster::Options,
-    /// What the operator says about leadership: `move` or `wait`.
-    pub leaders: String,
     /// Whether a gap was announced and approved.
     pub announced_gap: bool,
     /// The load.
@@ -111,11 +109,13 @@ pub fn upgrade(
     wanted
         .switches
         .insert("time_factor".to_owned(), factor.clone());
-    let cluster = Cluster::up(fleet, &place.program, wanted)?;
+    let clusters = Clusters::up(fleet, &place.program, &wanted)?;
+    let cluster = clusters.main();
     let demo = Demo {
         fleet,
         agents: cluster.agents()?,
-        cluster: &cluster,
+        clusters: &clusters,
+        cluster,
         product,
         options,
     };
@@ -141,6 +141,7 @@ pub fn upgrade(
 #[derive(Debug)]
 struct Demo<'a> {
     fleet: &'a Fleet,
+    clusters: &'a Clusters<'a>,
     cluster: &'a Cluster<'a>,
     agents: Vec<String>,
     product: &'a Product,
@@ -155,7 +156,7 @@ impl Demo<'_> {
     /// Puts on the bastion what an operator has there.
     fn prepare(&self) -> Result<(), Error> {
         self.fleet.bastion().provide(&self.product.program)?;
-        let inventory = self.cluster.inventory(self.fleet.options().login);
+        let inventory = self.clusters.inventory(self.fleet.options().login);
         files::write(&self.file("inventory.yml"), inventory, 0o600)?;
         if self.cluster.options().security != Security::Open {
             files::write(&self.file("secret"), self.cluster.secret(), 0o600)?;
@@ -229,7 +230,6 @@ impl Demo<'_> {
         let drained = drained.display();
         let (agency, leader) = (seconds(AGENCY_SETTLE_S), seconds(LEADER_SETTLE_S));
         let mut variables = vec![
-            format!("arangodb_leaders={}", self.options.leaders),
             format!("arangodb_agency_settle={agency}"),
             format!("arangodb_leader_settle={leader}"),
             "arangodb_canary_collection=load".to_owned(),
@@ -262,7 +262,7 @@ impl Demo<'_> {
         let mut needed = Duration::ZERO;
         let mut upgraded = 0;
         let mut wrong = Vec::new();
-        for host in self.fleet.hosts() {
+        for host in self.cluster.hosts() {
             let of_host = bound::needed(&host.read(EFFECTS)?.unwrap_or_default());
             needed += of_host.total();
             upgraded += of_host.servers;
@@ -293,8 +293,8 @@ impl Demo<'_> {
             "databases_s": needed.as_secs_f64(),
             "waits_s": self.waits_s(),
             "factor": self.options.factor,
-            "leaders": self.options.leaders,
-            "hosts": self.fleet.hosts().len(),
+            "leaders": self.cluster.options().leaders,
+            "hosts": self.cluster.hosts().len(),
             "product": self.product.json(),
         }))
     }

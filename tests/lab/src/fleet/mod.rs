@@ -101,6 +101,15 @@ impl Options {
             packages: Vec::new(),
         }
     }
+
+    /// Adds as many hosts again, `far1` and on: another data centre in the same network.
+    #[must_use]
+    pub fn with_far_hosts(mut self) -> Self {
+        let count = self.hosts.len();
+        self.hosts
+            .extend((1..=count).map(|number| format!("far{number}")));
+        self
+    }
 }
 
 /// A fleet that could not be made, used or taken down.
@@ -242,18 +251,7 @@ impl Fleet {
 
     /// Does something with all hosts at once; the first error by the hosts' order counts.
     pub fn on_all<E: Send>(&self, work: impl Fn(&Host) -> Result<(), E> + Sync) -> Result<(), E> {
-        let work = &work;
-        std::thread::scope(|scope| {
-            let hosts = self.hosts.iter();
-            let threads: Vec<_> = hosts.map(|host| scope.spawn(move || work(host))).collect();
-            let results = threads.into_iter().map(|thread| {
-                // A panic goes on in whoever called.
-                thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            });
-            results.collect::<Vec<_>>().into_iter().collect()
-        })
+        on_all(self.hosts.iter(), work)
     }
 
     /// Writes the hosts' present keys to the bastion's `known_hosts` file.
@@ -327,6 +325,24 @@ impl Fleet {
         self.is_ours = false;
         take_down(&self.place, self.name())
     }
+}
+
+/// Does something with hosts at once; the first error by the hosts' order counts.
+pub fn on_all<'a, E: Send>(
+    hosts: impl Iterator<Item = &'a Host>,
+    work: impl Fn(&Host) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = hosts.map(|host| scope.spawn(move || work(host))).collect();
+        let results = threads.into_iter().map(|thread| {
+            // A panic goes on in whoever called.
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        results.collect::<Vec<_>>().into_iter().collect()
+    })
 }
 
 impl Drop for Fleet {
