@@ -332,6 +332,9 @@ impl rollout::Desk for MachineDesk {
     }
 
     fn list(&self, path: &str) -> Result<Vec<String>, String> {
+        if playbook::Files::kind(&self.machine, path) != Some(playbook::FileKind::Directory) {
+            return Err("no such directory".to_owned());
+        }
         let mut found = Vec::new();
         self.below(path, "", &mut found);
         found.sort();

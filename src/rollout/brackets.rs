@@ -12,6 +12,7 @@ use crate::clock::{StopLevel, Woken};
 use crate::events::{BracketRef, EventKind, StopCause};
 use crate::inventory::HostName;
 use crate::journal::{BracketChange, Record};
+use crate::modules::spec::is_template;
 use crate::playbook::{Bracket, Context, Item, Keywords, Level, Per};
 
 use super::ended::told;
@@ -77,6 +78,7 @@ impl Engine {
         }
         let mut walked = Walked::default();
         let entered = self.enter_all(place, outer, hosts, &mut walked);
+        self.stop_outside_of_batches(place, outer, &walked);
         let active = walked.through(hosts);
         if self.is_halted() && !place.way_out {
             // Nothing inside is begun yet.
@@ -101,6 +103,26 @@ impl Engine {
             }
         }
         walked
+    }
+
+    /// Stops the run where a bracket around whole plays was not entered on a host. Inside of batches the play's budget
+    /// judges lost hosts.
+    fn stop_outside_of_batches(&self, place: &Place, bracket: &Bracket, walked: &Walked) {
+        let lost = walked.left.iter().find(|(_, left)| left.is_lost());
+        if let (0, Some((host, left)), false) = (place.batch, lost, place.way_out) {
+            let cause = match left {
+                Left::Unreachable => StopCause::Unreachable,
+                Left::Failed
+                | Left::InDoubt
+                | Left::EndHost
+                | Left::EndRole(_)
+                | Left::EndBatch
+                | Left::EndPlay
+                | Left::Stopped => StopCause::Failed,
+            };
+            let message = format!("the bracket `{}` could not be entered on {host}", bracket.name);
+            self.halt(cause, message, bracket.id.as_str());
+        }
     }
 
     /// Enters a bracket once, or on each host.
@@ -240,8 +262,11 @@ impl Engine {
             (None, Some(expression), Some(host)) => {
                 let around = self.around(&place, &open.context());
                 let scope = self.scope(host.as_str(), &around);
-                let text = expression.as_str().unwrap_or_default();
-                scope.expression(text).map_err(|problem| {
+                let found = match expression.as_str() {
+                    Some(text) if !is_template(text) => scope.expression(text),
+                    Some(_) | None => scope.value(expression),
+                };
+                found.map_err(|problem| {
                     self.warn(told(&problem), Some(host.as_str()));
                     Left::Failed
                 })

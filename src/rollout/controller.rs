@@ -1,6 +1,5 @@
 //! The controller's side of a step: files found as Ansible finds them, texts rendered with the host's variables.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -32,26 +31,13 @@ impl StepController {
         }
     }
 
-    /// Returns the places where a file may be, in the order in which they are searched: each role around the task, the
-    /// directory of the file that the task stands in, the playbook's; in each first the directory of that kind.
+    /// Returns the places where a file may be, in the order in which they are searched.
     fn places(&self, kind: &str, path: &str) -> Vec<String> {
         if path.starts_with('/') {
             return vec![path.to_owned()];
         }
-        let mut bases: Vec<String> = Vec::new();
-        for role in self.context.roles() {
-            bases.push(role.role.path.clone());
-        }
-        bases.push(self.context.directory.to_string());
-        bases.push(self.context.playbook_directory.to_string());
-        let mut places = Vec::new();
-        for base in bases {
-            places.push(join(&join(&base, kind), path));
-            places.push(join(&base, path));
-        }
-        let mut seen = BTreeSet::new();
-        places.retain(|place| seen.insert(place.clone()));
-        places
+        let directories = self.context.search(kind).into_iter();
+        directories.map(|place| join(&place, path)).collect()
     }
 
     fn find(&self, kind: &str, path: &str) -> Result<String, Problem> {
