@@ -11,8 +11,8 @@ use super::terminal::{print, tell};
 use super::up::{ArangodbOptions, Leaders};
 use super::{Error, interrupt};
 use crate::demo::{self, Load};
-use crate::fleet::{Fleet, Place};
 use crate::files;
+use crate::fleet::{Fleet, Place};
 
 /// What to show.
 #[derive(Debug, Args)]
@@ -117,6 +117,7 @@ fn summary(report: &Value) -> String {
         "requests",
         "failed_requests",
         "gap_requests",
+        "gap_requests_in_handovers",
         "lost_writes",
         "longest_stall_ms",
         "p99_ms",
@@ -127,7 +128,7 @@ fn summary(report: &Value) -> String {
         "stagger_exit",
         "ok",
     ];
-    let figures = names.map(|name| format!("  {name:<20} {}\n", word(&get(name))));
+    let figures = names.map(|name| format!("  {name:<25} {}\n", word(&get(name))));
     let lists = ["wrong", "breaches", "examples"].map(|name| {
         let list = get(name);
         let lines = list.as_array().into_iter().flatten();

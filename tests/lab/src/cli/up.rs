@@ -203,8 +203,8 @@ fn arangodb(place: &Place, options: &ArangodbOptions) -> Result<(), Error> {
     tell("the hosts are up; starting the cluster");
     let clusters = Clusters::up(&fleet, &place.program, &wanted)?;
     let bastion = fleet.bastion();
-    bastion.provide(&product.program)?;
-    bastion.provide(&place.program)?;
+    bastion.provide("stagger", &product.program)?;
+    bastion.provide("lab", &place.program)?;
     let login = fleet.options().login;
     let write = |name: &str, text: String| files::write(&bastion.home().join(name), text, 0o600);
     write("inventory.yml", clusters.inventory(login))?;

@@ -306,7 +306,12 @@ impl<'a> Cluster<'a> {
     }
 
     /// Asks a sync server of a host.
-    pub(super) fn ask_sync(&self, host: &Host, port: u16, path: &str) -> Result<(u16, String), Error> {
+    pub(super) fn ask_sync(
+        &self,
+        host: &Host,
+        port: u16,
+        path: &str,
+    ) -> Result<(u16, String), Error> {
         let token = format!("-H 'Authorization: bearer {}'", self.token);
         curl(
             host,

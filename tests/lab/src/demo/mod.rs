@@ -155,7 +155,9 @@ impl Demo<'_> {
 
     /// Puts on the bastion what an operator has there.
     fn prepare(&self) -> Result<(), Error> {
-        self.fleet.bastion().provide(&self.product.program)?;
+        self.fleet
+            .bastion()
+            .provide("stagger", &self.product.program)?;
         let inventory = self.clusters.inventory(self.fleet.options().login);
         files::write(&self.file("inventory.yml"), inventory, 0o600)?;
         if self.cluster.options().security != Security::Open {
@@ -172,6 +174,7 @@ impl Demo<'_> {
             .args(["--rate", &load.rate.to_string()])
             .args(["--copies", &load.copies.to_string()])
             .args(["--deadline-ms", &load.deadline.as_millis().to_string()])
+            .args(["--factor", &self.options.factor.to_string()])
             .args(["--drain-file", "drained", "--stop-file", "stop"])
             .args(["--ready-file", "ready", "--json", "load.json"]);
         if self.cluster.options().security != Security::Open {

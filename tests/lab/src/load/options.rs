@@ -35,6 +35,9 @@ pub struct Options {
     /// Requests on shards led by a stopped server may stall or fail: it was announced
     #[arg(long)]
     pub announced_gap: bool,
+    /// How the databases' timers are scaled
+    #[arg(long, default_value_t = 1.0)]
+    pub factor: f64,
     /// A file with coordinators, one a line, that get no new requests
     #[arg(long)]
     pub drain_file: Option<PathBuf>,

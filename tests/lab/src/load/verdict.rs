@@ -34,17 +34,21 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
     let (explained, mut report, oddest) = {
         let tally = client.tally();
         let explained = tally.explain(options.gap_ms, |shard, from, to| {
-            watch.led_by_stopped(shard, from, to)
+            watch.befell(shard, from, to)
         });
         let oddest = oddest(&tally);
         (explained, tally.numbers(), oddest)
     };
     let failures_allowed = options.announced_gap && explained.failed_elsewhere == 0;
-    let gaps_allowed = options.announced_gap && explained.gaps_elsewhere == 0;
+    let unannounced = if options.announced_gap {
+        explained.gaps_elsewhere
+    } else {
+        explained.gaps - explained.handovers
+    };
     let stale = client.tally().stale_reads();
     let ok = settled
         && (explained.failed == 0 || failures_allowed)
-        && (explained.gaps == 0 || gaps_allowed)
+        && unannounced == 0
         && held.lost + held.foreign + held.differing_copies + held.unread_copies == 0
         && stale == 0
         && breaches.is_empty();
@@ -56,6 +60,7 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
         "failed_writes": explained.failed_writes,
         "failed_elsewhere": explained.failed_elsewhere,
         "gap_requests": explained.gaps,
+        "gap_requests_in_handovers": explained.handovers,
         "gap_requests_elsewhere": explained.gaps_elsewhere,
         "lost_writes": held.lost,
         "foreign_writes": held.foreign,

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Options;
 use super::invariants::{Moment, Part, Record, Span, judge};
+use super::tally::Befell;
 use crate::sim::arangod::cluster::{Catalog, bare};
 use crate::sim::http::{Call, Target, call};
 use crate::sim::time;
@@ -191,33 +192,17 @@ impl Watch {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells whether a shard was led by a server that was down at some moment of a span.
-    pub fn led_by_stopped(&self, shard: &str, from_ms: u64, to_ms: u64) -> bool {
+    /// Tells what befell a shard in a span of time.
+    pub fn befell(&self, shard: &str, from_ms: u64, to_ms: u64) -> Befell {
         let seen = self.seen();
-        let Some(history) = seen.leaders.get(shard) else {
-            return false;
+        let none = Vec::new();
+        let history = seen.leaders.get(shard).unwrap_or(&none);
+        let downs = |server: &str| {
+            let over = seen.outages.get(server).into_iter().flatten().copied();
+            let lasting = seen.down.get(server).copied().flatten();
+            over.chain(lasting.map(|since| (since, u64::MAX))).collect()
         };
-        // The last leader before the span, and all within it.
-        let before = history.iter().rev().find(|(at, _)| *at <= from_ms);
-        let within = history
-            .iter()
-            .filter(|(at, _)| *at > from_ms && *at <= to_ms);
-        let mut leaders = before
-            .into_iter()
-            .chain(within)
-            .map(|(_, leader)| bare(leader));
-        let slack = time::ms(EVERY) * 2;
-        leaders.any(|leader| {
-            let over = seen.outages.get(leader).into_iter().flatten();
-            let lasting = seen.down.get(leader).copied().flatten();
-            over.copied()
-                .chain(lasting.map(|since| (since, u64::MAX)))
-                .any(|(begin, end)| {
-                    begin <= to_ms.saturating_add(slack)
-                        // A client that waits finds a leader that is back within 10 s.
-                        && end.saturating_add(11_000) >= from_ms
-                })
-        })
+        befell(history, downs, (from_ms, to_ms), self.options.factor)
     }
 
     /// Returns how often and how long a server did not serve.
@@ -245,6 +230,47 @@ impl Watch {
             seen.longest_leaderless_ms,
             seen.looks,
         )
+    }
+}
+
+/// A client that waits finds a leader that is back within 10 s, and a second is for the rest.
+const FOUND_AGAIN_MS: f64 = 11_000.0;
+/// Supervision plans a shard's next leader one lap of a second after the old one was asked to
+/// resign; who asks meanwhile asks again after 0.2 s and then every 0.5 s.
+const HANDOVER_MS: f64 = 1_900.0;
+
+fn befell(
+    history: &[(u64, String)],
+    downs: impl Fn(&str) -> Vec<(u64, u64)>,
+    (from_ms, to_ms): (u64, u64),
+    factor: f64,
+) -> Befell {
+    let slack = time::ms(EVERY) * 2;
+    let scaled = |ms: f64| time::ms(Duration::from_secs_f64(ms * factor / 1_000.0));
+    // The last leader before the span, and all within it.
+    let before = history.iter().rev().find(|(at, _)| *at <= from_ms);
+    let within = history
+        .iter()
+        .filter(|(at, _)| *at > from_ms && *at <= to_ms);
+    let mut leaders = before.into_iter().chain(within);
+    let stopped = leaders.any(|(_, leader)| {
+        downs(bare(leader)).into_iter().any(|(begin, end)| {
+            begin <= to_ms.saturating_add(slack)
+                && end.saturating_add(scaled(FOUND_AGAIN_MS)) >= from_ms
+        })
+    });
+    // The first entry is what was found, no change.
+    let mut changes = history.iter().skip(1).map(|(at, _)| *at);
+    let changed = changes.any(|at| {
+        let about = from_ms.saturating_sub(slack)..=to_ms.saturating_add(slack);
+        about.contains(&at)
+    });
+    // A machine that is busy is given some time beside.
+    let short = to_ms.saturating_sub(from_ms) <= scaled(HANDOVER_MS) + slack;
+    match (stopped, changed && short) {
+        (true, _) => Befell::Stopped,
+        (false, true) => Befell::HandedOver,
+        (false, false) => Befell::Nothing,
     }
 }
 
@@ -353,5 +379,41 @@ fn note_tree(seen: &mut Seen, tree: &Value, now: u64, passed: u64) {
             }
         }
         seen.shards.insert(path.shard, servers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_is_laid_at_the_door_of_what_befell_its_shard() {
+        let history: Vec<(u64, String)> = [(0, "A"), (20_000, "_A"), (21_000, "B")]
+            .map(|(at, leader)| (at, leader.to_owned()))
+            .into();
+        let downs = |server: &str| match server {
+            "A" => vec![(60_000, 62_000)],
+            "B" => vec![(100_000, 105_000)],
+            _ => Vec::new(),
+        };
+        let cases = [
+            ((1_000, 2_500), Befell::Nothing),
+            ((20_050, 21_300), Befell::HandedOver),
+            // Handing over takes no ten seconds.
+            ((20_050, 30_000), Befell::Nothing),
+            // The one that stopped did not lead it any more.
+            ((60_500, 61_900), Befell::Nothing),
+            ((99_000, 106_000), Befell::Stopped),
+            ((104_000, 115_000), Befell::Stopped),
+            ((117_000, 119_000), Befell::Nothing),
+        ];
+        for (span, expected) in cases {
+            assert_eq!(befell(&history, downs, span, 1.0), expected, "{span:?}");
+        }
+        // Where everything is faster, so is finding a leader again.
+        assert_eq!(
+            befell(&history, downs, (107_000, 109_000), 0.1),
+            Befell::Nothing
+        );
     }
 }
