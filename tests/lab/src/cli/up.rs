@@ -214,10 +214,15 @@ fn arangodb(place: &Place, options: &ArangodbOptions) -> Result<(), Error> {
         Security::Open => "",
         Security::Authenticated | Security::Tls => " --jwt-secret secret",
     };
+    let replication = clusters.far().map_or_else(String::new, |far| {
+        let (masters, token) = (far.sync_masters().join(","), far.monitoring_token());
+        format!(" --sync-master {masters} --sync-token {token}")
+    });
     let load = format!(
-        "lab load --agent {}{secret} --copies {}",
+        "lab load --agent {}{secret}{replication} --copies {} --factor {}",
         main.agents()?.join(","),
-        options.copies
+        options.copies,
+        options.factor
     );
     let prepare = Command::line(&load).arg("--prepare-only");
     bastion.command(prepare).run()?;

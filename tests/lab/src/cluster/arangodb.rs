@@ -94,14 +94,15 @@ impl<'a> Cluster<'a> {
     /// Sets the cluster up on all hosts of a fleet and waits until it serves.
     pub fn up(fleet: &'a Fleet, program: &Path, options: Options) -> Result<Self, Error> {
         let hosts = fleet.hosts().iter().collect();
-        Self::up_on(hosts, fleet.bastion(), program, options)
+        let authority = keys::Authority::make()?;
+        Self::up_on(hosts, fleet.bastion(), (program, &authority), options)
     }
 
     /// The same on some hosts.
     pub(super) fn up_on(
         hosts: Vec<&'a Host>,
         bastion: &'a Bastion,
-        program: &Path,
+        (program, authority): (&Path, &keys::Authority),
         options: Options,
     ) -> Result<Self, Error> {
         let packages = bastion.home().join("packages");
@@ -116,12 +117,11 @@ impl<'a> Cluster<'a> {
             options,
             packages,
         };
-        let authority = keys::Authority::make()?;
         if cluster.options.security == Security::Tls {
             let file = cluster.bastion.home().join("ca.pem");
             files::write(&file, authority.certificate(), 0o644)?;
         }
-        cluster.on_all(|host| cluster.prepare(host, &authority))?;
+        cluster.on_all(|host| cluster.prepare(host, authority))?;
         cluster.start()?;
         cluster.wait_until_up()?;
         Ok(cluster)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::arangodb::{AUTHORITY_FILE, Cluster, Options, SYNC_KEY_FILE, SYNC_MASTER_PORT};
-use super::{Error, inventory};
+use super::{Error, inventory, keys};
 use crate::clock::{self, Look};
 use crate::fleet::{Fleet, Host, Login};
 
@@ -24,7 +24,9 @@ impl<'a> Clusters<'a> {
     pub fn up(fleet: &'a Fleet, program: &Path, options: &Options) -> Result<Self, Error> {
         let is_far = |host: &&Host| host.name().starts_with("far");
         let (far, main): (Vec<_>, Vec<_>) = fleet.hosts().iter().partition(is_far);
-        let set_up = |hosts| Cluster::up_on(hosts, fleet.bastion(), program, options.clone());
+        let authority = keys::Authority::make()?;
+        let with = (program, &authority);
+        let set_up = |hosts| Cluster::up_on(hosts, fleet.bastion(), with, options.clone());
         if !options.sync {
             let main = set_up(main)?;
             return Ok(Self { main, far: None });

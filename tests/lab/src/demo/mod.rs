@@ -183,6 +183,11 @@ impl Demo<'_> {
         if self.options.announced_gap {
             command = command.arg("--announced-gap");
         }
+        if let Some(far) = self.clusters.far() {
+            command = command
+                .args(["--sync-master", &far.sync_masters().join(",")])
+                .args(["--sync-token", far.monitoring_token()]);
+        }
         let mut running = self.fleet.bastion().command(command).start()?;
         let begun = clock::wait(LOAD_BEGIN_LIMIT, || {
             if self.file("ready").exists() {

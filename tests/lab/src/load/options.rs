@@ -41,6 +41,12 @@ pub struct Options {
     /// A file with coordinators, one a line, that get no new requests
     #[arg(long)]
     pub drain_file: Option<PathBuf>,
+    /// A sync master of the cluster that takes this one's changes; several, for when one is away
+    #[arg(long = "sync-master", value_delimiter = ',', value_parser = target)]
+    pub sync_masters: Vec<Target>,
+    /// The token with which sync masters are watched
+    #[arg(long, default_value = "")]
+    pub sync_token: String,
     /// A file with the cluster's secret
     #[arg(long)]
     pub jwt_secret: Option<PathBuf>,

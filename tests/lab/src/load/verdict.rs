@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Options;
 use super::client::{Client, holders};
+use super::replication;
 use super::tally::Tally;
 use super::watch::Watch;
 use crate::sim::arangod::cluster::Catalog;
@@ -30,7 +31,8 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
     let held = compare(options, watch, client, &catalog).await;
     let left_on = catalog.maintenance || tree.pointer("/arango/Supervision/Maintenance").is_some();
     let servers = servers(watch).await;
-    let breaches = breaches(watch, left_on);
+    let replication = replication_at_end(watch).await;
+    let breaches = breaches(watch, left_on, replication.as_deref());
     let (explained, mut report, oddest) = {
         let tally = client.tally();
         let explained = tally.explain(options.gap_ms, |shard, from, to| {
@@ -71,6 +73,8 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
         "breaches": breaches,
         "oddest_requests": oddest,
         "servers": servers,
+        "replication": replication,
+        "replication_off_ms": watch.replication().off_ms,
         "maintenance_ms": maintenance,
         "maintenance_left_on": left_on,
         "agency_leaderless_ms": leaderless,
@@ -84,7 +88,22 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
     report
 }
 
-fn breaches(watch: &Watch, left_on: bool) -> Vec<Value> {
+/// Returns how the replication stands, once it runs or a minute has passed.
+async fn replication_at_end(watch: &Watch) -> Option<String> {
+    if watch.options().sync_masters.is_empty() {
+        return None;
+    }
+    let end = tokio::time::Instant::now() + Duration::from_mins(1);
+    loop {
+        let status = replication::status(watch).await.unwrap_or_default();
+        if status == "running" || tokio::time::Instant::now() >= end {
+            return Some(status);
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+fn breaches(watch: &Watch, left_on: bool, replication: Option<&str>) -> Vec<Value> {
     let mut all: Vec<Value> = watch
         .breaches()
         .iter()
@@ -99,6 +118,10 @@ fn breaches(watch: &Watch, left_on: bool) -> Vec<Value> {
         .collect();
     if left_on {
         all.push(json!({"invariant": "I5 maintenance is off", "what": "it was left on"}));
+    }
+    if let Some(status) = replication.filter(|status| *status != "running") {
+        let what = format!("it is `{status}`");
+        all.push(json!({"invariant": "R2 replication runs again at the end", "what": what}));
     }
     all
 }

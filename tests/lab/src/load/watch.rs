@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Options;
 use super::invariants::{Moment, Part, Record, Span, judge};
+use super::replication::{self, Replication};
 use super::tally::Befell;
 use crate::sim::arangod::cluster::{Catalog, bare};
 use crate::sim::http::{Call, Target, call};
@@ -37,6 +38,7 @@ struct Seen {
     leaderless_ms: u64,
     longest_leaderless_ms: u64,
     looks: u64,
+    replication: Replication,
 }
 
 /// The watch over a cluster.
@@ -51,7 +53,8 @@ pub struct Watch {
 
 /// How often each server is looked at.
 pub const EVERY: Duration = Duration::from_millis(200);
-const LIMIT: Duration = Duration::from_secs(1);
+/// How long a server that is looked at may take.
+pub const LIMIT: Duration = Duration::from_secs(1);
 
 impl Watch {
     /// Finds the servers of a cluster.
@@ -188,6 +191,26 @@ impl Watch {
         self.over.store(true, Ordering::SeqCst);
     }
 
+    /// Tells whether it has been told to stop.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Returns what the load was told.
+    pub(super) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Notes how the replication stands.
+    pub(super) fn note_replication(&self, note: impl FnOnce(&mut Replication)) {
+        note(&mut self.seen().replication);
+    }
+
+    /// Returns what was seen of the replication.
+    pub fn replication(&self) -> Replication {
+        self.seen().replication.clone()
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -281,6 +304,7 @@ pub async fn live(watch: Arc<Watch>) {
         watchers.push(tokio::spawn(watch_one(Arc::clone(&watch), id.clone())));
     }
     watchers.push(tokio::spawn(watch_agency(Arc::clone(&watch))));
+    watchers.push(tokio::spawn(replication::live(Arc::clone(&watch))));
     while !watch.over.load(Ordering::SeqCst) {
         tokio::time::sleep(EVERY).await;
         let now = time::mono_ms();
@@ -299,6 +323,7 @@ pub async fn live(watch: Arc<Watch>) {
                 .collect(),
             shards: seen.shards.clone(),
             has_leader: true,
+            replicates_between: seen.replication.mixed(),
         };
         let breaches = judge(&moment, watch.options.announced_gap);
         seen.breaches.add(breaches, now);
