@@ -88,6 +88,7 @@ impl Arangodb {
             factor: self.cluster.factor,
             extra: self.extra.clone(),
             shows: true,
+            ..demo::Options::new("demo arangodb", 0)
         })
     }
 }

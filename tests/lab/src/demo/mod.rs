@@ -23,6 +23,8 @@ const AGENCY_SETTLE_S: f64 = 10.0;
 const LEADER_SETTLE_S: f64 = 60.0;
 /// How long there is load alone, before and after.
 const QUIET: Duration = Duration::from_secs(5);
+/// What the product said, in the operator's home, where it did not go to the terminal.
+pub const APPLY_LOG: &str = "apply.log";
 const LOAD_BEGIN_LIMIT: Duration = Duration::from_mins(1);
 const LOAD_END_LIMIT: Duration = Duration::from_mins(5);
 
@@ -41,8 +43,30 @@ pub struct Options {
     pub factor: f64,
     /// More variables for the product, as `name=value`.
     pub extra: Vec<String>,
+    /// Files that the operator has changed in the role that `stagger init` wrote out.
+    pub changed_files: Vec<(String, String)>,
     /// Whether what the product says goes to the terminal.
     pub shows: bool,
+}
+
+impl Options {
+    /// Returns a demonstration on so many hosts, with what a person gets who says nothing else.
+    pub fn new(purpose: &str, hosts: usize) -> Self {
+        Self {
+            fleet: fleet::Options::new(purpose, hosts),
+            cluster: cluster::Options::default(),
+            announced_gap: false,
+            load: Load {
+                rate: 200,
+                copies: 2,
+                deadline: Duration::from_secs(10),
+            },
+            factor: 1.0,
+            extra: Vec::new(),
+            changed_files: Vec::new(),
+            shows: false,
+        }
+    }
 }
 
 /// What the clients do.
@@ -134,6 +158,7 @@ pub fn upgrade(
     if let (Value::Object(report), Value::Object(more)) = (&mut report, more) {
         report.extend(more);
     }
+    demo.name_hosts(&mut report);
     Ok(report)
 }
 
@@ -164,6 +189,13 @@ impl Demo<'_> {
             files::write(&self.file("secret"), self.cluster.secret(), 0o600)?;
         }
         files::write(&self.file("drained"), "", 0o644)?;
+        if !self.options.changed_files.is_empty() {
+            let init = Command::line("stagger init arangodb");
+            self.fleet.bastion().command(init).run()?;
+        }
+        for (name, text) in &self.options.changed_files {
+            files::write(&self.file(name), text.as_str(), 0o644)?;
+        }
         Ok(())
     }
 
@@ -218,7 +250,7 @@ impl Demo<'_> {
             let limit = Duration::from_hours(1);
             let output = apply.within(limit).output()?;
             let said = format!("{}\n{}", output.out, output.err);
-            files::write(&self.file("apply.log"), said, 0o644)?;
+            files::write(&self.file(APPLY_LOG), said, 0o644)?;
             output.exit
         };
         Ok((exit, begin.elapsed()))
@@ -252,6 +284,19 @@ impl Demo<'_> {
         variables.extend(self.options.extra.iter().cloned());
         let pairs = variables.into_iter();
         pairs.flat_map(|pair| ["-e".to_owned(), pair]).collect()
+    }
+
+    /// Puts the hosts' names where the load knows their addresses.
+    fn name_hosts(&self, report: &mut Value) {
+        let servers = report.get_mut("servers").and_then(Value::as_array_mut);
+        for server in servers.into_iter().flatten() {
+            let mut hosts = self.cluster.hosts().iter();
+            let address = server.get("host").cloned();
+            let host = hosts.find(|host| Some(json!(host.address())) == address);
+            if let (Some(host), Some(server)) = (host, server.as_object_mut()) {
+                server.insert("host".to_owned(), json!(host.name()));
+            }
+        }
     }
 
     fn end_load(&self, load: &mut Running) -> Result<Value, Error> {

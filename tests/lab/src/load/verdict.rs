@@ -32,7 +32,8 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
     let left_on = catalog.maintenance || tree.pointer("/arango/Supervision/Maintenance").is_some();
     let servers = servers(watch).await;
     let replication = replication_at_end(watch).await;
-    let breaches = breaches(watch, left_on, replication.as_deref());
+    let mut breaches = breaches(watch, left_on, replication.as_deref());
+    breaches.extend(failovers(&tree));
     let (explained, mut report, oddest) = {
         let tally = client.tally();
         let explained = tally.explain(options.gap_ms, |shard, from, to| {
@@ -124,6 +125,18 @@ fn breaches(watch: &Watch, left_on: bool, replication: Option<&str>) -> Vec<Valu
         all.push(json!({"invariant": "R2 replication runs again at the end", "what": what}));
     }
     all
+}
+
+/// Returns a breach for each server that the supervision gave up.
+fn failovers(tree: &Value) -> impl Iterator<Item = Value> {
+    let sections = ["ToDo", "Pending", "Finished", "Failed"].into_iter();
+    let jobs = sections.filter_map(|section| {
+        let jobs = tree.pointer(&format!("/arango/Target/{section}"))?;
+        jobs.as_object()
+    });
+    let jobs = jobs.flat_map(|jobs| jobs.values());
+    let failed = jobs.filter(|job| job.get("type") == Some(&json!("failedServer")));
+    failed.map(|job| json!({"invariant": "I5 no failover", "what": job.get("server")}))
 }
 
 fn oddest(tally: &Tally) -> Vec<Value> {
@@ -274,4 +287,21 @@ async fn servers(watch: &Watch) -> Vec<Value> {
 /// Returns the wall clock at the oracle's time 0, to read its figures beside other logs.
 pub fn zero_unix_ms() -> u64 {
     time::unix_ms().saturating_sub(time::mono_ms())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_was_given_up_is_a_breach_wherever_its_job_is() {
+        let job = |kind: &str| json!({"type": kind, "server": "P1"});
+        let tree = json!({"arango": {"Target": {
+            "ToDo": {"1": job("failedServer")},
+            "Finished": {"2": job("failedServer"), "3": job("moveShard")},
+            "Failed": {},
+        }}});
+        assert_eq!(failovers(&tree).count(), 2);
+        assert_eq!(failovers(&json!({})).count(), 0);
+    }
 }

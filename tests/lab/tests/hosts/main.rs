@@ -10,10 +10,12 @@ mod boot;
 mod cluster;
 mod crash;
 mod faults;
+mod fingerprint;
 mod harness;
 mod machine;
 mod packages;
 mod units;
+mod upgrade;
 
 use libtest_mimic::Arguments;
 
@@ -34,6 +36,7 @@ fn main() {
         machine::cases(),
         packages::cases(),
         units::cases(),
+        upgrade::cases(),
     ];
     let lab: &'static Lab = Box::leak(Box::new(Lab::new()));
     let trials = cases.into_iter().flatten().map(|case| case.trial(lab));
