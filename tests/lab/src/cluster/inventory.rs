@@ -41,7 +41,10 @@ fn sync(main: &Cluster<'_>, far: &Cluster<'_>) -> Vec<String> {
 
 fn group(name: &str, hosts: &[&Host]) -> String {
     let hosts = hosts.iter();
-    let hosts = hosts.map(|host| format!("        {}:\n", host.name()));
+    let hosts = hosts.map(|host| {
+        let (name, address) = (host.name(), host.address());
+        format!("        {name}: {{ ansible_host: {address} }}\n")
+    });
     format!(
         "    {name}:\n      hosts:\n{}",
         hosts.collect::<Vec<_>>().concat()

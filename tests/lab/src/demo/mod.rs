@@ -275,7 +275,7 @@ impl Demo<'_> {
             "arangodb_canary_collection=load".to_owned(),
             json!({
                 "arangodb_drain":
-                    format!("echo {{{{ arangodb_host.address }}}}:8529 >>{drained}"),
+                    format!("echo {{{{ ansible_host }}}}:8529 >>{drained}"),
                 "arangodb_undrain": format!(": >{drained}"),
                 "arangodb_drain_wait": 1,
             })
