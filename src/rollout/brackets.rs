@@ -120,7 +120,10 @@ impl Engine {
                 | Left::EndPlay
                 | Left::Stopped => StopCause::Failed,
             };
-            let message = format!("the bracket `{}` could not be entered on {host}", bracket.name);
+            let message = format!(
+                "the bracket `{}` could not be entered on {host}",
+                bracket.name
+            );
             self.halt(cause, message, bracket.id.as_str());
         }
     }
