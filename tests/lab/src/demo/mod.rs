@@ -43,10 +43,21 @@ pub struct Options {
     pub factor: f64,
     /// More variables for the product, as `name=value`.
     pub extra: Vec<String>,
-    /// Files that the operator has changed in the role that `stagger init` wrote out.
-    pub changed_files: Vec<(String, String)>,
+    /// What the operator has changed in the files that `stagger init` wrote out.
+    pub changes: Vec<Change>,
     /// Whether what the product says goes to the terminal.
     pub shows: bool,
+}
+
+/// A change of a file by the operator.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The file.
+    pub file: &'static str,
+    /// What was there, once.
+    pub from: &'static str,
+    /// What is there instead.
+    pub to: &'static str,
 }
 
 impl Options {
@@ -63,7 +74,7 @@ impl Options {
             },
             factor: 1.0,
             extra: Vec::new(),
-            changed_files: Vec::new(),
+            changes: Vec::new(),
             shows: false,
         }
     }
@@ -98,6 +109,9 @@ pub enum Error {
     /// A file failed.
     #[error(transparent)]
     File(#[from] files::Error),
+    /// A file of the role is not as the change of it wants it.
+    #[error("{0} does not have this once: {1}")]
+    Change(&'static str, &'static str),
     /// The load failed.
     #[error("the load {0}")]
     Load(String),
@@ -189,13 +203,24 @@ impl Demo<'_> {
             files::write(&self.file("secret"), self.cluster.secret(), 0o600)?;
         }
         files::write(&self.file("drained"), "", 0o644)?;
-        if !self.options.changed_files.is_empty() {
+        if !self.options.changes.is_empty() {
             let init = Command::line("stagger init arangodb");
             self.fleet.bastion().command(init).run()?;
         }
-        for (name, text) in &self.options.changed_files {
-            files::write(&self.file(name), text.as_str(), 0o644)?;
+        for change in &self.options.changes {
+            self.make(change)?;
         }
+        Ok(())
+    }
+
+    /// Changes a file; one that is not as it is thought to be would make the change a lie.
+    fn make(&self, change: &Change) -> Result<(), Error> {
+        let path = self.file(change.file);
+        let text = files::read(&path)?;
+        if text.matches(change.from).count() != 1 {
+            return Err(Error::Change(change.file, change.from));
+        }
+        files::write(&path, text.replace(change.from, change.to), 0o644)?;
         Ok(())
     }
 

@@ -7,12 +7,14 @@
 
 mod bench;
 mod boot;
+mod broken;
 mod cluster;
 mod crash;
 mod faults;
 mod fingerprint;
 mod harness;
 mod machine;
+mod oracle;
 mod packages;
 mod units;
 mod upgrade;
@@ -30,10 +32,12 @@ fn main() {
     let cases = [
         bench::cases(),
         boot::cases(),
+        broken::cases(),
         cluster::cases(),
         crash::cases(),
         faults::cases(),
         machine::cases(),
+        oracle::cases(),
         packages::cases(),
         units::cases(),
         upgrade::cases(),
