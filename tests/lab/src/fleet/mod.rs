@@ -67,10 +67,12 @@ impl Login {
     }
 
     fn sudo_rule(self) -> Option<&'static str> {
+        // sudo takes the limit for core files away. Root puts it back with a capability that
+        // the hosts have only where this machine has it.
         match self {
             Self::Root => None,
-            Self::Sudo => Some("ops ALL=(ALL:ALL) NOPASSWD: ALL\n"),
-            Self::SudoPassword => Some("ops ALL=(ALL:ALL) ALL\n"),
+            Self::Sudo => Some("Defaults rlimit_core=default\nops ALL=(ALL:ALL) NOPASSWD: ALL\n"),
+            Self::SudoPassword => Some("Defaults rlimit_core=default\nops ALL=(ALL:ALL) ALL\n"),
         }
     }
 }
