@@ -32,9 +32,23 @@ pub(super) struct Open {
 #[derive(Debug, Default)]
 pub(super) struct OpenBrackets {
     open: Mutex<Vec<Open>>,
+    renewal: Mutex<()>,
 }
 
 impl OpenBrackets {
+    /// Tells whether a bracket is entered and not being left.
+    fn is_open(&self, reference: &BracketRef) -> bool {
+        self.lock().iter().any(|open| open.reference == *reference)
+    }
+
+    /// Does a renewal unless its bracket is being left; while it is done no bracket begins to be left.
+    pub(super) fn renew(&self, reference: &BracketRef, renewal: impl FnOnce()) {
+        let _busy = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_open(reference) {
+            renewal();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -49,6 +63,7 @@ impl OpenBrackets {
     }
 
     pub(super) fn remove(&self, reference: &BracketRef) -> bool {
+        let _renewed = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
         let mut open = self.lock();
         let before = open.len();
         open.retain(|other| other.reference != *reference);
@@ -86,7 +101,8 @@ impl Engine {
             if let [only] = entered.as_slice() {
                 inside = inside.with([("found".to_owned(), only.found())]);
             }
-            walked.add(self.within(&inside, inner, &active, body));
+            let opens: Vec<&Open> = entered.iter().collect();
+            walked.add(self.renewing(&opens, || self.within(&inside, inner, &active, body)));
         }
         let halted = self.is_halted();
         let closed = self.each(place, entered, usize::MAX, |open| {

@@ -13,18 +13,24 @@ use super::place::{LEAVE, Walked};
 impl Engine {
     /// Leaves a bracket that is still open; returns whether it was left.
     pub(super) fn close(&self, open: &Open, good: bool) -> bool {
-        if !self.brackets.remove(&open.reference) {
+        if !self.brackets.is_open(&open.reference) {
             return false;
         }
         if good && !open.bracket.settle.is_empty() {
             let place = self.bracket_place(open, "bracket settle", false);
-            let walked = self.somewhere(open, &place, &open.bracket.settle);
+            let walked = self.renewing(&[open], || {
+                self.somewhere(open, &place, &open.bracket.settle)
+            });
             if !walked.is_good() {
                 let name = &open.bracket.name;
                 let message = format!("inside of `{name}` it did not settle");
                 let saw = self.last_message(&open.hosts);
                 self.halt(StopCause::Gate { saw }, message, open.bracket.id.as_str());
             }
+        }
+        // From here on nothing renews it: what `leave` switches back must stay so.
+        if !self.brackets.remove(&open.reference) {
+            return false;
         }
         match self.leave(open) {
             Ok(()) => {

@@ -175,7 +175,17 @@ impl Engine {
             Item::Task(task) => &task.context,
             Item::Block(block) => &block.context,
         };
-        let scope = self.scope(host.as_str(), &self.around(place, context));
+        let around = self.around(place, context);
+        // Nobody is asked about what is skipped on every host; a condition that cannot be asked is none of these.
+        let conditions = context.conditions();
+        let skipped = |host: &HostName| {
+            let scope = self.scope(host.as_str(), &around);
+            matches!(scope.first_false(conditions.iter().copied()), Ok(Some(_)))
+        };
+        if !conditions.is_empty() && hosts.iter().all(skipped) {
+            return true;
+        }
+        let scope = self.scope(host.as_str(), &around);
         points.iter().all(|(node, note)| {
             let name = scope
                 .text(node)
