@@ -3,6 +3,7 @@
 //! `apply` and `preflight` begin a run here; `resume` and `recover` go on with one, from what the run kept of its files
 //! and of its own command line.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -124,8 +125,38 @@ struct Parts {
     lock: RunLock,
     previously: Arc<dyn Previously>,
     hidden: Hidden,
+    asked: Asked,
     recovers: bool,
     kept: PathBuf,
+}
+
+/// What the operator typed before the run.
+struct Asked {
+    login: Option<Secret>,
+    become_password: Option<Secret>,
+    answers: Map<String, Value>,
+}
+
+impl Asked {
+    fn of(
+        request: &Request,
+        prepared: &Prepared,
+        hidden: &Hidden,
+        earlier: &BTreeMap<String, Value>,
+    ) -> Result<Self, Failure> {
+        let reaching = &request.reaching;
+        let prompt = "Password to become another user:";
+        Ok(Self {
+            login: asked(reaching.ask_pass, "Login password:", &hidden.masker)?,
+            become_password: asked(reaching.ask_become_pass, prompt, &hidden.masker)?,
+            answers: prompts::answers(
+                &prepared.playbook,
+                &prompts::given(&request.sources.extra_vars),
+                earlier,
+                &hidden.seal,
+            )?,
+        })
+    }
 }
 
 /// Begins a run.
@@ -135,6 +166,7 @@ pub(super) fn begin(
     machine: &Machine,
 ) -> Result<ExitCode, Failure> {
     let hidden = Hidden::of(&request.sources.extra_vars);
+    let asked = Asked::of(request, &prepared, &hidden, &BTreeMap::new())?;
     let answers = machine.memory.take();
     let mut header = header(request, &prepared, machine);
     let typed = std::env::args().skip(1);
@@ -152,6 +184,7 @@ pub(super) fn begin(
         lock,
         previously: Arc::new(NothingBefore),
         hidden,
+        asked,
         recovers: false,
         kept,
     };
@@ -252,6 +285,8 @@ impl Reopened {
             Memory::reading(self.answers)
         });
         let prepared = self.request.prepare(&machine)?;
+        let earlier = self.recollection.answers();
+        let asked = Asked::of(&self.request, &prepared, &self.hidden, &earlier)?;
         let mut journal = self.journal;
         let old = self.recollection.header().clone();
         let mut header = Header {
@@ -285,6 +320,7 @@ impl Reopened {
             lock: self.lock,
             previously: Arc::new(self.recollection.answering(how.in_doubt)),
             hidden: self.hidden,
+            asked,
             recovers: how.recovers,
             kept: self.kept,
         };
@@ -341,16 +377,11 @@ fn run(
     machine: &Machine,
 ) -> Result<ExitCode, Failure> {
     let Hidden { masker, seal } = parts.hidden;
-    let reaching = &request.reaching;
-    let login = asked(reaching.ask_pass, "Login password:", &masker)?;
-    let prompt = "Password to become another user:";
-    let become_password = asked(reaching.ask_become_pass, prompt, &masker)?;
-    let answers = prompts::answers(
-        &prepared.playbook,
-        &prompts::given(&request.sources.extra_vars),
-        &parts.previously.answers(),
-        &seal,
-    )?;
+    let Asked {
+        login,
+        become_password,
+        answers,
+    } = parts.asked;
     let sinks = sinks(request, machine)?;
     let stop = Stop::new();
     let watching = interrupt::watch(&stop)?;
