@@ -334,7 +334,12 @@ impl Engine {
                     let why = "in check mode it cannot be known what it would do";
                     return Ok(Ended::skipped(why.to_owned(), None));
                 }
-                Observed::Differs(change) | Observed::Unknown(change) => change,
+                Observed::Differs(change) => change,
+                Observed::Unknown(mut change) => {
+                    // Nobody knew what would change: the summary could only say that it was done.
+                    change.summary.clear();
+                    change
+                }
             }
         };
         *change = Some(found.clone());

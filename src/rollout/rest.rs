@@ -236,7 +236,8 @@ impl Engine {
                 name: name.to_owned(),
             };
             let message = format!(
-                "`{name}` is not approved: {why}; go on with `stagger resume --approve '{name}'`"
+                "`{name}` is not approved: {why}; go on with `stagger resume {} --approve '{name}'`",
+                self.run
             );
             self.halt(cause, message, name);
             false
@@ -323,6 +324,16 @@ impl Engine {
                 path.strip_prefix(left_out.as_str())
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             })
+    }
+
+    /// Tells whether the run has come to the task at which it starts.
+    pub(super) fn is_started(&self, task: &Task) -> bool {
+        let mut state = self.state();
+        if state.before_start {
+            let wanted = self.settings.start_at.as_deref();
+            state.before_start = wanted.is_some_and(|wanted| !task.is_called(wanted));
+        }
+        !state.before_start
     }
 
     /// Tells whether a task takes part, by its tags.

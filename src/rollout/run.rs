@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use rayon::ThreadPoolBuilder;
 use serde_json::{Map, Value};
@@ -19,13 +20,15 @@ use crate::playbook::{BracketEntry, Entry as PlaybookEntry, Playbook};
 use super::engine::{Debt, Engine, Halt, Outside, State, panic_text};
 use super::exit::Verdict;
 use super::ledger::{Entry, Ledger};
-use super::outside::Settings;
+use super::outside::{GuardMode, Settings};
 use super::place::{Place, Walked};
 use super::play_run::PlayRun;
 use super::sessions::Session;
 
 /// How many turns each part of a run may have of what is asked anew.
 const TURNS: u32 = 10_000_000;
+/// How soon the operator hears that a signal was taken.
+const TOLD_WITHIN: Duration = Duration::from_millis(100);
 
 /// A run that is about to begin, or to go on.
 #[derive(Debug)]
@@ -66,6 +69,23 @@ pub struct Ended {
 impl Rollout {
     /// Runs to the end, or to a stop. What is owed then is in the journal, and returned.
     pub fn run(self, journal: Box<dyn Journal>, sinks: Vec<Box<dyn Sink>>) -> Ended {
+        self.go(journal, sinks, |engine, playbook| {
+            engine.run_entries(&playbook.entries);
+        })
+    }
+
+    /// Leaves the brackets that earlier parts of the run entered and did not leave; does nothing else. The run can go on
+    /// afterwards.
+    pub fn recover(self, journal: Box<dyn Journal>, sinks: Vec<Box<dyn Sink>>) -> Ended {
+        self.go(journal, sinks, Engine::recover)
+    }
+
+    fn go(
+        self,
+        journal: Box<dyn Journal>,
+        sinks: Vec<Box<dyn Sink>>,
+        walk: impl FnOnce(&Engine, &Playbook),
+    ) -> Ended {
         let Self {
             header,
             settings,
@@ -92,11 +112,13 @@ impl Rollout {
             let message = format!("the journal cannot be written: {reason}");
             engine.halt(StopCause::Journal { reason }, message, "");
         }
-        let done = catch_unwind(AssertUnwindSafe(|| engine.run_entries(&playbook.entries)));
-        if let Err(panic) = done {
-            engine.broke(&panic_text(panic));
-        }
-        engine.leave_everything();
+        engine.telling_stops(|| {
+            let done = catch_unwind(AssertUnwindSafe(|| walk(&engine, &playbook)));
+            if let Err(panic) = done {
+                engine.broke(&panic_text(panic));
+            }
+            engine.leave_everything();
+        });
         engine.end()
     }
 }
@@ -156,6 +178,7 @@ impl Engine {
         );
         let machines = settings.machines.iter();
         let state = State {
+            before_start: settings.start_at.is_some(),
             stepping: settings.step,
             machines: machines
                 .map(|(host, machine)| (HostName::new(host), machine.clone()))
@@ -182,6 +205,25 @@ impl Engine {
             state: Mutex::new(state),
             outside,
         }
+    }
+
+    /// Does something while each signal is told as soon as it comes, whatever is waited for.
+    fn telling_stops(&self, work: impl FnOnce()) {
+        if self.settings.guards == GuardMode::Inline {
+            return work();
+        }
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let telling = scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    self.tell_stop();
+                    std::thread::park_timeout(TOLD_WITHIN);
+                }
+            });
+            work();
+            over.store(true, Ordering::Relaxed);
+            telling.thread().unpark();
+        });
     }
 
     fn run_entries(&self, entries: &[PlaybookEntry]) {
@@ -280,6 +322,7 @@ impl Engine {
     /// Writes how the run ended.
     fn end(&self) -> Ended {
         self.tell_stop();
+        self.tell_old_debts();
         let (halt, verdict, recap, debts, unfinished) = {
             let state = self.state();
             let verdict = state.verdicts.last().copied().unwrap_or(Verdict::Done);
