@@ -1,4 +1,4 @@
-//! Puts the shipped roles, templates and example inventories into the binary.
+//! Puts the shipped roles, templates and example inventories into the binary, and looks whether OpenSSL has threads.
 //!
 //! Each file is named to cargo, directories too, so that a new or changed file always leads to a new binary.
 
@@ -10,6 +10,7 @@ use std::{env, fs, io};
 const ROOTS: [&str; 3] = ["inventory", "roles", "templates"];
 
 fn main() -> io::Result<()> {
+    look_at_openssl()?;
     let top = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let mut files = Vec::new();
     for root in ROOTS {
@@ -32,6 +33,20 @@ fn main() -> io::Result<()> {
     table.push_str("];\n");
     let out = PathBuf::from(variable("OUT_DIR")?).join("embedded.rs");
     fs::File::create(&out).and_then(|mut file| io::Write::write_all(&mut file, table.as_bytes()))
+}
+
+/// Fails where OpenSSL was built without threads: its locks are no locks then, and sessions that shake hands at the same
+/// time corrupt memory. `.cargo/openssl-perl` says how that comes about.
+fn look_at_openssl() -> io::Result<()> {
+    let include = PathBuf::from(variable("DEP_OPENSSL_INCLUDE")?);
+    let header = fs::read_to_string(include.join("openssl/configuration.h"))?;
+    if header.contains("define OPENSSL_THREADS") {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        "OpenSSL was built without threads: is `.cargo/config.toml` of this project in force? \
+         Then `cargo clean -p openssl-sys -p libssh2-sys` and build again",
+    ))
 }
 
 /// Adds the files below a directory, and tells cargo to look at them.

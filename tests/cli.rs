@@ -14,5 +14,7 @@ mod files;
 mod reading;
 #[path = "cli/readme.rs"]
 mod readme;
+#[path = "cli/resume.rs"]
+mod resume;
 #[path = "cli/user.rs"]
 mod user;

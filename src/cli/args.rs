@@ -23,6 +23,14 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Apply a playbook to an inventory
     Apply(Apply),
+    /// Go on with a run that stopped, at the exact step
+    Resume(Resume),
+    /// Put back what a run that stopped left switched off, and nothing else
+    Recover(Recover),
+    /// List the runs
+    Runs(Runs),
+    /// Say what a run did, from its records
+    Report(Report),
     /// Show what a run would do, without touching a host
     Plan(Plan),
     /// Ask every host whether the run could go through, changing nothing
@@ -182,6 +190,94 @@ pub(super) struct Apply {
     /// Check the files and end
     #[arg(long)]
     pub(super) syntax_check: bool,
+}
+
+/// What is said anew when a run goes on.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Again {
+    /// The run; the newest that stopped if none is named
+    pub(super) run: Option<String>,
+    /// Look for the records of runs in this directory
+    #[arg(long, value_name = "DIR", env = "STAGGER_STATE")]
+    pub(super) state: Option<PathBuf>,
+    /// Give the value of a secret variable again; others only with --accept-changes
+    #[arg(short = 'e', long = "extra-vars", value_name = "VARS")]
+    pub(super) extra_vars: Vec<String>,
+    /// Ask for the login password
+    #[arg(short = 'k', long)]
+    pub(super) ask_pass: bool,
+    /// Ask for the password to become another user
+    #[arg(short = 'K', long)]
+    pub(super) ask_become_pass: bool,
+    #[command(flatten)]
+    pub(super) showing: Showing,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct Resume {
+    #[command(flatten)]
+    pub(super) again: Again,
+    /// Approve a point of no return beforehand; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(super) approve: Vec<String>,
+    /// What to do with a step of which nothing tells whether it was done
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub(super) in_doubt: Option<InDoubt>,
+    /// Plan what is left from the files as they are now, and show what changed
+    #[arg(long)]
+    pub(super) accept_changes: bool,
+}
+
+/// What to do with a step in doubt that nothing tells about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum InDoubt {
+    /// Run it again.
+    Rerun,
+    /// Take it as done.
+    Skip,
+    /// Stop there.
+    Abort,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct Recover {
+    #[command(flatten)]
+    pub(super) again: Again,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct Runs {
+    /// Look for the records of runs in this directory
+    #[arg(long, value_name = "DIR", env = "STAGGER_STATE")]
+    pub(super) state: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct Report {
+    /// The run; the newest if none is named
+    pub(super) run: Option<String>,
+    /// Look for the records of runs in this directory
+    #[arg(long, value_name = "DIR", env = "STAGGER_STATE")]
+    pub(super) state: Option<PathBuf>,
+    /// In which form
+    #[arg(long, value_enum, value_name = "FORM", default_value = "text")]
+    pub(super) format: ReportForm,
+}
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportForm {
+    /// For a terminal.
+    Text,
+    /// For a ticket.
+    Markdown,
+    /// For a program.
+    Json,
+    /// The run's records, one JSON value a line.
+    Records,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -1,12 +1,13 @@
 //! Every room's errors -> text with hints, and the exit code. The only place where errors become text for people.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use crate::yaml::Problem;
 
-/// The exit codes; a run that ends in several ways at once ends with the heaviest, which is the one with the highest
-/// number except that bad input (1) never mixes with the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// The exit codes; what ends in several ways at once ends with the heaviest. They are compared by weight: 7 > 6 > 5 > 4 >
+/// 3 > 2 > 8 > 1 > 0, a bug above all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
     /// Everything was done.
@@ -27,24 +28,47 @@ pub enum ExitCode {
     Owed = 7,
     /// All is done but for what was skipped by name.
     Partial = 8,
+    /// stagger has a bug.
+    Bug = 101,
 }
 
 impl ExitCode {
+    /// All codes, the lightest first.
+    const BY_WEIGHT: [Self; 10] = [
+        Self::Done,
+        Self::Usage,
+        Self::Partial,
+        Self::Failed,
+        Self::Stopped,
+        Self::Unreachable,
+        Self::Locked,
+        Self::Interrupted,
+        Self::Owed,
+        Self::Bug,
+    ];
+
+    fn weight(self) -> usize {
+        let place = Self::BY_WEIGHT.iter().position(|code| *code == self);
+        place.unwrap_or(Self::BY_WEIGHT.len())
+    }
+
     /// Returns the code of a number; one that is not in the table is a failure.
     pub fn from_number(number: u8) -> Self {
-        let all = [
-            Self::Done,
-            Self::Usage,
-            Self::Failed,
-            Self::Stopped,
-            Self::Unreachable,
-            Self::Locked,
-            Self::Interrupted,
-            Self::Owed,
-            Self::Partial,
-        ];
-        let found = all.into_iter().find(|code| *code as u8 == number);
-        found.unwrap_or(Self::Failed)
+        let mut all = Self::BY_WEIGHT.into_iter();
+        all.find(|code| *code as u8 == number)
+            .unwrap_or(Self::Failed)
+    }
+}
+
+impl Ord for ExitCode {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.weight().cmp(&other.weight())
+    }
+}
+
+impl PartialOrd for ExitCode {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -137,6 +161,19 @@ pub fn draw_as(heading: &str, problem: &Problem) -> String {
 mod tests {
     use super::*;
     use crate::yaml::{Loc, Source};
+
+    #[test]
+    fn the_heaviest_code_wins() {
+        let heavy_first = [101, 7, 6, 5, 4, 3, 2, 8, 1, 0];
+        for pair in heavy_first.windows(2) {
+            let [heavy, light] = [
+                ExitCode::from_number(pair[0]),
+                ExitCode::from_number(pair[1]),
+            ];
+            assert_eq!((heavy as u8, light as u8), (pair[0], pair[1]));
+            assert_eq!(heavy.max(light), heavy, "{pair:?}");
+        }
+    }
 
     #[test]
     fn a_problem_is_drawn_with_its_line_and_caret() {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::args::Sources;
 use super::embedded;
+use super::memory::Memory;
 use crate::clock::{Clock as _, Stop, SystemClock};
 use crate::connection::Limit;
 use crate::connection::http::{HttpCall, http};
@@ -61,6 +62,8 @@ impl Environment {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Machine {
     pub(super) environment: Environment,
+    /// What was read before, if a run is prepared.
+    pub(super) memory: Memory,
     /// Directories in which a relative path of a lookup or a copied file is searched, first to last.
     search: Vec<String>,
 }
@@ -69,6 +72,7 @@ impl Machine {
     pub(super) fn new(environment: Environment) -> Self {
         Self {
             environment,
+            memory: Memory::default(),
             search: Vec::new(),
         }
     }
@@ -76,8 +80,16 @@ impl Machine {
     /// Returns the machine with directories in which relative paths are searched.
     pub(super) fn searching(&self, directories: Vec<String>) -> Self {
         Self {
-            environment: self.environment.clone(),
             search: directories,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the machine with another memory.
+    pub(super) fn with(&self, memory: Memory) -> Self {
+        Self {
+            memory,
+            ..self.clone()
         }
     }
 
@@ -166,77 +178,105 @@ fn end(status: ExitStatus) -> String {
 
 impl inventory::Files for Machine {
     fn kind(&self, path: &str) -> Option<inventory::Kind> {
-        match fs::metadata(path) {
-            Ok(found) if found.is_dir() => Some(inventory::Kind::Directory),
-            Ok(found) => Some(inventory::Kind::File {
-                executable: found.permissions().mode() & 0o111 != 0,
-            }),
-            Err(_) if embedded::read(clean(path)).is_some() => {
-                Some(inventory::Kind::File { executable: false })
+        // A pair of whether it is a directory and whether it may be run.
+        let found = self.memory.ask("inventory", path, || {
+            inventory_kind(path).map(|kind| match kind {
+                inventory::Kind::Directory => (true, false),
+                inventory::Kind::File { executable } => (false, executable),
+            })
+        });
+        found.map(|(directory, executable)| {
+            if directory {
+                inventory::Kind::Directory
+            } else {
+                inventory::Kind::File { executable }
             }
-            Err(_) => None,
-        }
+        })
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        Self::read_file(path)
+        self.memory.read(path, || Self::read_file(path))
     }
 
     fn list(&self, directory: &str) -> Result<Vec<String>, String> {
-        names(directory).map_err(|error| reason(&error))
+        self.memory.ask("inventory list", directory, || {
+            names(directory).map_err(|error| reason(&error))
+        })
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "inventory scripts are programs of the operator's machine"
-    )]
     fn run(&self, program: &str, arguments: &[&str]) -> Result<inventory::Output, String> {
-        let path = if program.contains('/') {
-            program.to_owned()
-        } else {
-            format!("./{program}")
-        };
-        let output = Command::new(path)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| reason(&error))?;
+        let asked = format!("{program} {}", arguments.join(" "));
+        let answer = self.memory.ask("run", &asked, || {
+            let output = run_program(program, arguments)?;
+            Ok::<_, String>((output.success, output.end, output.stdout, output.stderr))
+        });
+        let (success, end, stdout, stderr) = answer?;
         Ok(inventory::Output {
-            success: output.status.success(),
-            end: end(output.status),
-            stdout: output.stdout,
-            stderr: output.stderr,
+            success,
+            end,
+            stdout,
+            stderr,
         })
     }
 }
 
+fn inventory_kind(path: &str) -> Option<inventory::Kind> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Some(inventory::Kind::Directory),
+        Ok(found) => Some(inventory::Kind::File {
+            executable: found.permissions().mode() & 0o111 != 0,
+        }),
+        Err(_) if embedded::read(clean(path)).is_some() => {
+            Some(inventory::Kind::File { executable: false })
+        }
+        Err(_) => None,
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "inventory scripts are programs of the operator's machine"
+)]
+fn run_program(program: &str, arguments: &[&str]) -> Result<inventory::Output, String> {
+    let path = if program.contains('/') {
+        program.to_owned()
+    } else {
+        format!("./{program}")
+    };
+    let output = Command::new(path)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| reason(&error))?;
+    Ok(inventory::Output {
+        success: output.status.success(),
+        end: end(output.status),
+        stdout: output.stdout,
+        stderr: output.stderr,
+    })
+}
+
 impl playbook::Files for Machine {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        Self::read_file(path)
+        self.memory.read(path, || Self::read_file(path))
     }
 
     fn kind(&self, path: &str) -> Option<playbook::FileKind> {
-        match fs::metadata(path) {
-            Ok(found) if found.is_dir() => Some(playbook::FileKind::Directory),
-            Ok(_) => Some(playbook::FileKind::File),
-            Err(_) if embedded::read(clean(path)).is_some() => Some(playbook::FileKind::File),
-            Err(_) => embedded::below(clean(path))
-                .next()
-                .map(|_| playbook::FileKind::Directory),
-        }
+        let is_directory = self.memory.ask("kind", path, || {
+            playbook_kind(path).map(|kind| kind == playbook::FileKind::Directory)
+        });
+        is_directory.map(|directory| {
+            if directory {
+                playbook::FileKind::Directory
+            } else {
+                playbook::FileKind::File
+            }
+        })
     }
 
     fn list(&self, directory: &str) -> Vec<String> {
-        let mut found = names(directory).unwrap_or_default();
-        if found.is_empty() {
-            let prefix = format!("{}/", clean(directory).trim_end_matches('/'));
-            let inner = embedded::below(clean(directory))
-                .filter_map(|path| path.strip_prefix(&prefix)?.split('/').next());
-            found = inner.map(str::to_owned).collect();
-        }
-        found.sort();
-        found.dedup();
-        found
+        self.memory
+            .ask("list", directory, || playbook_list(directory))
     }
 
     fn is_shipped(&self, path: &str) -> bool {
@@ -244,11 +284,36 @@ impl playbook::Files for Machine {
     }
 }
 
+fn playbook_kind(path: &str) -> Option<playbook::FileKind> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Some(playbook::FileKind::Directory),
+        Ok(_) => Some(playbook::FileKind::File),
+        Err(_) if embedded::read(clean(path)).is_some() => Some(playbook::FileKind::File),
+        Err(_) => embedded::below(clean(path))
+            .next()
+            .map(|_| playbook::FileKind::Directory),
+    }
+}
+
+fn playbook_list(directory: &str) -> Vec<String> {
+    let mut found = names(directory).unwrap_or_default();
+    if found.is_empty() {
+        let prefix = format!("{}/", clean(directory).trim_end_matches('/'));
+        let inner = embedded::below(clean(directory))
+            .filter_map(|path| path.strip_prefix(&prefix)?.split('/').next());
+        found = inner.map(str::to_owned).collect();
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
 impl template::Outside for Machine {
     fn read(&self, kind: &str, path: &str) -> Result<String, String> {
         let found =
             template::Outside::find(self, kind, path).ok_or_else(|| "no such file".to_owned())?;
-        String::from_utf8(Self::read_file(&found)?).map_err(|_| format!("{found} is no UTF-8 text"))
+        let content = self.memory.read(&found, || Self::read_file(&found))?;
+        String::from_utf8(content).map_err(|_| format!("{found} is no UTF-8 text"))
     }
 
     fn find(&self, kind: &str, path: &str) -> Option<String> {

@@ -9,12 +9,17 @@ mod embedded;
 pub mod failure;
 mod interrupt;
 mod lines;
+mod listing;
 mod machine;
+mod memory;
 mod output;
 mod prepared;
 mod progress;
+mod prompts;
+mod secret_vars;
 mod sessions;
 mod settings;
+mod starting;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
@@ -69,6 +74,10 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Init(arguments) => commands::init::run(&arguments)?,
         Command::Apply(arguments) => return commands::apply::run(&arguments, &machine),
         Command::Preflight(arguments) => return commands::apply::preflight(&arguments, &machine),
+        Command::Resume(arguments) => return commands::resume::run(&arguments, &machine),
+        Command::Recover(arguments) => return commands::resume::recover(&arguments, &machine),
+        Command::Runs(arguments) => commands::runs::run(&arguments, &machine)?,
+        Command::Report(arguments) => commands::report::run(&arguments, &machine)?,
         Command::Plan(arguments) => commands::plan::run(&arguments, &machine)?,
         Command::Exec(arguments) => return commands::exec::run(&arguments, &machine),
     }

@@ -135,7 +135,7 @@ fn doing(host: &HostState) -> String {
 impl Sink for LiveView {
     fn on_event(&mut self, event: &Event) -> io::Result<()> {
         self.state.take(event);
-        let text = describe(event, self.wanted);
+        let text = describe(event, &self.wanted, &self.state);
         if !text.is_empty() {
             self.all.println(text.trim_end())?;
         }

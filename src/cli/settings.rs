@@ -11,8 +11,13 @@ use crate::playbook::Loader;
 /// The inventories that are taken when none is named, first to last.
 const DEFAULT_INVENTORIES: [&str; 3] = ["inventory", "inventory.yml", "hosts"];
 
-/// Loads the inventory; without `-i` the directory or file that lies here.
-pub(super) fn inventory(sources: &Sources, machine: &Machine) -> Result<Inventory, Failure> {
+/// Loads the inventory.
+pub(super) fn inventory(arguments: &Sources, machine: &Machine) -> Result<Inventory, Failure> {
+    Ok(Inventory::load(&sources(arguments, machine)?, machine)?)
+}
+
+/// Returns the inventory's sources; without `-i` the directory or file that lies here.
+pub(super) fn sources(sources: &Sources, machine: &Machine) -> Result<Vec<String>, Failure> {
     let named = &sources.inventory;
     let default = || {
         let there = |path: &&str| {
@@ -26,15 +31,14 @@ pub(super) fn inventory(sources: &Sources, machine: &Machine) -> Result<Inventor
             .find(there)
             .map(|path| vec![path.to_owned()])
     };
-    let sources = if named.is_empty() {
+    if named.is_empty() {
         default().ok_or_else(|| {
             Failure::usage("no inventory is named and none lies here")
                 .hint("name one: -i inventory/arangodb.yml, or -i HOST,")
-        })?
+        })
     } else {
-        named.clone()
-    };
-    Ok(Inventory::load(&sources, machine)?)
+        Ok(named.clone())
+    }
 }
 
 /// Returns the hosts that `--limit` leaves.

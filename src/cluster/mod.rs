@@ -6,3 +6,4 @@
 pub mod arangodb;
 pub mod model;
 pub mod process;
+pub mod readiness;

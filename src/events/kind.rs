@@ -230,9 +230,15 @@ pub enum EventKind {
         /// The loop's item as people see it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         label: Option<String>,
+        /// Where its task stands: `file:line:column`.
+        #[serde(default, rename = "place", skip_serializing_if = "String::is_empty")]
+        at: String,
         /// The host it really ran on, if it was delegated.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         delegated_to: Option<String>,
+        /// Whether it is one of the tries of something that is told as a whole: the counts pass it over.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        uncounted: bool,
         /// How it ended.
         #[serde(flatten)]
         outcome: StepOutcome,
@@ -461,7 +467,7 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host: Option<String>,
         /// Where in the files.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, rename = "place", skip_serializing_if = "Option::is_none")]
         at: Option<String>,
     },
     /// The operator asked to stop.
@@ -479,6 +485,7 @@ pub enum EventKind {
         /// In one sentence.
         message: String,
         /// The step or place where it stopped.
+        #[serde(default, rename = "place")]
         at: String,
         /// What a person can type to finish or undo what was begun.
         by_hand: Vec<ByHand>,

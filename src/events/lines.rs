@@ -127,6 +127,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one event after another")]
     fn what_is_written_is_read_back() {
         let events = vec![
             event(
@@ -148,6 +149,8 @@ mod tests {
                     },
                     name: "x".to_owned(),
                     label: None,
+                    at: "site.yml:3:5".to_owned(),
+                    uncounted: true,
                     delegated_to: None,
                     outcome: StepOutcome::Skipped {
                         why: "no".to_owned(),
@@ -156,6 +159,23 @@ mod tests {
                     attempts: 1,
                     took_ms: 12,
                     result: crate::events::StepResult::default(),
+                },
+            ),
+            event(
+                3,
+                EventKind::RunStopped {
+                    cause: crate::events::StopCause::Failed,
+                    message: "m".to_owned(),
+                    at: "1 batch 1".to_owned(),
+                    by_hand: Vec::new(),
+                },
+            ),
+            event(
+                4,
+                EventKind::Warned {
+                    message: "m".to_owned(),
+                    host: None,
+                    at: Some("site.yml:1:1".to_owned()),
                 },
             ),
         ];
@@ -172,7 +192,7 @@ mod tests {
         assert!(text.contains(r#""at":"2026-01-01T00:00:00Z""#), "{text}");
         assert_eq!(read_ndjson(text.as_bytes()).unwrap(), events);
         let torn = &text[..text.len() - 3];
-        assert_eq!(read_ndjson(torn.as_bytes()).unwrap(), events[..1]);
+        assert_eq!(read_ndjson(torn.as_bytes()).unwrap(), events[..3]);
     }
 
     #[test]

@@ -65,6 +65,8 @@ mod tests {
             },
             name: "set the password hunter22".to_owned(),
             label: None,
+            at: String::new(),
+            uncounted: false,
             delegated_to: None,
             outcome: StepOutcome::Failed,
             ignored: false,

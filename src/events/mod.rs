@@ -28,7 +28,7 @@ pub use marks::{Mark, MarkReader};
 pub use masking::mask_event;
 pub use progress::Progress;
 pub use state::{
-    BracketState, Current, GateState, GuardState, HostState, MemberState, RunState, fold,
+    BracketState, Current, GateState, GuardState, HostState, MemberState, Reached, RunState, fold,
 };
 pub use step::{Difference, StepId, StepOutcome, StepResult};
 

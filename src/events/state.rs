@@ -96,6 +96,20 @@ pub struct MemberState {
     pub declared_ms: Option<u64>,
 }
 
+/// How far a run came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// The play that began last.
+    pub play: PlayOutline,
+    /// Its batch that began last: its number, how many there are, its hosts.
+    pub batch: Option<(u32, u32, Vec<String>)>,
+    /// Whether the play came to its end.
+    pub ended: bool,
+}
+
+/// How many names a list shows before it only counts.
+const NAMED: usize = 8;
+
 /// A run as its events tell it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunState {
@@ -111,6 +125,8 @@ pub struct RunState {
     pub play: Option<PlayOutline>,
     /// The batch that goes on: its number, how many there are, its hosts.
     pub batch: Option<(u32, u32, Vec<String>)>,
+    /// How far it came, also after it stopped.
+    pub reached: Option<Reached>,
     /// How many batches of all plays have ended.
     pub batches_done: u32,
     /// The task that began last.
@@ -167,15 +183,29 @@ impl RunState {
             EventKind::PlayStarted { play } => {
                 self.play = Some(play.clone());
                 self.batch = None;
+                self.reached = Some(Reached {
+                    play: play.clone(),
+                    batch: None,
+                    ended: false,
+                });
             }
             EventKind::PlayFinished { .. } => {
+                if let Some(reached) = &mut self.reached {
+                    reached.ended = true;
+                }
                 self.play = None;
                 self.batch = None;
                 self.task = None;
             }
             EventKind::BatchStarted {
                 batch, of, hosts, ..
-            } => self.batch = Some((*batch, *of, hosts.clone())),
+            } => {
+                let batch = Some((*batch, *of, hosts.clone()));
+                if let Some(reached) = &mut self.reached {
+                    reached.batch.clone_from(&batch);
+                }
+                self.batch = batch;
+            }
             EventKind::BatchFinished { .. } => self.batches_done += 1,
             EventKind::TaskStarted { task, .. } => self.task = Some(task.name.clone()),
             EventKind::StepIntended { .. }
@@ -216,6 +246,37 @@ impl RunState {
         }
     }
 
+    /// Says what was not begun: hosts of the play that was reached, and the plays behind it.
+    pub fn not_begun(&self) -> Vec<String> {
+        let Some(reached) = &self.reached else {
+            return Vec::new();
+        };
+        let begun = reached.batch.as_ref().map_or(0, |(number, ..)| *number);
+        let batches = usize::try_from(begun).unwrap_or(usize::MAX);
+        let hosts: Vec<&str> = reached
+            .play
+            .batches
+            .iter()
+            .skip(batches)
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        let after = |play: &&PlayOutline| play.id != reached.play.id;
+        let mut behind = self.plays.iter().skip_while(after);
+        behind.next();
+        let plays: Vec<&str> = behind.map(|play| play.name.as_str()).collect();
+        let mut told = Vec::new();
+        if !hosts.is_empty() {
+            told.push(listed(&hosts));
+        }
+        match plays.as_slice() {
+            [] => {}
+            [play] => told.push(format!("the play `{play}`")),
+            [next, ..] => told.push(format!("{} plays from `{next}` on", plays.len())),
+        }
+        told
+    }
+
     fn host(&mut self, host: &str) -> &mut HostState {
         self.hosts.entry(host.to_owned()).or_default()
     }
@@ -240,8 +301,15 @@ impl RunState {
                 name,
                 outcome,
                 ignored,
+                uncounted,
                 ..
-            } => self.host(&step.host).finish(step, name, outcome, *ignored),
+            } => {
+                let host = self.host(&step.host);
+                host.finish(step, name);
+                if !uncounted {
+                    host.counts.add(outcome, *ignored);
+                }
+            }
             EventKind::SubStepStarted { step, name } => {
                 if let Some(current) = self.host(&step.host).on(step) {
                     current.part = Some((name.clone(), now));
@@ -356,6 +424,14 @@ impl RunState {
     }
 }
 
+fn listed(names: &[&str]) -> String {
+    let shown = names.get(..NAMED).unwrap_or(names).join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 impl HostState {
     fn on(&mut self, step: &StepId) -> Option<&mut Current> {
         self.now.as_mut().filter(|current| current.step == *step)
@@ -384,12 +460,11 @@ impl HostState {
         });
     }
 
-    fn finish(&mut self, step: &StepId, name: &str, outcome: &StepOutcome, ignored: bool) {
+    fn finish(&mut self, step: &StepId, name: &str) {
         if self.on(step).is_some() {
             self.now = None;
         }
         self.last = Some(name.to_owned());
-        self.counts.add(outcome, ignored);
     }
 }
 

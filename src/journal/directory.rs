@@ -197,6 +197,7 @@ fn summarise(run: &str, entries: &[Entry], owner: Option<String>) -> RunSummary 
                 ended.get_or_insert(RunState::Finished(*exit_code));
             }
             Record::Bracket { bracket, change } => match change {
+                BracketChange::Entering { .. } if open.contains(bracket) => {}
                 BracketChange::Entering { .. } => open.push(bracket.clone()),
                 BracketChange::Left => open.retain(|other| other != bracket),
                 BracketChange::Found { .. }
@@ -263,7 +264,13 @@ mod tests {
         };
         let entering = Record::Bracket {
             bracket: bracket.clone(),
-            change: BracketChange::Entering { by_hand: vec![] },
+            change: BracketChange::Entering {
+                by_hand: vec![],
+                play: String::new(),
+                batch: 0,
+                hosts: vec![],
+                top: serde_json::Map::new(),
+            },
         };
         let stories: [(&str, Vec<Record>); 3] = [
             ("r2-done", vec![Record::Finished { exit_code: 0 }]),

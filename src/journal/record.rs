@@ -98,8 +98,20 @@ pub enum BracketChange {
     },
     /// It is about to be entered: from here on its leave is due.
     Entering {
-        /// The variables that its leave was rendered with beforehand, and the commands to leave it by hand.
+        /// The commands to leave it by hand.
         by_hand: Vec<ByHand>,
+        /// The play's id; empty around plays.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        play: String,
+        /// The batch; 0 outside of batches.
+        #[serde(default)]
+        batch: u32,
+        /// The hosts that it is entered for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hosts: Vec<String>,
+        /// The variables that are on top there, sealed.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        top: Map<String, Value>,
     },
     /// It was entered.
     Entered,

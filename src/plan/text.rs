@@ -18,11 +18,13 @@ impl Plan {
         let plays = self.plays().len();
         let short: String = self.digest.chars().take(12).collect();
         page.line(&format!(
-            "plan of {}: {plays} plays, digest {short}",
-            self.playbook
+            "plan of {}: {}, digest {short}",
+            self.playbook,
+            counted(plays, "play", "plays")
         ));
         if self.left_out > 0 {
-            page.line(&format!("{} tasks are left out by tags", self.left_out));
+            let tasks = counted(self.left_out, "task is", "tasks are");
+            page.line(&format!("{tasks} left out by tags"));
         }
         let points = self.points_of_no_return();
         if !points.is_empty() {
@@ -153,6 +155,7 @@ impl Page {
         }
         let count = play.hosts.len();
         let how = match (play.batches.as_slice(), play.strategy) {
+            ([1], _) => "alone".to_owned(),
             ([_], Strategy::Linear) => "all at once".to_owned(),
             ([_], Strategy::Free) => "all at once, each at its own pace".to_owned(),
             (batches, Strategy::Linear) => format!("in {} batches", batches.len()),
@@ -160,7 +163,8 @@ impl Page {
                 format!("in {} batches, each host at its own pace", batches.len())
             }
         };
-        self.line(&format!("{count} hosts, {how}: {}", fold(&play.hosts)));
+        let hosts = counted(count, "host", "hosts");
+        self.line(&format!("{hosts}, {how}: {}", fold(&play.hosts)));
         match play.order {
             Order::Inventory => {}
             Order::ReverseInventory => self.line("order: the inventory's, from its end"),
@@ -190,9 +194,11 @@ impl Page {
         }
         if batches.len() > shown {
             let rest = batches.len() - shown;
+            let last = batches.last().map_or(0, |batch| batch.len());
             self.line(&format!(
-                "{rest} more batches, the last of {} hosts",
-                batches.last().map_or(0, |batch| batch.len())
+                "{} more, the last of {}",
+                counted(rest, "batch", "batches"),
+                counted(last, "host", "hosts")
             ));
         }
     }
@@ -342,6 +348,10 @@ impl Page {
             }
         });
     }
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn has_indivisible(items: &[PlannedItem]) -> bool {

@@ -44,6 +44,9 @@ pub struct Bracket {
     pub found: Option<Node>,
     /// Tasks that switch.
     pub enter: Vec<Item>,
+    /// What keeps it switched while it lasts, such as a time to live that runs out: written like guards, but they may
+    /// change something. Done once on entering, then again and again until it is left.
+    pub renew: Vec<Arc<Guard>>,
     /// Conditions, as tasks, that must hold inside before it is left.
     pub settle: Vec<Item>,
     /// Tasks that switch back.

@@ -84,6 +84,17 @@ impl Task {
         })
     }
 
+    /// Tells whether this is the task's name, with or without its role's: `ROLE : NAME`.
+    pub fn is_called(&self, name: &str) -> bool {
+        if self.title() == name {
+            return true;
+        }
+        let role = self.context.role().map(|role| role.role.name.as_str());
+        let rest = role.and_then(|role| name.strip_prefix(role));
+        let rest = rest.and_then(|rest| rest.trim_start().strip_prefix(':'));
+        rest.is_some_and(|rest| rest.trim_start() == self.title())
+    }
+
     /// Returns the name as written, else that of the module.
     pub fn title(&self) -> &str {
         self.name

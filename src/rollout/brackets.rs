@@ -8,35 +8,47 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use crate::clock::{StopLevel, Woken};
 use crate::events::{BracketRef, EventKind, StopCause};
 use crate::inventory::HostName;
 use crate::journal::{BracketChange, Record};
 use crate::modules::spec::is_template;
 use crate::playbook::{Bracket, Context, Item, Keywords, Level, Per};
 
-use super::ended::told;
-use super::engine::{Debt, Engine};
-use super::exit::Verdict;
+use super::ended::{object, told};
+use super::engine::Engine;
 use super::ledger::Entry;
 use super::place::{Left, Place, Walked};
 
 /// A bracket that is entered.
 #[derive(Debug, Clone)]
 pub(super) struct Open {
-    bracket: Arc<Bracket>,
-    reference: BracketRef,
-    place: Place,
-    hosts: Vec<HostName>,
+    pub(super) bracket: Arc<Bracket>,
+    pub(super) reference: BracketRef,
+    pub(super) place: Place,
+    pub(super) hosts: Vec<HostName>,
 }
 
 /// The brackets that are entered now, the outermost first.
 #[derive(Debug, Default)]
 pub(super) struct OpenBrackets {
     open: Mutex<Vec<Open>>,
+    renewal: Mutex<()>,
 }
 
 impl OpenBrackets {
+    /// Tells whether a bracket is entered and not being left.
+    pub(super) fn is_open(&self, reference: &BracketRef) -> bool {
+        self.lock().iter().any(|open| open.reference == *reference)
+    }
+
+    /// Does a renewal unless its bracket is being left; while it is done no bracket begins to be left.
+    pub(super) fn renew(&self, reference: &BracketRef, renewal: impl FnOnce()) {
+        let _busy = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_open(reference) {
+            renewal();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -46,11 +58,12 @@ impl OpenBrackets {
         self.lock().clone()
     }
 
-    fn push(&self, open: Open) {
+    pub(super) fn push(&self, open: Open) {
         self.lock().push(open);
     }
 
-    fn remove(&self, reference: &BracketRef) -> bool {
+    pub(super) fn remove(&self, reference: &BracketRef) -> bool {
+        let _renewed = self.renewal.lock().unwrap_or_else(PoisonError::into_inner);
         let mut open = self.lock();
         let before = open.len();
         open.retain(|other| other.reference != *reference);
@@ -88,7 +101,8 @@ impl Engine {
             if let [only] = entered.as_slice() {
                 inside = inside.with([("found".to_owned(), only.found())]);
             }
-            walked.add(self.within(&inside, inner, &active, body));
+            let opens: Vec<&Open> = entered.iter().collect();
+            walked.add(self.renewing(&opens, || self.within(&inside, inner, &active, body)));
         }
         let halted = self.is_halted();
         let closed = self.each(place, entered, usize::MAX, |open| {
@@ -197,7 +211,14 @@ impl Engine {
             .first()
             .map(|host| self.by_hand(&open.place, &open.bracket.leave, host))
             .unwrap_or_default();
-        let entering = BracketChange::Entering { by_hand };
+        let top = Value::Object((*open.place.top).clone());
+        let entering = BracketChange::Entering {
+            by_hand,
+            play: open.place.play.id().to_owned(),
+            batch: open.place.batch,
+            hosts: open.hosts.iter().map(ToString::to_string).collect(),
+            top: object(self.outside.seal.seal(&top)),
+        };
         if let (Err(unwritten), false) = (
             self.ledger.write(Entry::record(open.record(entering))),
             open.place.way_out,
@@ -326,164 +347,7 @@ impl Engine {
         self.is_approved(&open.place, name, &note)
     }
 
-    /// Leaves a bracket that is still open; returns whether it was left.
-    pub(super) fn close(&self, open: &Open, good: bool) -> bool {
-        if !self.brackets.remove(&open.reference) {
-            return false;
-        }
-        if good && !open.bracket.settle.is_empty() {
-            let place = self.bracket_place(open, "bracket settle", false);
-            let walked = self.somewhere(open, &place, &open.bracket.settle);
-            if !walked.is_good() {
-                let name = &open.bracket.name;
-                let message = format!("inside of `{name}` it did not settle");
-                let saw = self.last_message(&open.hosts);
-                self.halt(StopCause::Gate { saw }, message, open.bracket.id.as_str());
-            }
-        }
-        match self.leave(open) {
-            Ok(()) => {
-                let event = EventKind::BracketLeft {
-                    bracket: open.reference.clone(),
-                };
-                let entry = Entry::record(open.record(BracketChange::Left)).with_event(event);
-                drop(self.ledger.write(entry));
-                true
-            }
-            Err((held, reason)) => {
-                self.owe(open, held, reason);
-                false
-            }
-        }
-    }
-
-    /// Leaves, again and again for a while. The error tells whether it is held, and why it could not be left.
-    fn leave(&self, open: &Open) -> Result<(), (bool, String)> {
-        let mut waits = self.settings.leave.iter();
-        let mut attempt = 0;
-        let mut failed: Vec<HostName> = Vec::new();
-        let stop = self.outside.stop.for_putting_back();
-        loop {
-            attempt += 1;
-            if stop.level() == StopLevel::Quit {
-                return Err((false, "the operator quit".to_owned()));
-            }
-            let reason = if let Some(reason) = self.holds_back(open) {
-                (true, reason)
-            } else {
-                let leaving = BracketChange::Leaving { attempt };
-                drop(self.ledger.write(Entry::record(open.record(leaving))));
-                let place = self.bracket_place(open, "bracket leave", true);
-                let walked = self.somewhere(open, &place, &open.bracket.leave);
-                if walked.is_good() {
-                    for host in &failed {
-                        self.count_rescue(host, &open.reference.name);
-                    }
-                    return Ok(());
-                }
-                let lost = walked
-                    .left
-                    .iter()
-                    .filter(|(_, left)| **left == Left::Failed);
-                failed.extend(lost.map(|(host, _)| host.clone()));
-                (false, self.last_message(&open.hosts))
-            };
-            let Some(wait) = waits.next() else {
-                return Err(reason);
-            };
-            if self.clock().wait(*wait, &stop) == Woken::Stopped {
-                return Err(reason);
-            }
-        }
-    }
-
-    /// Says why a bracket must not be left yet.
-    fn holds_back(&self, open: &Open) -> Option<String> {
-        let running = self.state().running.clone();
-        let inside = running
-            .iter()
-            .find(|step| open.hosts.iter().any(|host| host.as_str() == step.host));
-        if let Some(step) = inside {
-            return Some(format!("the step {step} is in doubt and may still run"));
-        }
-        let hold = open.bracket.hold_while.as_ref()?;
-        let place = self.bracket_place(open, "bracket hold", true);
-        let host = open.hosts.first()?;
-        let around = self.around(&place, &open.context());
-        let scope = self.scope(host.as_str(), &around);
-        match self.holds(&place, hold, host, &scope) {
-            Ok(false) => None,
-            Ok(true) => Some("its `hold_while` holds".to_owned()),
-            Err(reason) => Some(format!("its `hold_while` cannot be asked: {reason}")),
-        }
-    }
-
-    fn owe(&self, open: &Open, held: bool, reason: String) {
-        let by_hand = open
-            .hosts
-            .first()
-            .map(|host| self.by_hand(&open.place, &open.bracket.leave, host))
-            .unwrap_or_default();
-        let bracket = open.reference.clone();
-        {
-            let mut state = self.state();
-            state.verdicts.insert(Verdict::Owed);
-            state.debts.push(Debt {
-                what: bracket.clone(),
-                held,
-                reason: reason.clone(),
-                by_hand: by_hand.clone(),
-            });
-        }
-        let message = format!("the bracket `{}` could not be left: {reason}", bracket.name);
-        let (change, event) = if held {
-            let change = BracketChange::Held {
-                reason: reason.clone(),
-            };
-            let event = EventKind::BracketHeld {
-                bracket,
-                reason,
-                by_hand,
-            };
-            (change, event)
-        } else {
-            let change = BracketChange::Owed {
-                reason: reason.clone(),
-            };
-            let event = EventKind::BracketOwed {
-                bracket,
-                reason,
-                by_hand,
-            };
-            (change, event)
-        };
-        drop(
-            self.ledger
-                .write(Entry::record(open.record(change)).with_event(event)),
-        );
-        self.halt(StopCause::Failed, message, open.bracket.id.as_str());
-    }
-
-    /// Passes the gate behind a bracket.
-    fn gate_behind(&self, open: &Open, walked: &mut Walked) {
-        let good = !self.is_halted() && walked.is_good();
-        if !good || open.bracket.after.is_empty() {
-            return;
-        }
-        let mut place = self.bracket_place(open, "bracket after", false);
-        place.divisible = open.place.divisible;
-        place.gate = true;
-        let after = self.somewhere(open, &place, &open.bracket.after);
-        if !after.is_good() {
-            let name = &open.bracket.name;
-            let message = format!("after leaving `{name}` its gate did not pass");
-            let saw = self.last_message(&open.hosts);
-            self.halt(StopCause::Gate { saw }, message, open.bracket.id.as_str());
-            walked.stopped(&open.hosts);
-        }
-    }
-
-    fn bracket_place(&self, open: &Open, section: &'static str, way_out: bool) -> Place {
+    pub(super) fn bracket_place(&self, open: &Open, section: &'static str, way_out: bool) -> Place {
         Place {
             section,
             turn: self.fresh_turn(),
@@ -495,41 +359,8 @@ impl Engine {
     }
 
     /// Walks a bracket's items on its host, or once for all its hosts, on the first that can be reached.
-    fn somewhere(&self, open: &Open, place: &Place, items: &[Item]) -> Walked {
+    pub(super) fn somewhere(&self, open: &Open, place: &Place, items: &[Item]) -> Walked {
         self.on_one_of(place, items, &open.hosts)
-    }
-
-    /// Walks items on the first of these hosts that can be reached; those that cannot are lost.
-    pub(super) fn on_one_of(&self, place: &Place, items: &[Item], hosts: &[HostName]) -> Walked {
-        let mut walked = Walked::default();
-        for host in self.reachable_first(hosts) {
-            walked = self.run_items(place, items, std::slice::from_ref(&host));
-            if walked.left.get(&host) != Some(&Left::Unreachable) {
-                break;
-            }
-            self.lose(&host, &Left::Unreachable);
-        }
-        walked
-    }
-
-    /// Returns hosts in order, those that were not reached last time behind the others.
-    pub(super) fn reachable_first(&self, hosts: &[HostName]) -> Vec<HostName> {
-        let state = self.state();
-        let gone = |host: &HostName| state.lost.get(host) == Some(&Left::Unreachable);
-        let mut sorted = hosts.to_vec();
-        sorted.sort_by_key(|host| gone(host));
-        sorted
-    }
-
-    /// Returns what the last failure on one of these hosts said.
-    pub(super) fn last_message(&self, hosts: &[HostName]) -> String {
-        let state = self.state();
-        let messages = hosts.iter().filter_map(|host| state.messages.get(host));
-        let last = messages.max_by_key(|(number, _)| *number);
-        last.map_or_else(
-            || "no reason was given".to_owned(),
-            |(_, text)| text.clone(),
-        )
     }
 }
 
@@ -545,7 +376,7 @@ fn nothing_around() -> Arc<Context> {
 }
 
 impl Open {
-    fn record(&self, change: BracketChange) -> Record {
+    pub(super) fn record(&self, change: BracketChange) -> Record {
         Record::Bracket {
             bracket: self.reference.clone(),
             change,
@@ -553,7 +384,7 @@ impl Open {
     }
 
     /// Returns the level that the bracket is written in.
-    fn context(&self) -> Arc<Context> {
+    pub(super) fn context(&self) -> Arc<Context> {
         let items = self.bracket.leave.iter().chain(&self.bracket.enter);
         let mut own = items.map(|item| match item {
             Item::Task(task) => Arc::clone(&task.context),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::events::ByHand;
 use crate::inventory::HostName;
-use crate::playbook::{Action, Block, Include, Included, Item, Task, TaskId};
+use crate::playbook::{Action, Block, Include, Included, Item, Task};
 
-use super::engine::Engine;
+use super::engine::{Engine, FailedAt};
 use super::place::{Place, Walked};
 use super::step::TaskRun;
 
@@ -72,7 +72,7 @@ impl Engine {
         place: &Place,
         block: &Arc<Block>,
         walked: &Walked,
-        failed_at: &BTreeMap<HostName, TaskId>,
+        failed_at: &BTreeMap<HostName, FailedAt>,
         undone: &[HostName],
     ) {
         let mut tasks = Vec::new();
@@ -82,7 +82,9 @@ impl Engine {
                 continue;
             }
             let failed = failed_at.get(host);
-            let from = tasks.iter().position(|task| Some(&task.id) == failed);
+            let from = tasks
+                .iter()
+                .position(|task| Some(&task.id) == failed.map(|failed| &failed.task));
             let mut rest: Vec<&Arc<Task>> =
                 tasks.get(from.unwrap_or(0)..).unwrap_or_default().to_vec();
             if undone.contains(host) {

@@ -138,6 +138,11 @@ impl Ended {
         Self::done(outcome, &change.summary)
     }
 
+    /// Says in one line why it failed: of a program its exit code and what it said last.
+    pub(super) fn in_short(&self) -> String {
+        in_short(&self.message, &self.result)
+    }
+
     /// Tells whether it failed in a way that `rescue` takes care of.
     pub(super) fn is_failed(&self) -> bool {
         self.outcome == StepOutcome::Failed && !self.ignored
@@ -158,7 +163,10 @@ impl Ended {
         self.result.insert("changed".to_owned(), json!(changed));
         match (&self.outcome, changed) {
             (StepOutcome::Ok, true) => self.outcome = StepOutcome::Changed,
-            (StepOutcome::Changed, false) => self.outcome = StepOutcome::Ok,
+            (StepOutcome::Changed, false) => {
+                self.outcome = StepOutcome::Ok;
+                self.message.clear();
+            }
             _ => {}
         }
     }
@@ -217,6 +225,9 @@ impl Ended {
     }
 }
 
+/// What a module says of a program that ended badly, as in Ansible.
+const NON_ZERO: &str = "non-zero return code";
+
 /// Fields of a `no_log` result that are not secret: masking them by value would destroy every other text.
 const OPEN_FIELDS: [&str; 14] = [
     "changed", "failed", "skipped", "start", "end", "delta", "rc", "path", "dest", "src", "state",
@@ -262,6 +273,20 @@ fn shown(name: &str, value: &Value) -> Option<Value> {
     }
 }
 
+/// Says in one line what a message and its result tell.
+pub(super) fn in_short(message: &str, result: &Map<String, Value>) -> String {
+    let code = result.get("rc").and_then(Value::as_i64);
+    let Some(code) = code.filter(|_| message == NON_ZERO) else {
+        return message.to_owned();
+    };
+    let said = ["stderr", "stdout"].iter().find_map(|stream| {
+        let text = result.get(*stream)?.as_str()?;
+        text.trim_end().lines().last()
+    });
+    let said = said.map(|line| format!(": {line}")).unwrap_or_default();
+    format!("exit code {code}{said}")
+}
+
 /// Returns a problem as one line with its position, for events.
 pub(super) fn told(problem: &Problem) -> String {
     let mut text = problem.message.clone();
@@ -305,6 +330,30 @@ mod tests {
             StepOutcome::Failed,
             "changed says nothing of failed"
         );
+    }
+
+    #[test]
+    fn a_program_that_failed_is_told_by_its_code_and_its_last_line() {
+        let ended =
+            |message: &str, result: Value| Ended::failed(message.to_owned(), object(result));
+        let cases = [
+            (
+                ended(NON_ZERO, json!({"rc": 1, "stderr": "a\nb\n"})),
+                "exit code 1: b",
+            ),
+            (
+                ended(NON_ZERO, json!({"rc": 2, "stdout": "x", "stderr": ""})),
+                "exit code 2: x",
+            ),
+            (ended(NON_ZERO, json!({"rc": 3})), "exit code 3"),
+            (
+                ended("killed by signal 9", json!({"rc": -9})),
+                "killed by signal 9",
+            ),
+        ];
+        for (ended, told) in cases {
+            assert_eq!(ended.in_short(), told);
+        }
     }
 
     #[test]

@@ -79,6 +79,14 @@ pub struct Debt {
     pub by_hand: Vec<ByHand>,
 }
 
+/// The task at which a host failed.
+#[derive(Debug, Clone)]
+pub(super) struct FailedAt {
+    pub(super) task: TaskId,
+    pub(super) name: String,
+    pub(super) at: String,
+}
+
 /// What a run has come to.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -89,6 +97,8 @@ pub(super) struct State {
     pub(super) approved: BTreeSet<String>,
     pub(super) recap: Recap,
     pub(super) debts: Vec<Debt>,
+    /// The brackets that this part of the run left.
+    pub(super) left_again: BTreeSet<BracketRef>,
     /// What would be left to do by hand on hosts that stopped half-way.
     pub(super) unfinished: Vec<(HostName, ByHand)>,
     /// Steps in doubt whose job may still run.
@@ -96,13 +106,15 @@ pub(super) struct State {
     /// What last went wrong on each host, numbered in its order.
     pub(super) messages: BTreeMap<HostName, (u64, String)>,
     /// The task at which each host failed last.
-    pub(super) failed_at: BTreeMap<HostName, TaskId>,
+    pub(super) failed_at: BTreeMap<HostName, FailedAt>,
     /// The machine of each host, as far as is known.
     pub(super) machines: BTreeMap<HostName, String>,
     /// The jobs that were started, with the session and user of each.
     pub(super) jobs: Vec<(Arc<Session>, Option<Become>, JobId)>,
     /// Tasks and blocks that the operator left out.
     pub(super) left_out: BTreeSet<String>,
+    /// Whether the task at which the run starts is still to come.
+    pub(super) before_start: bool,
     pub(super) stepping: bool,
     pub(super) stop_told: Option<StopLevel>,
 }

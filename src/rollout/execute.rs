@@ -142,15 +142,22 @@ impl Engine {
         let task = &step.task;
         if !task.changed_when.is_empty() {
             let scope = with_result(step, &ended.result);
-            let unmet = scope.first_false(&task.changed_when)?;
-            ended.set_changed(unmet.is_none());
+            match scope.first_false(&task.changed_when) {
+                Ok(unmet) => ended.set_changed(unmet.is_none()),
+                // What never ran has none of the fields that a condition asks for: its own failure is what counts.
+                Err(_) if ended.outcome == StepOutcome::Failed => {}
+                Err(problem) => return Err(problem),
+            }
         }
         if !task.failed_when.is_empty() {
             let scope = with_result(step, &ended.result);
-            let unmet = scope.first_false(&task.failed_when)?;
             let words: Vec<&str> = task.failed_when.iter().filter_map(Node::as_str).collect();
             let because = format!("failed_when: {}", words.join(" and "));
-            ended.set_failed(unmet.is_none(), &because);
+            match scope.first_false(&task.failed_when) {
+                Ok(unmet) => ended.set_failed(unmet.is_none(), &because),
+                Err(_) if ended.outcome == StepOutcome::Failed => {}
+                Err(problem) => return Err(problem),
+            }
         }
         if !step.tries.waits {
             return Ok(None);
@@ -336,7 +343,12 @@ impl Engine {
                     let why = "in check mode it cannot be known what it would do";
                     return Ok(Ended::skipped(why.to_owned(), None));
                 }
-                Observed::Differs(change) | Observed::Unknown(change) => change,
+                Observed::Differs(change) => change,
+                Observed::Unknown(mut change) => {
+                    // Nobody knew what would change: the summary could only say that it was done.
+                    change.summary.clear();
+                    change
+                }
             }
         };
         *change = Some(found.clone());

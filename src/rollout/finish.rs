@@ -6,10 +6,12 @@ use crate::events::{EventKind, StepId};
 use crate::inventory::HostName;
 use crate::journal::{Outcome, Record};
 use crate::modules::spec::Safety;
+use crate::playbook::Task;
 
 use super::ended::{Ended, object};
 use super::engine::Engine;
 use super::ledger::Entry;
+use super::place::{LEAVE, Place};
 use super::step::{Step, TaskRun};
 
 /// What is said of a step beside how it ended.
@@ -21,11 +23,13 @@ pub(super) struct Line {
     no_log: bool,
     diff: bool,
     synced: bool,
+    at: String,
+    uncounted: bool,
 }
 
 impl Line {
     /// Makes the line of a task as a whole.
-    pub(super) fn new(step: StepId, name: &str) -> Self {
+    pub(super) fn new(step: StepId, name: &str, task: &Task, place: &Place) -> Self {
         Self {
             step,
             name: name.to_owned(),
@@ -33,11 +37,13 @@ impl Line {
             no_log: false,
             diff: false,
             synced: false,
+            at: task.loc.to_string(),
+            uncounted: place.section == LEAVE,
         }
     }
 
     /// Makes the line of a step that was ready.
-    pub(super) fn of(step: &Step) -> Self {
+    pub(super) fn of(step: &Step, place: &Place) -> Self {
         Self {
             step: step.id.clone(),
             name: step.name.clone(),
@@ -45,6 +51,8 @@ impl Line {
             no_log: step.no_log,
             diff: step.diff,
             synced: !matches!(step.safety, Safety::ReadOnly | Safety::Engine),
+            at: step.task.loc.to_string(),
+            uncounted: place.section == LEAVE,
         }
     }
 }
@@ -69,6 +77,8 @@ impl Engine {
             step: line.step.clone(),
             name: line.name.clone(),
             label: line.label.clone(),
+            at: line.at.clone(),
+            uncounted: line.uncounted && !ended.outcome.is_good(),
             delegated_to: ended
                 .delegated
                 .as_ref()
@@ -82,11 +92,18 @@ impl Engine {
         {
             let mut state = self.state();
             let counts = state.recap.entry(line.step.host.clone()).or_default();
-            counts.add(&ended.outcome, ended.ignored);
+            if !line.uncounted || ended.outcome.is_good() {
+                counts.add(&ended.outcome, ended.ignored);
+            }
             if !ended.outcome.is_good() {
                 let number = state.messages.values().map(|(number, _)| number + 1).max();
                 let host = HostName::new(&line.step.host);
-                let message = format!("{}: {}", line.name, ended.message);
+                let shown = if line.no_log {
+                    String::new()
+                } else {
+                    ended.in_short()
+                };
+                let message = format!("{}: {shown}", line.name);
                 state.messages.insert(host, (number.unwrap_or(0), message));
             }
         }
@@ -114,7 +131,12 @@ impl Engine {
         let line = Line {
             label: label.filter(|_| !no_log),
             no_log,
-            ..Line::new(run.place.step(&run.task.id, host, index), &name)
+            ..Line::new(
+                run.place.step(&run.task.id, host, index),
+                &name,
+                run.task,
+                run.place,
+            )
         };
         self.finish(&line, ended);
     }

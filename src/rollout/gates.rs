@@ -76,7 +76,11 @@ impl Engine {
         let state = self.state();
         let failed = hosts.iter().find_map(|host| state.failed_at.get(host));
         TaskRef {
-            path: failed.map(ToString::to_string).unwrap_or_default(),
+            path: failed
+                .map(|failed| failed.task.to_string())
+                .unwrap_or_default(),
+            name: failed.map(|failed| failed.name.clone()).unwrap_or_default(),
+            at: failed.map(|failed| failed.at.clone()).unwrap_or_default(),
             section: place.section.to_owned(),
             ..TaskRef::default()
         }

@@ -9,10 +9,11 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::clock::{Stop, StopLevel, Woken};
-use crate::events::{EventKind, GuardValue, StopCause};
+use crate::events::{BracketRef, EventKind, GuardValue, StopCause};
 use crate::inventory::HostName;
 use crate::playbook::Guard;
 
+use super::brackets::Open;
 use super::down::milliseconds;
 use super::ended::told;
 use super::engine::Engine;
@@ -41,6 +42,8 @@ struct Watched {
     guard: Arc<Guard>,
     place: Place,
     hosts: Vec<HostName>,
+    /// The bracket that it keeps switched.
+    renews: Option<BracketRef>,
     every: Duration,
     sessions: Sessions,
     seen: Mutex<Seen>,
@@ -51,6 +54,14 @@ impl Watched {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// What is to be watched: the guard, where it is written, for which hosts, and the bracket that it renews.
+type Wanted<'a> = (
+    &'a Arc<Guard>,
+    &'a Place,
+    &'a [HostName],
+    Option<&'a BracketRef>,
+);
 
 /// The guards that are watched now.
 #[derive(Debug, Default)]
@@ -86,17 +97,55 @@ impl Engine {
         if guards.is_empty() {
             return body();
         }
+        let hosts = if place.batch == 0 {
+            place.play.hosts().to_vec()
+        } else {
+            place.batch_hosts.to_vec()
+        };
+        let wanted = guards
+            .iter()
+            .map(|guard| (guard, place, hosts.as_slice(), None));
+        self.watching(wanted, &place.batch_hosts, body)
+    }
+
+    /// Does something while brackets that are entered are kept switched.
+    pub(super) fn renewing(&self, opens: &[&Open], body: impl FnOnce() -> Walked) -> Walked {
+        let renewals = opens.iter().flat_map(|open| {
+            let own = open.bracket.renew.iter();
+            own.map(|guard| {
+                (
+                    guard,
+                    &open.place,
+                    open.hosts.as_slice(),
+                    Some(&open.reference),
+                )
+            })
+        });
+        let hosts: Vec<HostName> = opens.iter().flat_map(|open| open.hosts.clone()).collect();
+        if opens.iter().all(|open| open.bracket.renew.is_empty()) {
+            return body();
+        }
+        self.watching(renewals, &hosts, body)
+    }
+
+    fn watching<'a>(
+        &self,
+        wanted: impl Iterator<Item = Wanted<'a>>,
+        hosts: &[HostName],
+        body: impl FnOnce() -> Walked,
+    ) -> Walked {
         let mut watched = Vec::new();
-        for guard in guards {
-            match self.watched(place, guard) {
+        for wanted in wanted {
+            match self.watched(&wanted) {
                 Ok(one) => watched.push(Arc::new(one)),
                 Err(problem) => {
+                    let guard = wanted.0;
                     let message = format!("the guard `{}`: {}", guard.name, told(&problem));
                     let saw = told(&problem);
                     let name = guard.name.clone();
                     self.halt(StopCause::Guard { name, saw }, message, guard.id.as_str());
                     let mut walked = Walked::default();
-                    walked.stopped(&place.batch_hosts);
+                    walked.stopped(hosts);
                     return walked;
                 }
             }
@@ -123,12 +172,8 @@ impl Engine {
         walked
     }
 
-    fn watched(&self, place: &Place, guard: &Arc<Guard>) -> Result<Watched, crate::yaml::Problem> {
-        let hosts = if place.batch == 0 {
-            place.play.hosts().to_vec()
-        } else {
-            place.batch_hosts.to_vec()
-        };
+    fn watched(&self, wanted: &Wanted<'_>) -> Result<Watched, crate::yaml::Problem> {
+        let (guard, place, hosts, renews) = *wanted;
         let around = self.around(place, &guard.probe.context);
         let host = hosts.first().map_or("localhost", HostName::as_str);
         let scope = self.scope(host, &around);
@@ -142,7 +187,8 @@ impl Engine {
         Ok(Watched {
             guard: Arc::clone(guard),
             place,
-            hosts,
+            hosts: hosts.to_vec(),
+            renews: renews.cloned(),
             every: every.unwrap_or(seconds(Guard::EVERY_SECONDS)),
             sessions: Sessions::default(),
             seen: Mutex::new(Seen {
@@ -180,8 +226,17 @@ impl Engine {
         }
     }
 
-    /// Reads a guard once, on the first of its hosts that answers.
+    /// Reads a guard once, on the first of its hosts that answers; a renewal only while its bracket is not being left.
     fn look_at(&self, watched: &Watched, stop: &Stop) {
+        match &watched.renews {
+            Some(bracket) => self
+                .brackets
+                .renew(bracket, || self.look_once(watched, stop)),
+            None => self.look_once(watched, stop),
+        }
+    }
+
+    fn look_once(&self, watched: &Watched, stop: &Stop) {
         let (value, saw) = self.read(watched, stop);
         if stop.abandons() {
             return;

@@ -273,7 +273,7 @@ impl Engine {
         if ended.still_running {
             self.state().running.push(step.id.clone());
         }
-        self.finish(&Line::of(step), &ended);
+        self.finish(&Line::of(step, run.place), &ended);
         ended
     }
 }

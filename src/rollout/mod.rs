@@ -27,10 +27,12 @@ mod hearing;
 mod host_work;
 mod include;
 mod judge;
+mod leaving;
 mod ledger;
 mod login;
 mod loops;
 mod meta;
+mod one_of;
 mod outside;
 mod place;
 mod play;
@@ -39,6 +41,7 @@ mod previously;
 mod probe;
 mod recall;
 mod recollection;
+mod recover;
 mod rest;
 mod role_arguments;
 mod run;
@@ -59,7 +62,7 @@ pub use login::BecomeDefaults;
 pub use outside::{
     Asker, Connector, Desk, GuardMode, NoSession, Settings, StepAnswer, Templaters, Wish,
 };
-pub use previously::{Known, KnownBracket, NothingBefore, Previously};
+pub use previously::{EnteredAt, Known, KnownBracket, NothingBefore, Previously};
 pub use recollection::{Recollection, Unreadable};
 pub use run::{Ended, Rollout};
 

@@ -117,6 +117,8 @@ pub struct Settings {
     pub machines: BTreeMap<String, String>,
     /// What a shuffled order of hosts depends on.
     pub seed: u64,
+    /// The task at which the run starts, leaving out all before it.
+    pub start_at: Option<String>,
     /// The points of no return that were approved beforehand.
     pub approved: Vec<String>,
     /// The limit of a step that does not say one.
@@ -156,6 +158,7 @@ impl Default for Settings {
             limit: None,
             machines: BTreeMap::new(),
             seed: 0,
+            start_at: None,
             approved: Vec::new(),
             step_limit: Duration::from_hours(24),
             force_handlers: false,

@@ -11,6 +11,9 @@ use crate::playbook::TaskId;
 
 use super::play_run::PlayRun;
 
+/// The section in which a bracket is left: what fails there is tried again, and told once as the bracket's debt.
+pub(super) const LEAVE: &str = "bracket leave";
+
 /// A place in a run: what is the same for all items of a stretch.
 #[derive(Debug, Clone)]
 pub(super) struct Place {

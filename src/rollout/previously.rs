@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::events::{BracketRef, StepId, StepOutcome};
+use crate::events::{BracketRef, ByHand, StepId, StepOutcome};
 use crate::journal::{Intent, Outcome, Seal, SealError};
 use crate::vars::World;
 
@@ -43,6 +43,23 @@ pub struct KnownBracket {
     pub found: Option<Value>,
     /// Whether it was entered, or being entered, and not left.
     pub open: bool,
+    /// Where it was entered last.
+    pub entered: EnteredAt,
+}
+
+/// Where a bracket was entered, for who leaves it without walking there.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EnteredAt {
+    /// The play's id; empty around plays.
+    pub play: String,
+    /// The batch; 0 outside of batches.
+    pub batch: u32,
+    /// The hosts that it was entered for.
+    pub hosts: Vec<String>,
+    /// The variables that were on top there, sealed.
+    pub top: Map<String, Value>,
+    /// How it is left by hand.
+    pub by_hand: Vec<ByHand>,
 }
 
 /// What is known of a run from before.
@@ -64,6 +81,9 @@ pub trait Previously: Send + Sync + Debug {
 
     /// Returns what is known of a bracket.
     fn bracket(&self, bracket: &BracketRef) -> Option<KnownBracket>;
+
+    /// Returns the brackets that were entered and not left, the first entered first.
+    fn open_brackets(&self) -> Vec<BracketRef>;
 
     /// Tells whether a point of no return was approved.
     fn approved(&self, name: &str) -> bool;
@@ -105,6 +125,10 @@ impl Previously for NothingBefore {
 
     fn bracket(&self, _bracket: &BracketRef) -> Option<KnownBracket> {
         None
+    }
+
+    fn open_brackets(&self) -> Vec<BracketRef> {
+        Vec::new()
     }
 
     fn approved(&self, _name: &str) -> bool {

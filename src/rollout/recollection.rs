@@ -12,7 +12,7 @@ use crate::vars::World;
 
 use super::decide::InDoubt;
 use super::ended::object;
-use super::previously::{Known, KnownBracket, Previously};
+use super::previously::{EnteredAt, Known, KnownBracket, Previously};
 
 /// Why a journal cannot be gone on with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +40,8 @@ pub struct Recollection {
     batches: BTreeMap<(String, u32), Vec<String>>,
     done: BTreeSet<(String, u32, String)>,
     brackets: BTreeMap<BracketRef, KnownBracket>,
+    /// The brackets that are open, in the order in which they were entered.
+    entered: Vec<BracketRef>,
     approved: BTreeSet<String>,
     answers: BTreeMap<String, Value>,
     in_doubt: Option<InDoubt>,
@@ -162,8 +164,29 @@ impl Recollection {
         let known = self.brackets.entry(bracket.clone()).or_default();
         match change {
             BracketChange::Found { found } => known.found = Some(found.clone()),
-            BracketChange::Entering { .. } => known.open = true,
-            BracketChange::Left => *known = KnownBracket::default(),
+            BracketChange::Entering {
+                by_hand,
+                play,
+                batch,
+                hosts,
+                top,
+            } => {
+                known.open = true;
+                known.entered = EnteredAt {
+                    play: play.clone(),
+                    batch: *batch,
+                    hosts: hosts.clone(),
+                    top: top.clone(),
+                    by_hand: by_hand.clone(),
+                };
+                if !self.entered.contains(bracket) {
+                    self.entered.push(bracket.clone());
+                }
+            }
+            BracketChange::Left => {
+                *known = KnownBracket::default();
+                self.entered.retain(|other| other != bracket);
+            }
             BracketChange::Entered
             | BracketChange::Leaving { .. }
             | BracketChange::Owed { .. }
@@ -196,6 +219,10 @@ impl Previously for Recollection {
 
     fn bracket(&self, bracket: &BracketRef) -> Option<KnownBracket> {
         self.brackets.get(bracket).cloned()
+    }
+
+    fn open_brackets(&self) -> Vec<BracketRef> {
+        self.entered.clone()
     }
 
     fn approved(&self, name: &str) -> bool {

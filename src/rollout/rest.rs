@@ -175,7 +175,17 @@ impl Engine {
             Item::Task(task) => &task.context,
             Item::Block(block) => &block.context,
         };
-        let scope = self.scope(host.as_str(), &self.around(place, context));
+        let around = self.around(place, context);
+        // Nobody is asked about what is skipped on every host; a condition that cannot be asked is none of these.
+        let conditions = context.conditions();
+        let skipped = |host: &HostName| {
+            let scope = self.scope(host.as_str(), &around);
+            matches!(scope.first_false(conditions.iter().copied()), Ok(Some(_)))
+        };
+        if !conditions.is_empty() && hosts.iter().all(skipped) {
+            return true;
+        }
+        let scope = self.scope(host.as_str(), &around);
         points.iter().all(|(node, note)| {
             let name = scope
                 .text(node)
@@ -226,7 +236,8 @@ impl Engine {
                 name: name.to_owned(),
             };
             let message = format!(
-                "`{name}` is not approved: {why}; go on with `stagger resume --approve '{name}'`"
+                "`{name}` is not approved: {why}; go on with `stagger resume {} --approve '{name}'`",
+                self.run
             );
             self.halt(cause, message, name);
             false
@@ -313,6 +324,16 @@ impl Engine {
                 path.strip_prefix(left_out.as_str())
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             })
+    }
+
+    /// Tells whether the run has come to the task at which it starts.
+    pub(super) fn is_started(&self, task: &Task) -> bool {
+        let mut state = self.state();
+        if state.before_start {
+            let wanted = self.settings.start_at.as_deref();
+            state.before_start = wanted.is_some_and(|wanted| !task.is_called(wanted));
+        }
+        !state.before_start
     }
 
     /// Tells whether a task takes part, by its tags.

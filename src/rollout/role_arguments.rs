@@ -38,7 +38,7 @@ impl Engine {
                 Err(problem) => Ended::wrong(&problem),
             };
             let name = self.task_name(task, &scope);
-            let line = Line::new(place.step(&task.id, host, None), &name);
+            let line = Line::new(place.step(&task.id, host, None), &name, task, place);
             self.finish(&line, &ended);
             if ended.is_failed() {
                 self.remember_failure(host, task, &ended.result);

@@ -66,6 +66,23 @@ pub struct Ended {
 impl Rollout {
     /// Runs to the end, or to a stop. What is owed then is in the journal, and returned.
     pub fn run(self, journal: Box<dyn Journal>, sinks: Vec<Box<dyn Sink>>) -> Ended {
+        self.go(journal, sinks, |engine, playbook| {
+            engine.run_entries(&playbook.entries);
+        })
+    }
+
+    /// Leaves the brackets that earlier parts of the run entered and did not leave; does nothing else. The run can go on
+    /// afterwards.
+    pub fn recover(self, journal: Box<dyn Journal>, sinks: Vec<Box<dyn Sink>>) -> Ended {
+        self.go(journal, sinks, Engine::recover)
+    }
+
+    fn go(
+        self,
+        journal: Box<dyn Journal>,
+        sinks: Vec<Box<dyn Sink>>,
+        walk: impl FnOnce(&Engine, &Playbook),
+    ) -> Ended {
         let Self {
             header,
             settings,
@@ -93,7 +110,7 @@ impl Rollout {
             engine.halt(StopCause::Journal { reason }, message, "");
         }
         engine.hearing(|| {
-            let done = catch_unwind(AssertUnwindSafe(|| engine.run_entries(&playbook.entries)));
+            let done = catch_unwind(AssertUnwindSafe(|| walk(&engine, &playbook)));
             if let Err(panic) = done {
                 engine.broke(&panic_text(panic));
             }
@@ -158,6 +175,7 @@ impl Engine {
         );
         let machines = settings.machines.iter();
         let state = State {
+            before_start: settings.start_at.is_some(),
             stepping: settings.step,
             machines: machines
                 .map(|(host, machine)| (HostName::new(host), machine.clone()))
@@ -282,6 +300,7 @@ impl Engine {
     /// Writes how the run ended.
     fn end(&self) -> Ended {
         self.tell_stop();
+        self.tell_old_debts();
         let (halt, verdict, recap, debts, unfinished) = {
             let state = self.state();
             let verdict = state.verdicts.last().copied().unwrap_or(Verdict::Done);

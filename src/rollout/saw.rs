@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::yaml::Node;
 
+use super::ended::in_short;
 use super::scope::{Scope, text_of};
 
 /// What parts the two sides of a condition.
@@ -20,7 +21,10 @@ pub(super) fn what_was_seen(
     scope: &Scope,
     result: &Map<String, Value>,
 ) -> String {
-    let message = || result.get("msg").and_then(Value::as_str).map(str::to_owned);
+    let message = || {
+        let message = result.get("msg").and_then(Value::as_str)?;
+        Some(in_short(message, result))
+    };
     let failed = result.get("failed") == Some(&Value::Bool(true));
     let text = said
         .or_else(|| message().filter(|text| failed && !text.is_empty()))

@@ -14,7 +14,7 @@ use crate::yaml::{Node, Problem};
 
 use super::decide::Decision;
 use super::ended::Ended;
-use super::engine::Engine;
+use super::engine::{Engine, FailedAt};
 use super::exit::Verdict;
 use super::finish::Line;
 use super::host_work::{HostReport, HostWork};
@@ -50,7 +50,7 @@ impl Engine {
 
     /// Runs one task on hosts.
     pub(super) fn run_task(&self, place: &Place, task: &Arc<Task>, hosts: &[HostName]) -> Walked {
-        if !self.is_selected(task) || self.is_left_out(place, task) {
+        if !self.is_started(task) || !self.is_selected(task) || self.is_left_out(place, task) {
             return Walked::default();
         }
         self.run_whatever_tags(place, task, hosts)
@@ -312,7 +312,7 @@ impl Engine {
         };
         for host in hosts {
             let ended = Ended::wrong(problem);
-            let line = Line::new(place.step(&task.id, host, None), task.title());
+            let line = Line::new(place.step(&task.id, host, None), task.title(), task, place);
             self.finish(&line, &ended);
             self.remember_failure(host, task, &ended.result);
             walked.left.insert(host.clone(), Left::Failed);
@@ -428,6 +428,11 @@ impl Engine {
         );
         self.outside.world.set_variables(host.as_str(), variables);
         let mut state = self.state();
-        state.failed_at.insert(host.clone(), task.id.clone());
+        let failed = FailedAt {
+            task: task.id.clone(),
+            name: task.title().to_owned(),
+            at: task.loc.to_string(),
+        };
+        state.failed_at.insert(host.clone(), failed);
     }
 }

@@ -82,9 +82,13 @@ fn a_failed_task_stops_the_run() {
         2,
         &[
             "echo out; echo err >&2; exit 3",
+            "task: site.yml:5:7\n",
+            "command: echo out; echo err >&2; exit 3\n",
+            "ended with: exit code 3\n",
             "stdout: out\n",
             "stderr: err\n",
-            "rc: 3\n",
+            "where: play `work`, batch 1 of 1 (localhost)",
+            "go on: stagger resume RUN --state state\n",
             "exit code 2",
         ],
     );
@@ -161,7 +165,14 @@ fn a_protected_play_asks_why() {
     let ran = user.applies("site.yml");
     ran.ended(1, &["say why it is applied", "--reason"]);
     let ran = user.applies("site.yml --reason 'to see'");
-    ran.ended(3, &["the door is shut", "exit code 3"]);
+    ran.ended(
+        3,
+        &[
+            "the door is shut",
+            "gate: the door is open (site.yml:5:7)",
+            "exit code 3",
+        ],
+    );
     assert!(!ran.err.contains("go through"), "{ran:#?}");
     let ran = user.applies("site.yml --reason 'to see' -e open=true");
     ran.ended(0, &["go through"]);
@@ -283,9 +294,46 @@ fn a_directory_for_records_that_cannot_be_written_is_told_before_anything() {
 fn an_undefined_variable_is_told_with_its_place() {
     let user = playbook("    - name: mark\n      command: touch {{ nobody_sets_this }}\n");
     let ran = user.applies("site.yml");
-    assert!(matches!(ran.code, Some(1 | 2)), "{ran:#?}");
-    for told in ["`nobody_sets_this` is undefined", "site.yml:6:25"] {
-        assert!(ran.err.contains(told), "{told}: {ran:#?}");
-    }
-    assert_eq!(ran.lines("changed"), [""; 0]);
+    ran.ended(1, &["`nobody_sets_this` is undefined", "site.yml:6:25"]);
+    assert!(!ran.err.contains("starts:"), "no host is touched: {ran:#?}");
+    assert!(!user.has("state"), "nothing is recorded");
+    user.types("check site.yml -i localhost,")
+        .ended(1, &["`nobody_sets_this` is undefined"]);
+}
+
+#[test]
+fn a_run_can_start_at_a_task_but_not_past_what_protects() {
+    let tasks = "    - name: one\n      command: touch one\n      tags: [x]\n    - name: two\n      debug: { msg: two }\n      tags: [y, z]\n    - name: three\n      debug: { msg: three }\n";
+    let user = playbook(tasks);
+    let ran = user.applies("site.yml --start-at-task two");
+    ran.ended(0, &["localhost: two", "localhost: three"]);
+    assert!(!ran.err.contains("localhost: one"), "{ran:#?}");
+    user.applies("site.yml --start-at-task tow")
+        .ended(1, &["there is no task `tow`", "did you mean `two`?"]);
+    let gated = "- hosts: all\n  gather_facts: false\n  gate:\n    - name: open\n      debug: { msg: x }\n  tasks:\n    - name: two\n      debug: { msg: x }\n";
+    user.writes("gated.yml", gated);
+    user.applies("gated.yml --reason x --start-at-task two")
+        .ended(1, &["would pass over gates, guards or brackets"]);
+
+    let ran = user.applies("site.yml --list-tasks --list-tags --list-hosts");
+    let expected = "\nplaybook: site.yml\n\n  play #1 (all): work\tTAGS: []\n    pattern: ['all']\n    hosts (1):\n      localhost\n    tasks:\n      one\tTAGS: [x]\n      two\tTAGS: [y, z]\n      three\tTAGS: []\n      TASK TAGS: [x, y, z]\n";
+    assert_eq!(ran.done(), expected);
+    let ran = user.applies("site.yml --list-tasks -t y");
+    assert!(
+        ran.done().contains("two") && !ran.out.contains("one"),
+        "{ran:#?}"
+    );
+}
+
+#[test]
+fn a_playbook_can_ask_for_variables() {
+    let user = User::new().with(
+        "site.yml",
+        "- hosts: all\n  gather_facts: false\n  vars_prompt:\n    - { name: who, prompt: for whom, default: world, private: false }\n    - { name: pin }\n  tasks:\n    - debug: { msg: \"hello {{ who }}\" }\n",
+    );
+    user.applies("site.yml")
+        .ended(1, &["`pin` is to be typed", "-e pin=..."]);
+    user.applies("site.yml -e pin=1").ended(0, &["hello world"]);
+    user.applies("site.yml -e pin=1 -e who=moon")
+        .ended(0, &["hello moon"]);
 }

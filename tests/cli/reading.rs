@@ -91,6 +91,12 @@ error: unknown argument `srcc` of `copy`
   |
 5 |     - copy: { srcc: a, src: a, dest: /tmp/b }
   |               ^^^^ did you mean `src`?
+error: there is no file `a`
+ --> bad.yml:5:29
+  |
+5 |     - copy: { srcc: a, src: a, dest: /tmp/b }
+  |                             ^
+  = looked in files, .
 error: unknown module `cpoy`
  --> bad.yml:6:7
   |
@@ -111,7 +117,10 @@ fn a_plan_is_text_or_json_and_touches_nothing() {
     for part in ["two at a time", "mark", "web1", "db1"] {
         assert!(text.done().contains(part), "{part}: {text:#?}");
     }
-    assert_eq!(text.err, "");
+    assert_eq!(text.err, "", "differences to Ansible are told by the check");
+    let check = user.types("check site.yml");
+    let note = "note: a failed host stops the batches that follow";
+    assert!(check.err.starts_with(note), "{check:#?}");
     let plan = json_of(&user.types("plan site.yml -i hosts --json"));
     let play = &plan["entries"][0];
     assert_eq!(play["title"], "two at a time");

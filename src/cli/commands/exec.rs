@@ -52,9 +52,7 @@ pub(in crate::cli) fn run(arguments: &Exec, machine: &Machine) -> Result<ExitCod
                 let (code, text) = on_host(host, &arguments.command, world, connector, clock);
                 drop(output::data(&text));
                 let mut worst = worst.lock().unwrap_or_else(PoisonError::into_inner);
-                if code != ExitCode::Done && *worst != ExitCode::Unreachable {
-                    *worst = code;
-                }
+                *worst = code.max(*worst);
             });
         }
     });

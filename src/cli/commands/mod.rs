@@ -8,3 +8,6 @@ pub(super) mod inventory;
 pub(super) mod manual;
 pub(super) mod modules;
 pub(super) mod plan;
+pub(super) mod report;
+pub(super) mod resume;
+pub(super) mod runs;

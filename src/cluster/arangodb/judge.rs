@@ -6,12 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::clock::Timestamp;
+
 use super::read::{ClusterView, ServerView};
 use crate::cluster::model::Verdict;
 use crate::cluster::model::arangodb::{
     Shard, Version, agency_ok, blocks_stop, check_path, data_upgrade, has_quorum, leader,
     leadership_way, led_by, order_agents, plan_moves,
 };
+
+/// From this version on maintenance mode can be asked for a number of seconds.
+const MAINTENANCE_SECONDS: Version = Version::new(3, 8, 3);
 
 /// What the operator allows by name, what is expected, and what is wanted.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +29,8 @@ pub struct Questions {
     pub to: Option<Version>,
     /// The leader that each shard had before, by the shard's id.
     pub leaders: BTreeMap<String, String>,
+    /// The time, to tell how long the supervision has been in its mode.
+    pub now: Option<Timestamp>,
 }
 
 impl Questions {
@@ -63,10 +70,12 @@ pub fn judge(view: &ClusterView, questions: &Questions) -> Judgement {
         "servers": verdict(&servers_answer(&servers)),
         "versions": versions,
         "leadership": lowest(&view.dbservers).map(leadership_way),
-        "shards": shards_value(shards, questions),
+        "shards": shards_value(shards, &view.earlier, questions),
+        "gap": gap(view, shards, questions),
         "stop": stop(view, shards, questions),
-        "supervision": supervision(view),
-        "health": verdict(&health(view)),
+        "supervision": supervision(view, questions.now),
+        "maintenance_takes_seconds": lowest(&view.coordinators).is_some_and(|version| version >= MAINTENANCE_SECONDS),
+        "health": verdict(&health(view, &servers)),
         "path": path(&versions, questions),
         "moves": moves(view, shards),
         "restore": restore(view, shards, questions),
@@ -127,11 +136,7 @@ fn server(server: &ServerView) -> Value {
 
 fn servers_answer(servers: &[&ServerView]) -> Verdict {
     let problem = |server: &&ServerView| {
-        let name = if server.short_name.is_empty() {
-            &server.id
-        } else {
-            &server.short_name
-        };
+        let name = title(server);
         match (&server.problem, server.available) {
             (Some(problem), _) => Some(format!("{name} at {}: {problem}", server.endpoint)),
             // Agents have no availability in every version; their own predicate judges them.
@@ -144,7 +149,7 @@ fn servers_answer(servers: &[&ServerView]) -> Verdict {
     Verdict::of(servers.iter().filter_map(problem).collect())
 }
 
-fn shards_value(shards: &[Shard], questions: &Questions) -> Value {
+fn shards_value(shards: &[Shard], earlier: &[Shard], questions: &Questions) -> Value {
     let describe = |shard: &Shard| {
         format!(
             "{} planned on {}, in sync on {}",
@@ -153,11 +158,18 @@ fn shards_value(shards: &[Shard], questions: &Questions) -> Value {
             shard.current.join(" ")
         )
     };
-    let out_of_sync: Vec<String> = shards
+    let mut out_of_sync: Vec<String> = shards
         .iter()
         .filter(|shard| !shard.in_sync())
         .map(describe)
         .collect();
+    // In sync must be seen twice: a copy that comes and goes is none to rely on.
+    let unsteady = |shard: &&Shard| {
+        let before = earlier.iter().find(|other| other.shard == shard.shard);
+        shard.in_sync() && before.is_some_and(|before| !before.in_sync())
+    };
+    let moment = |shard: &Shard| format!("{} was out of sync a moment ago", shard.title());
+    out_of_sync.extend(shards.iter().filter(unsteady).map(moment));
     let single = |shard: &&Shard| shard.plan.len() == 1 && !questions.allows_single(shard);
     let led: BTreeMap<String, Vec<Value>> = led_by(shards)
         .into_iter()
@@ -181,6 +193,35 @@ fn shards_value(shards: &[Shard], questions: &Questions) -> Value {
         "led_by": led,
         "leaders": leaders,
     })
+}
+
+/// What is away while each DB-Server that is not on the wanted version is upgraded with the shards that it leads.
+fn gap(view: &ClusterView, shards: &[Shard], questions: &Questions) -> Vec<String> {
+    let led = led_by(shards);
+    let to_do = |server: &&ServerView| {
+        let version: Option<Version> = server.version.as_deref().and_then(|text| text.parse().ok());
+        version.is_none() || version != questions.to
+    };
+    let tell = |server: &ServerView| {
+        let led = led.get(&server.id)?;
+        let count = led.len();
+        let shards = if count == 1 { "shard" } else { "shards" };
+        Some(format!("{} leads {count} {shards}", title(server)))
+    };
+    view.dbservers
+        .iter()
+        .filter(to_do)
+        .filter_map(tell)
+        .collect()
+}
+
+/// Names a server for people.
+fn title(server: &ServerView) -> &str {
+    if server.short_name.is_empty() {
+        &server.id
+    } else {
+        &server.short_name
+    }
 }
 
 /// For each DB-Server: whether every shard allows it to stop.
@@ -214,6 +255,17 @@ fn path(versions: &BTreeSet<&str>, questions: &Questions) -> Value {
             }
             Err(error) => problems.push(error.to_string()),
         }
+    }
+    let others: Vec<&str> = versions
+        .iter()
+        .copied()
+        .filter(|version| version.parse() != Ok(to))
+        .collect();
+    if others.len() > 1 {
+        problems.push(format!(
+            "the servers that are to be upgraded are of different versions ({}): bring them to one version first",
+            others.join(", ")
+        ));
     }
     json!({"problems": problems, "data_upgrade": upgrade, "data_number": to.data_number(), "to": to})
 }
@@ -278,11 +330,16 @@ fn restore(view: &ClusterView, shards: &[Shard], questions: &Questions) -> Value
     json!({"moves": moves, "problems": problems})
 }
 
-fn supervision(view: &ClusterView) -> Value {
+fn supervision(view: &ClusterView, now: Option<Timestamp>) -> Value {
+    let age_s = |since: &str| {
+        let since: Timestamp = since.parse().ok()?;
+        Some(now?.as_second().saturating_sub(since.as_second()).max(0))
+    };
     match &view.store {
         Ok(store) => json!({
             "mode": store.mode.as_deref().unwrap_or("Normal"),
             "since": store.mode_since,
+            "age_s": store.mode_since.as_deref().and_then(age_s),
             "maintenance": store.maintenance,
             "normal": store.maintenance.is_none() && store.mode.as_deref().unwrap_or("Normal") == "Normal",
             "jobs": store.jobs,
@@ -294,8 +351,9 @@ fn supervision(view: &ClusterView) -> Value {
     }
 }
 
-/// All servers GOOD; agents of older versions say nothing and are judged by the agency's own predicate.
-fn health(view: &ClusterView) -> Verdict {
+/// All servers GOOD, and on the version that they have themselves; agents of older versions say nothing and are judged
+/// by the agency's own predicate.
+fn health(view: &ClusterView, asked: &[&ServerView]) -> Verdict {
     let servers = match &view.health {
         Ok(servers) => servers,
         Err(problem) => return Verdict::of(vec![problem.clone()]),
@@ -314,8 +372,23 @@ fn health(view: &ClusterView) -> Verdict {
             short.clone()
         }
     };
-    Verdict::of(
-        bad.map(|(id, health)| format!("{} is {:?}", name(id, &health.short_name), health.status))
-            .collect(),
-    )
+    let mut problems: Vec<String> = bad
+        .map(|(id, health)| format!("{} is {:?}", name(id, &health.short_name), health.status))
+        .collect();
+    for server in asked {
+        let Some((told, own)) = servers.get(&server.id).and_then(|health| {
+            let told: Version = health.version.parse().ok()?;
+            Some((told, server.version.as_deref()?.parse::<Version>().ok()?))
+        }) else {
+            continue;
+        };
+        // The supervision names packages, the servers themselves releases: 3.4.2-1 is 3.4.2.
+        if (told.line(), told.patch) != (own.line(), own.patch) {
+            let name = name(&server.id, &server.short_name);
+            problems.push(format!(
+                "the supervision still sees {name} on {told}, it is on {own}: its health is of an earlier time"
+            ));
+        }
+    }
+    Verdict::of(problems)
 }

@@ -86,6 +86,7 @@ impl HostView {
             "setup": self.setup.as_ref().map(setup),
             "agents": self.endpoints(Role::Agent),
             "coordinators": self.endpoints(Role::Coordinator),
+            "sync_masters": self.sync_masters(),
             "servers": servers,
             "sync_servers": self.sync_servers(),
             "binary_version": binary_version(&self.depth.binary),
@@ -118,6 +119,14 @@ impl HostView {
         peers
             .filter(|peer| peer.roles.contains(&role))
             .map(|peer| peer.endpoint(role))
+            .collect()
+    }
+
+    /// The sync masters of this cluster; they speak TLS only.
+    fn sync_masters(&self) -> Vec<String> {
+        let endpoints = self.endpoints(Role::Syncmaster).into_iter();
+        endpoints
+            .filter_map(|endpoint| Some(format!("https://{}", endpoint.split_once("://")?.1)))
             .collect()
     }
 
@@ -201,6 +210,7 @@ impl HostView {
         sync.map(|server| {
             let process = self.process(server.pid);
             json!({"role": server.role.name(), "port": server.port, "pid": server.pid,
+                   "replaced": process.is_some_and(|process| process.exe.ends_with(" (deleted)")),
                    "start": process.map(|process| process.start), "running": process.is_some()})
         })
         .collect()
@@ -240,6 +250,7 @@ fn unit(properties: &BTreeMap<String, String>) -> Value {
         "fragment": text("FragmentPath"),
         "drop_ins": text("DropInPaths").split_whitespace().collect::<Vec<_>>(),
         "enabled": text("UnitFileState"),
+        "need_reload": text("NeedDaemonReload") == "yes",
         "restarts": text("NRestarts").parse::<u64>().unwrap_or(0),
     })
 }

@@ -8,9 +8,14 @@ mod judge;
 mod member;
 pub mod parse;
 mod read;
+mod sync;
 mod token;
+
+#[cfg(test)]
+mod tests;
 
 pub use judge::{Judgement, Questions, judge};
 pub use member::{HostView, Listed, listed};
 pub use read::{Answer, Ask, AskError, ClusterView, ServerView, read_cluster, read_round};
+pub use sync::{Replication, read_replication};
 pub use token::superuser_token;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::parse::{self, Health, Store};
-use crate::cluster::model::arangodb::{Role, Round};
+use crate::cluster::model::arangodb::{Role, Round, Shard};
 
 /// Why a server could not be asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +67,8 @@ pub struct ClusterView {
     pub first: Round,
     /// The second one, at least two seconds later.
     pub second: Round,
+    /// The shards as they were during the first round; empty if they could not be read.
+    pub earlier: Vec<Shard>,
     /// What the agency's leader holds, or why it could not be read.
     pub store: Result<Store, String>,
     /// The agents as servers.
@@ -120,6 +122,7 @@ fn discover(ask: &mut dyn Ask, seeds: &[String]) -> Result<Vec<String>, String> 
 pub fn read_cluster(ask: &mut dyn Ask, seeds: &[String]) -> Result<ClusterView, AskError> {
     let agents = discover(ask, seeds).map_err(AskError)?;
     let first = read_round(ask, &agents);
+    let earlier = read_store(ask, &agents).map(|store| store.shards);
     ask.wait(BETWEEN_ROUNDS);
     let second = read_round(ask, &agents);
     let store = read_store(ask, &agents);
@@ -144,6 +147,7 @@ pub fn read_cluster(ask: &mut dyn Ask, seeds: &[String]) -> Result<ClusterView, 
     Ok(ClusterView {
         first,
         second,
+        earlier: earlier.unwrap_or_default(),
         store,
         agents,
         dbservers,

@@ -28,6 +28,8 @@ fn finished(host: &str, outcome: StepOutcome, ignored: bool) -> EventKind {
         step: step(host),
         name: "upgrade".to_owned(),
         label: None,
+        at: String::new(),
+        uncounted: false,
         delegated_to: None,
         outcome,
         ignored,

@@ -72,6 +72,11 @@ impl<'a, 'b> Requests<'a, 'b> {
             call.headers
                 .push(("Authorization".to_owned(), header.clone()));
         }
+        if path == "/_api/sync" {
+            // Only the leading master knows; the others pass the question on if they may.
+            call.headers
+                .push(("X-Allow-Forward-To-Leader".to_owned(), Secret::new("true")));
+        }
         if let Some(body) = body {
             call.headers
                 .push(("Content-Type".to_owned(), Secret::new("application/json")));

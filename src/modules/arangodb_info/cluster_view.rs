@@ -24,8 +24,12 @@ pub(super) fn read(
     questions: &Questions,
 ) -> Result<Outcome, ModuleError> {
     let began = cx.clock.elapsed();
+    let questions = Questions {
+        now: Some(cx.clock.now()),
+        ..questions.clone()
+    };
     let mut view = look(cx, access, agents)?;
-    let mut value = judge(&view, questions).value;
+    let mut value = judge(&view, &questions).value;
     let reign =
         |view: &ClusterView| leader(&view.second).map(|agent| (agent.id.clone(), agent.term));
     let first = reign(&view);
@@ -47,7 +51,7 @@ pub(super) fn read(
             return Err(ConnError::Stopped.into());
         }
         view = look(cx, access, agents)?;
-        value = judge(&view, questions).value;
+        value = judge(&view, &questions).value;
         if reign(&view) != first {
             unstable(&mut value);
         }

@@ -5,6 +5,8 @@
 mod asking;
 mod cluster_view;
 mod host_view;
+mod readiness_view;
+mod sync_view;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,11 +27,13 @@ static SPEC: ModuleSpec = ModuleSpec {
         "`view: cluster` asks every agent twice, at least two seconds apart, and every server directly; the supervision's own health is a verdict of its own, since it is frozen in maintenance mode.",
         "`view: agency` asks the agents once: quick enough for a guard.",
         "`view: host` reads unit, starter, servers and data directories of the task's host.",
+        "`view: sync` asks the sync masters of both sides of a replication between data centres.",
+        "`view: readiness` tells what the task's host lacks for an upgrade, and who on it would interfere.",
     ],
     arguments: &[
         Argument::new("view", Kind::Str, "What to look at.")
             .default("cluster")
-            .choices(&["cluster", "agency", "host"]),
+            .choices(&["cluster", "agency", "host", "readiness", "sync"]),
         Argument::new(
             "agents",
             Kind::List,
@@ -99,6 +103,52 @@ static SPEC: ModuleSpec = ModuleSpec {
             Kind::Path,
             "The starter's data directory (`view: host`); found from the running starter or its unit.",
         ),
+        Argument::new(
+            "sync_target",
+            Kind::List,
+            "The sync masters of the data centre that takes the changes, as URLs (`view: sync`).",
+        ),
+        Argument::new(
+            "sync_source",
+            Kind::List,
+            "The sync masters of the data centre that the changes come from, as URLs (`view: sync`).",
+        ),
+        Argument::new(
+            "packages",
+            Kind::List,
+            "The package files that will be installed, found as `copy` finds them (`view: readiness`).",
+        ),
+        Argument::new(
+            "stage_dir",
+            Kind::Path,
+            "The host's directory in which they will lie (`view: readiness`).",
+        ),
+        Argument::new(
+            "package",
+            Kind::Str,
+            "The name of the package that is replaced (`view: readiness`).",
+        ),
+        Argument::new(
+            "room",
+            Kind::Map,
+            "Mebibytes that must be free, by directory (`view: readiness`).",
+        ),
+        Argument::new(
+            "rewritten",
+            Kind::List,
+            "Directories of which all files are written anew beside the old ones (`view: readiness`).",
+        ),
+        Argument::new(
+            "skew",
+            Kind::Duration,
+            "By how much the host's clock may differ from this machine's (`view: readiness`).",
+        )
+        .default("10"),
+        Argument::new(
+            "allowed",
+            Kind::List,
+            "What may interfere all the same, such as `puppet`: a notice instead of a problem (`view: readiness`).",
+        ),
     ],
     safety: Safety::ReadOnly,
     example: "\
@@ -137,6 +187,14 @@ static SPEC: ModuleSpec = ModuleSpec {
             "host",
             "`view: host`: unit, starter, setup, servers, tools, problems",
         ),
+        (
+            "sync",
+            "`view: sync`: `incoming`, `outgoing`, `running`, `inactive`, `problems`",
+        ),
+        (
+            "readiness",
+            "`view: readiness`: `ok`, `problems`, `notices`, each with what to do",
+        ),
     ],
     ..ModuleSpec::EMPTY
 };
@@ -155,10 +213,12 @@ impl Module for ArangodbInfo {
         let view = match arguments.str("view") {
             Some("host") => View::Host,
             Some("agency") => View::Agency,
+            Some("readiness") => View::Readiness,
+            Some("sync") => View::Sync,
             _ => View::Cluster,
         };
         let agents = arguments.list("agents");
-        if view != View::Host && agents.is_empty() {
+        if matches!(view, View::Cluster | View::Agency) && agents.is_empty() {
             return Err(vec![Problem::at(
                 &arguments.loc,
                 "`agents` must name at least one agent",
@@ -176,12 +236,18 @@ impl Module for ArangodbInfo {
                 to: to
                     .map_err(|error| vec![Problem::at(&arguments.loc, format!("`to`: {error}"))])?,
                 leaders: texts(arguments.get("leaders")),
+                now: None,
             },
             host: host_view::Place {
                 unit: text("unit"),
                 standalone_unit: text("standalone_unit"),
                 binary: text("binary"),
                 data_dir: arguments.str("data_dir").map(str::to_owned),
+            },
+            demands: readiness_view::Demands::of(arguments),
+            sides: sync_view::Sides {
+                target: arguments.list("sync_target"),
+                source: arguments.list("sync_source"),
             },
         }))
     }
@@ -214,6 +280,8 @@ enum View {
     Cluster,
     Agency,
     Host,
+    Readiness,
+    Sync,
 }
 
 #[derive(Debug)]
@@ -224,6 +292,8 @@ struct Look {
     stable: Duration,
     questions: Questions,
     host: host_view::Place,
+    demands: readiness_view::Demands,
+    sides: sync_view::Sides,
 }
 
 impl Action for Look {
@@ -232,6 +302,8 @@ impl Action for Look {
             View::Cluster => "read the state of the cluster".to_owned(),
             View::Agency => "read the state of the agency".to_owned(),
             View::Host => "read what the host shows of its servers".to_owned(),
+            View::Sync => "read the state of a replication between data centres".to_owned(),
+            View::Readiness => "read what the host lacks, and who on it would interfere".to_owned(),
         }
     }
 
@@ -242,6 +314,8 @@ impl Action for Look {
             }
             View::Agency => cluster_view::read_agency(cx, &self.access, &self.agents),
             View::Host => host_view::read(cx, &self.access, &self.host)?,
+            View::Readiness => readiness_view::read(cx, &self.demands)?,
+            View::Sync => sync_view::read(cx, &self.access, &self.sides)?,
         };
         Ok(Observed::Same(outcome))
     }

@@ -178,6 +178,7 @@ impl<'a> Survey<'a> {
         ] {
             self.items(items, inner, playbook);
         }
+        self.guards(&bracket.renew, inner, playbook);
         if let Some(probed) = &bracket.hold_while {
             self.probed(probed, inner, playbook);
         }

@@ -17,6 +17,13 @@ pub(super) enum Around {
     Block,
 }
 
+/// Whether what is asked again and again may change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    Reading,
+    Changing,
+}
+
 impl Around {
     fn choices(self) -> &'static [&'static str] {
         match self {
@@ -34,18 +41,28 @@ impl Load<'_> {
         self.list(entry)
             .iter()
             .zip(1..)
-            .filter_map(|(node, number)| self.guard(node, &place.child(number)))
+            .filter_map(|(node, number)| self.guard(node, &place.child(number), Asks::Reading))
             .collect()
     }
 
-    fn guard(&mut self, node: &Node, place: &Place) -> Option<Arc<Guard>> {
+    /// Takes what keeps a bracket switched.
+    fn renewals(&mut self, entry: Entry<'_>, place: &Place) -> Vec<Arc<Guard>> {
+        let place = place.protected();
+        self.list(entry)
+            .iter()
+            .zip(1..)
+            .filter_map(|(node, number)| self.guard(node, &place.child(number), Asks::Changing))
+            .collect()
+    }
+
+    fn guard(&mut self, node: &Node, place: &Place, asks: Asks) -> Option<Arc<Guard>> {
         let mut fields = self.fields(node, "a guard")?;
         let name = self.own_name(&mut fields, "a guard");
         let every = self.time_span(fields.take("every"));
         let until = self.conditions(fields.take("until"));
         let grace = self.time_span(fields.take("grace"));
         let unknown_grace = self.time_span(fields.take("unknown_grace"));
-        let probe = self.probe(&mut fields, "a guard", place);
+        let probe = self.probe(&mut fields, "a guard", place, asks);
         if until.is_empty() {
             let message = "this guard has no `until`: the condition that must hold";
             self.problem(Problem::at(&node.loc, message));
@@ -63,12 +80,13 @@ impl Load<'_> {
         }))
     }
 
-    /// Reads the rest of a map as a task that only reads.
+    /// Reads the rest of a map as a task, which only reads unless it is a renewal.
     fn probe(
         &mut self,
         fields: &mut Fields<'_>,
         what: &'static str,
         place: &Place,
+        asks: Asks,
     ) -> Option<Arc<Task>> {
         let mut place = place.child("probe").protected();
         place.object = what;
@@ -90,7 +108,7 @@ impl Load<'_> {
                 let says_no = |node: &Node| flag(node) == Ok(false);
                 let only_reads =
                     spec.safety == Safety::ReadOnly || task.changed_when.iter().any(says_no);
-                if !only_reads {
+                if !only_reads && asks == Asks::Reading {
                     let message = format!("{what} only reads, and `{name}` may change something");
                     let problem = Problem::at(&arguments.loc, message)
                         .width(name.chars().count())
@@ -126,7 +144,7 @@ impl Load<'_> {
         };
         let mut fields = self.fields(node, what)?;
         let that = self.conditions(fields.take("that"));
-        let probe = self.probe(&mut fields, what, &place.protected());
+        let probe = self.probe(&mut fields, what, &place.protected(), Asks::Reading);
         if that.is_empty() {
             let message = format!("{what} has no `that`: the condition on `result`");
             self.problem(Problem::at(&loc, message));
@@ -218,6 +236,11 @@ impl Load<'_> {
         };
         let read = part(self, "read");
         let enter = part(self, "enter");
+        let renew = self.renewals(fields.take("renew"), &inner.child("renew"));
+        let mut part = |load: &mut Self, name: &'static str| {
+            let list = load.list(fields.take(name));
+            load.items(list, &inner.child(name))
+        };
         let settle = part(self, "settle");
         let leave = part(self, "leave");
         let after = part(self, "after");
@@ -244,6 +267,7 @@ impl Load<'_> {
             read,
             found,
             enter,
+            renew,
             settle,
             leave,
             after,

@@ -98,6 +98,7 @@ pub(super) const BRACKET: &[&str] = &[
     "read",
     "found",
     "enter",
+    "renew",
     "settle",
     "leave",
     "after",

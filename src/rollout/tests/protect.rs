@@ -552,6 +552,32 @@ fn a_point_of_no_return_is_asked_for_with_the_brackets_left() {
 }
 
 #[test]
+fn nobody_is_asked_about_a_point_that_is_skipped_on_every_host() {
+    let text = |condition: &str| {
+        format!(
+            "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - act: one
+    - point_of_no_return: new format
+      when: {condition}
+      block: [{{act: two}}]
+    - act: three
+"
+        )
+    };
+    let exit = |condition: &str| Kit::new("a b", &text(condition)).run().exit();
+    assert_eq!(exit("false"), 0);
+    assert_eq!(exit("inventory_hostname == 'b'"), 3, "one host is enough");
+    assert_eq!(
+        exit("no_such_variable"),
+        3,
+        "what cannot be asked is no reason to go on"
+    );
+}
+
+#[test]
 fn a_bracket_can_wrap_plays() {
     let text = "
 - bracket:
@@ -681,4 +707,100 @@ fn what_was_left_undone_is_told_with_the_commands_for_it() {
         _ => None,
     });
     assert_eq!(stopped, Some(2));
+}
+
+const RENEWED: &str = "
+- hosts: all
+  gather_facts: false
+  point_of_no_return: new format
+  bracket:
+    name: maintenance
+    enter: [{launch: \"on\"}]
+    renew:
+      - name: its time to live
+        launch: again
+        every: 5s
+        until: result.rc == 0
+        unknown_grace: 0s
+    settle: [{look: settled}]
+    leave: [{launch: \"off\"}]
+  tasks:
+    - act: one
+    - pause: {seconds: 4}
+    - act: two
+    - pause: {seconds: 4}
+    - act: three
+";
+
+#[test]
+fn a_bracket_is_renewed_while_it_is_entered_and_never_while_it_is_left() {
+    let ran = Kit::new("a", RENEWED)
+        .with(|settings| settings.approved.push("new format".to_owned()))
+        .run();
+    assert_eq!(ran.exit(), 0);
+    let calls: Vec<&str> = ran.log.iter().map(|call| &call[2..]).collect();
+    let calls: Vec<&str> = calls
+        .into_iter()
+        .filter(|call| !call.starts_with("see"))
+        .collect();
+    assert_eq!(
+        calls,
+        [
+            "job on",
+            "job again",
+            "do one",
+            "do two",
+            "job again",
+            "do three",
+            "job again",
+            "look settled",
+            "job off"
+        ]
+    );
+
+    // While somebody is asked it is left: nothing may switch it on again behind the back of `leave`.
+    let asked = Kit::new("a", RENEWED)
+        .answering(|answers| answers.approves("new format", true))
+        .run();
+    let mut on = false;
+    for call in asked.log.iter().map(|call| &call[2..]) {
+        match call {
+            "job on" => on = true,
+            "job off" => on = false,
+            "job again" => assert!(on, "{:?}", asked.log),
+            _ => {}
+        }
+    }
+    assert!(
+        asked
+            .log
+            .iter()
+            .filter(|call| call.ends_with("job again"))
+            .count()
+            >= 2
+    );
+}
+
+#[test]
+fn while_a_bracket_cannot_be_renewed_forward_steps_wait() {
+    let ran = |failures: usize| {
+        let mut kit = Kit::new("a", RENEWED)
+            .with(|settings| settings.approved.push("new format".to_owned()))
+            .fault("a job again", Fault::Fine);
+        for _ in 0..failures {
+            kit = kit.fault("a job again", Fault::Fails);
+        }
+        kit.run()
+    };
+    let soon = ran(3);
+    let last = soon.log.iter().any(|call| call == "a do three");
+    assert!(
+        soon.exit() == 0 && last && soon.elapsed_s >= 15,
+        "{:?}",
+        soon.log
+    );
+    let never = ran(1000);
+    let last = never.log.iter().any(|call| call == "a do three");
+    assert!(never.exit() == 3 && !last, "{:?}", never.log);
+    assert_eq!(never.log.last().map(String::as_str), Some("a job off"));
 }

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::terminal::{print, tell};
-use super::up::ArangodbOptions;
+use super::up::{ArangodbOptions, Leaders};
 use super::{Error, interrupt};
 use crate::demo::{self, Load};
+use crate::files;
 use crate::fleet::{Fleet, Place};
-use crate::{files, product};
 
 /// What to show.
 #[derive(Debug, Args)]
@@ -32,24 +32,12 @@ enum What {
 struct Arangodb {
     #[command(flatten)]
     cluster: ArangodbOptions,
-    /// What becomes of the shards that a stopped server leads
-    #[arg(long, value_enum, default_value_t = Leaders::Move)]
-    leaders: Leaders,
-    /// Let each upgrade of a server's directory take so long
-    #[arg(long, value_name = "SECONDS")]
-    upgrade_s: Option<u32>,
     /// Requests a second
     #[arg(long, default_value_t = 200, value_name = "N")]
     rate: u32,
-    /// Copies of each shard
-    #[arg(long, default_value_t = 2, value_name = "N")]
-    copies: u8,
     /// How long a client waits for an answer; 1000 with `--leaders wait`
     #[arg(long, value_name = "SECONDS")]
     deadline_s: Option<u32>,
-    /// Scale the databases' timers and the role's waits
-    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
-    factor: f64,
     /// More variables for stagger
     #[arg(short = 'e', long = "extra-vars", value_name = "VARS")]
     extra: Vec<String>,
@@ -61,20 +49,11 @@ struct Arangodb {
     keep: bool,
 }
 
-/// The ways to treat leadership.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Leaders {
-    /// it is moved away first
-    Move,
-    /// requests wait for the server to come back, which is announced
-    Wait,
-}
-
 pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Error> {
     interrupt::take_down_on_signal(place);
     let What::Arangodb(arguments) = &arguments.what;
     let options = arguments.options()?;
-    let product = product::build("stagger")?;
+    let product = arguments.cluster.product()?;
     tell(&format!("under test: {product}"));
     let report = if arguments.keep {
         let fleet = Fleet::up(place, &options.fleet)?;
@@ -95,28 +74,21 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Erro
 
 impl Arangodb {
     fn options(&self) -> Result<demo::Options, Error> {
-        let mut cluster = self.cluster.cluster()?;
-        if let Some(seconds) = self.upgrade_s {
-            let milliseconds = u64::from(seconds) * 1_000;
-            cluster
-                .switches
-                .insert("upgrade_ms".to_owned(), milliseconds.into());
-        }
-        let waits = self.leaders == Leaders::Wait;
+        let waits = self.cluster.leaders == Leaders::Wait;
         let deadline = self.deadline_s.unwrap_or(if waits { 1_000 } else { 10 });
         Ok(demo::Options {
             fleet: self.cluster.fleet("demo arangodb"),
-            cluster,
-            leaders: if waits { "wait" } else { "move" }.to_owned(),
+            cluster: self.cluster.cluster()?,
             announced_gap: waits,
             load: Load {
                 rate: self.rate,
-                copies: self.copies,
+                copies: self.cluster.copies,
                 deadline: Duration::from_secs(u64::from(deadline)),
             },
-            factor: self.factor,
+            factor: self.cluster.factor,
             extra: self.extra.clone(),
             shows: true,
+            ..demo::Options::new("demo arangodb", 0)
         })
     }
 }
@@ -146,6 +118,7 @@ fn summary(report: &Value) -> String {
         "requests",
         "failed_requests",
         "gap_requests",
+        "gap_requests_in_handovers",
         "lost_writes",
         "longest_stall_ms",
         "p99_ms",
@@ -156,7 +129,7 @@ fn summary(report: &Value) -> String {
         "stagger_exit",
         "ok",
     ];
-    let figures = names.map(|name| format!("  {name:<20} {}\n", word(&get(name))));
+    let figures = names.map(|name| format!("  {name:<25} {}\n", word(&get(name))));
     let lists = ["wrong", "breaches", "examples"].map(|name| {
         let list = get(name);
         let lines = list.as_array().into_iter().flatten();

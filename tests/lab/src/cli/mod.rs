@@ -144,6 +144,16 @@ pub fn is_required() -> bool {
     std::env::var("STAGGER_LAB").is_ok_and(|value| value == "required")
 }
 
+/// Returns the program that `STAGGER_LAB_PROGRAM` names, to be tried instead of the one that
+/// would be built.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the lab's environment is read here, and only here"
+)]
+pub fn given_program() -> Option<PathBuf> {
+    std::env::var_os("STAGGER_LAB_PROGRAM").map(PathBuf::from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

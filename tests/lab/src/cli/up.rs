@@ -1,14 +1,18 @@
 //! `lab up`: boots hosts and leaves them running.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
 
 use super::terminal::{print, tell};
 use super::{Error, interrupt};
-use crate::cluster::{self, Cluster, Security};
+use crate::cluster::{self, Clusters, Security};
+use crate::command::Command;
+use crate::files;
 use crate::fleet::{Fleet, Login, Options, Place};
-use crate::{files, product};
+use crate::product::{self, Product};
 
 /// What to boot.
 #[derive(Debug, Args)]
@@ -31,9 +35,16 @@ pub(super) struct HostOptions {
     /// How many hosts
     #[arg(long = "hosts", default_value_t = 3, value_name = "N")]
     count: usize,
-    /// What the operator is on the hosts
-    #[arg(long, value_enum, default_value_t = LoginName::Root)]
-    login: LoginName,
+    /// Log in as `ops`, who has sudo, instead of as root
+    #[arg(
+        long,
+        value_enum,
+        value_name = "HOW",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "nopasswd"
+    )]
+    sudo: Option<Sudo>,
     /// Run systemd-logind on the hosts
     #[arg(long)]
     logind: bool,
@@ -53,67 +64,112 @@ pub(super) struct ArangodbOptions {
     /// The version that it is to be upgraded to
     #[arg(long, default_value = "3.4.0", value_name = "VERSION")]
     to: String,
-    /// Who may ask the servers
-    #[arg(long, value_enum, default_value_t = SecurityName::Open)]
-    security: SecurityName,
+    /// Let in only who has a token
+    #[arg(long)]
+    auth: bool,
+    /// Speak TLS, and let in only who has a token
+    #[arg(long)]
+    tls: bool,
+    /// Replicate the cluster to a second one on as many hosts
+    #[arg(long)]
+    sync: bool,
+    /// What becomes of the shards that a stopped server leads
+    #[arg(long, value_enum, default_value_t = Leaders::Move)]
+    pub(super) leaders: Leaders,
+    /// Let each upgrade of a server's directory take so long, unscaled
+    #[arg(long, value_name = "N")]
+    upgrade_seconds: Option<u32>,
+    /// Copies of each shard
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    pub(super) copies: u8,
+    /// Scale the databases' timers and the role's waits
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    pub(super) factor: f64,
     /// How the simulators are to behave, as a JSON object
     #[arg(long, default_value = "{}", value_name = "JSON")]
     switches: String,
+    /// Try this program instead of building the one of this tree
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
 }
 
-/// The names of the ways to secure a cluster.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum SecurityName {
-    /// everybody, in the clear
-    Open,
-    /// who has a token, in the clear
-    Authenticated,
-    /// who has a token, over TLS
-    Tls,
+/// The ways to treat leadership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Leaders {
+    /// it is moved away first
+    Move,
+    /// requests wait for the server to come back, which is announced
+    Wait,
+}
+
+impl Leaders {
+    /// Returns the name that stagger knows it by.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Move => "move",
+            Self::Wait => "wait",
+        }
+    }
 }
 
 impl ArangodbOptions {
     /// Returns the fleet that is asked for.
     pub(super) fn fleet(&self, purpose: &str) -> Options {
-        self.hosts.options(purpose)
+        let mut options = self.hosts.options(purpose);
+        if self.sync {
+            options = options.with_far_hosts();
+        }
+        options
+    }
+
+    /// Returns the program under test.
+    pub(super) fn product(&self) -> Result<Product, Error> {
+        Ok(match &self.program {
+            Some(program) => product::look_at(program)?,
+            None => product::build("stagger")?,
+        })
     }
 
     /// Returns the cluster that is asked for.
     pub(super) fn cluster(&self) -> Result<cluster::Options, Error> {
-        let security = match self.security {
-            SecurityName::Open => Security::Open,
-            SecurityName::Authenticated => Security::Authenticated,
-            SecurityName::Tls => Security::Tls,
+        let security = match (self.auth, self.tls) {
+            (_, true) => Security::Tls,
+            (true, false) => Security::Authenticated,
+            (false, false) => Security::Open,
         };
-        let switches = serde_json::from_str(&self.switches)
+        let mut switches: serde_json::Map<String, Value> = serde_json::from_str(&self.switches)
             .map_err(|error| Error::Usage(format!("--switches: {error}")))?;
+        if let Some(seconds) = self.upgrade_seconds {
+            switches.insert("upgrade_ms".to_owned(), (u64::from(seconds) * 1_000).into());
+        }
+        switches.insert("time_factor".to_owned(), json!(self.factor));
         Ok(cluster::Options {
             from: self.from.clone(),
             to: self.to.clone(),
             security,
             switches,
+            leaders: self.leaders.name().to_owned(),
+            sync: self.sync,
         })
     }
 }
 
-/// The names of the ways to log in.
+/// What sudo asks for.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum LoginName {
-    /// root with a key
-    Root,
-    /// ops with a key, and sudo that asks nothing
-    Sudo,
-    /// ops with a key, and sudo that asks for a password
-    SudoPassword,
+enum Sudo {
+    /// nothing
+    Nopasswd,
+    /// the user's password
+    Password,
 }
 
 impl HostOptions {
     /// Returns the fleet that is asked for.
     pub(super) fn options(&self, purpose: &str) -> Options {
-        let login = match self.login {
-            LoginName::Root => Login::Root,
-            LoginName::Sudo => Login::Sudo,
-            LoginName::SudoPassword => Login::SudoPassword,
+        let login = match self.sudo {
+            None => Login::Root,
+            Some(Sudo::Nopasswd) => Login::Sudo,
+            Some(Sudo::Password) => Login::SudoPassword,
         };
         Options {
             login,
@@ -141,23 +197,41 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Erro
 
 fn arangodb(place: &Place, options: &ArangodbOptions) -> Result<(), Error> {
     let wanted = options.cluster()?;
-    let product = product::build("stagger")?;
+    let product = options.product()?;
     tell(&format!("on the bastion: {product}"));
     let fleet = Fleet::up(place, &options.fleet("up arangodb"))?;
     tell("the hosts are up; starting the cluster");
-    let cluster = Cluster::up(&fleet, &place.program, wanted)?;
-    fleet.bastion().provide(&product.program)?;
-    let inventory = cluster.inventory(fleet.options().login);
-    files::write(
-        &fleet.bastion().home().join("inventory.yml"),
-        inventory,
-        0o644,
-    )?;
+    let clusters = Clusters::up(&fleet, &place.program, &wanted)?;
+    let bastion = fleet.bastion();
+    bastion.provide("stagger", &product.program)?;
+    bastion.provide("lab", &place.program)?;
+    let login = fleet.options().login;
+    let write = |name: &str, text: String| files::write(&bastion.home().join(name), text, 0o600);
+    write("inventory.yml", clusters.inventory(login))?;
+    let main = clusters.main();
+    write("secret", main.secret().to_owned())?;
+    let secret = match wanted.security {
+        Security::Open => "",
+        Security::Authenticated | Security::Tls => " --jwt-secret secret",
+    };
+    let replication = clusters.far().map_or_else(String::new, |far| {
+        let (masters, token) = (far.sync_masters().join(","), far.monitoring_token());
+        format!(" --sync-master {masters} --sync-token {token}")
+    });
+    let load = format!(
+        "lab load --agent {}{secret}{replication} --copies {} --factor {}",
+        main.agents()?.join(","),
+        options.copies,
+        options.factor
+    );
+    let prepare = Command::line(&load).arg("--prepare-only");
+    bastion.command(prepare).run()?;
+    let name = fleet.name();
     let text = format!(
-        "{}the upgrade  lab ssh {}/bastion -- stagger apply roles/arangodb/upgrade.yml \
-         -i inventory.yml --reason trying\n",
+        "{}the upgrade  lab ssh {name}/bastion -- stagger apply roles/arangodb/upgrade.yml \
+         -i inventory.yml --reason trying\n\
+         clients      lab ssh {name}/bastion -- {load}\n",
         how_to_reach(&fleet),
-        fleet.name()
     );
     fleet.keep()?;
     print(&text);

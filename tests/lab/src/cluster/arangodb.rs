@@ -8,13 +8,20 @@ use serde_json::{Value, json};
 use super::{Error, keys};
 use crate::clock::{self, Look};
 use crate::files;
-use crate::fleet::{Bastion, Fleet, Host, Login, quoted};
+use crate::fleet::{self, Bastion, Fleet, Host, quoted};
 use crate::packages::arangodb as package;
 
 /// The directory of a starter, as the documented unit has it.
 pub const DATA: &str = "/var/lib/arangodb/cluster";
 /// The unit of the starter.
 pub const UNIT: &str = "/etc/systemd/system/arangodb.service";
+/// The port of a sync master under the starter.
+pub const SYNC_MASTER_PORT: u16 = 8532;
+/// Where a host has the authority that signed the servers' certificates.
+pub const AUTHORITY_FILE: &str = "/etc/arangodb-ca.pem";
+/// Where a sync master has its certificate and key.
+pub const SYNC_KEY_FILE: &str = "/etc/arangodb-sync.pem";
+const SYNC_SECRET_FILE: &str = "/etc/arangodb-sync.secret";
 const SECRET_FILE: &str = "/etc/arangodb.secret";
 const KEY_FILE: &str = "/etc/arangodb.pem";
 /// Where the simulated servers look how they are to behave.
@@ -45,6 +52,11 @@ pub struct Options {
     pub security: Security,
     /// How the simulated servers are to behave, where not as usual.
     pub switches: serde_json::Map<String, Value>,
+    /// What the operator says about leadership: `move` or `wait`.
+    pub leaders: String,
+    /// Whether sync masters and workers run beside the servers, and a second cluster takes
+    /// this one's changes.
+    pub sync: bool,
 }
 
 impl Default for Options {
@@ -54,6 +66,8 @@ impl Default for Options {
             to: "3.4.0".to_owned(),
             security: Security::default(),
             switches: serde_json::Map::new(),
+            leaders: "move".to_owned(),
+            sync: false,
         }
     }
 }
@@ -72,67 +86,55 @@ pub struct Cluster<'a> {
     bastion: &'a Bastion,
     options: Options,
     secret: String,
+    token: String,
     packages: PathBuf,
 }
 
 impl<'a> Cluster<'a> {
     /// Sets the cluster up on all hosts of a fleet and waits until it serves.
     pub fn up(fleet: &'a Fleet, program: &Path, options: Options) -> Result<Self, Error> {
-        let packages = fleet.bastion().home().join("packages");
+        let hosts = fleet.hosts().iter().collect();
+        let authority = keys::Authority::make()?;
+        Self::up_on(hosts, fleet.bastion(), (program, &authority), options)
+    }
+
+    /// The same on some hosts.
+    pub(super) fn up_on(
+        hosts: Vec<&'a Host>,
+        bastion: &'a Bastion,
+        (program, authority): (&Path, &keys::Authority),
+        options: Options,
+    ) -> Result<Self, Error> {
+        let packages = bastion.home().join("packages");
         for version in [&options.from, &options.to] {
             package::build(program, version, &packages)?;
         }
         let cluster = Self {
-            hosts: fleet.hosts().iter().collect(),
-            bastion: fleet.bastion(),
+            hosts,
+            bastion,
             secret: keys::secret()?,
+            token: keys::secret()?,
             options,
             packages,
         };
-        let authority = keys::Authority::make()?;
         if cluster.options.security == Security::Tls {
             let file = cluster.bastion.home().join("ca.pem");
             files::write(&file, authority.certificate(), 0o644)?;
         }
-        fleet.on_all(|host| cluster.prepare(host, &authority))?;
+        cluster.on_all(|host| cluster.prepare(host, authority))?;
         cluster.start()?;
         cluster.wait_until_up()?;
         Ok(cluster)
+    }
+
+    fn on_all(&self, work: impl Fn(&Host) -> Result<(), Error> + Sync) -> Result<(), Error> {
+        fleet::on_all(self.hosts.iter().copied(), work)
     }
 
     /// Returns the file of the package of a version, on the bastion.
     pub fn package(&self, version: &str) -> PathBuf {
         let name = format!("{}_{version}_amd64.deb", package::NAME);
         self.packages.join(name)
-    }
-
-    /// Returns an inventory for the upgrade, as an operator would write it.
-    pub fn inventory(&self, login: Login) -> String {
-        let hosts = self.hosts.iter();
-        let hosts = hosts.map(|host| format!("        {}:\n", host.name()));
-        let mut variables = vec![
-            format!("ansible_user: {}", login.user()),
-            format!("arangodb_version: {}", self.options.to),
-            format!(
-                "arangodb_packages: [{}]",
-                self.package(&self.options.to).display()
-            ),
-            "arangodb_backup: none, these are simulators".to_owned(),
-        ];
-        match login {
-            Login::Root => {}
-            Login::Sudo => variables.push("ansible_become: true".to_owned()),
-            Login::SudoPassword => variables.extend([
-                "ansible_become: true".to_owned(),
-                format!("ansible_become_password: {}", Login::PASSWORD),
-            ]),
-        }
-        let variables = variables.iter().map(|line| format!("        {line}\n"));
-        format!(
-            "all:\n  children:\n    arangodb:\n      hosts:\n{}      vars:\n{}",
-            hosts.collect::<Vec<_>>().concat(),
-            variables.collect::<Vec<_>>().concat(),
-        )
     }
 
     /// Returns what the cluster was asked to be.
@@ -182,6 +184,23 @@ impl<'a> Cluster<'a> {
         }
     }
 
+    /// Returns the file on the bastion with the package that the upgrade brings.
+    pub fn new_package(&self) -> PathBuf {
+        self.package(&self.options.to)
+    }
+
+    /// Returns the addresses of the sync masters.
+    pub fn sync_masters(&self) -> Vec<String> {
+        let hosts = self.hosts.iter().filter(|_| self.options.sync);
+        let urls = hosts.map(|host| format!("https://{}:{SYNC_MASTER_PORT}", host.address()));
+        urls.collect()
+    }
+
+    /// Returns the token with which the sync servers are watched.
+    pub fn monitoring_token(&self) -> &str {
+        &self.token
+    }
+
     /// Returns the secret that tokens are signed with.
     pub fn secret(&self) -> &str {
         &self.secret
@@ -197,9 +216,14 @@ impl<'a> Cluster<'a> {
         if self.options.security != Security::Open {
             put_for_arangodb(host, SECRET_FILE, &self.secret)?;
         }
+        let pem = authority.server(host.name(), host.address())?;
         if self.options.security == Security::Tls {
-            let pem = authority.server(host.name(), host.address())?;
             put_for_arangodb(host, KEY_FILE, &pem)?;
+        }
+        if self.options.sync {
+            put_for_arangodb(host, SYNC_KEY_FILE, &pem)?;
+            put_for_arangodb(host, AUTHORITY_FILE, &authority.certificate())?;
+            put_for_arangodb(host, SYNC_SECRET_FILE, &self.secret)?;
         }
         host.write(UNIT, self.unit(host), 0o644)?;
         host.must("systemctl daemon-reload && systemctl enable arangodb 2>&1")?;
@@ -212,7 +236,11 @@ impl<'a> Cluster<'a> {
         let join = first.find(|first| first.name() != host.name());
         let join = join.map(|first| first.address().to_string());
         let address = host.address().to_string();
-        unit_text(&starter_line(&address, join, self.options.security))
+        let mut line = starter_line(&address, join, self.options.security);
+        if self.options.sync {
+            line.extend(sync_options(&self.token));
+        }
+        unit_text(&line.join(" \\\n    "))
     }
 
     /// Starts the first starter, and then those that join it.
@@ -253,12 +281,11 @@ impl<'a> Cluster<'a> {
             return Ok(Err(format!("its starter answers {said}")));
         }
         for Server { kind, port } in servers {
-            let path = if kind == "coordinator" {
-                "/_admin/server/availability"
-            } else {
-                "/_api/version"
+            let (code, body) = match kind.as_str() {
+                "coordinator" => self.ask(host, port, "/_admin/server/availability")?,
+                "syncmaster" | "syncworker" => self.ask_sync(host, port, "/_api/version")?,
+                _ => self.ask(host, port, "/_api/version")?,
             };
-            let (code, body) = self.ask(host, port, path)?;
             if code != 200 {
                 return Ok(Err(format!("its {kind} answers {code} {body}")));
             }
@@ -268,21 +295,39 @@ impl<'a> Cluster<'a> {
 
     /// Asks a server of a host with GET; returns the status, 0 if nobody answers, and the body.
     pub fn ask(&self, host: &Host, port: u16, path: &str) -> Result<(u16, String), Error> {
-        let scheme = self.scheme();
-        let url = format!("{scheme}://{}:{port}{path}", host.address());
+        let url = format!("{}://{}:{port}{path}", self.scheme(), host.address());
         let token = match self.options.security {
             Security::Open => String::new(),
             Security::Authenticated | Security::Tls => {
                 format!("-H \"$(arangodb auth header --auth.jwt-secret={SECRET_FILE})\"")
             }
         };
-        let said = host.run(&format!(
-            "curl -sk --max-time 5 -w '\\n%{{http_code}}' {token} {}",
-            quoted(&url)
-        ))?;
-        let (body, code) = said.out.rsplit_once('\n').unwrap_or(("", "0"));
-        Ok((code.trim().parse().unwrap_or(0), body.to_owned()))
+        curl(host, &token, &url)
     }
+
+    /// Asks a sync server of a host.
+    pub(super) fn ask_sync(
+        &self,
+        host: &Host,
+        port: u16,
+        path: &str,
+    ) -> Result<(u16, String), Error> {
+        let token = format!("-H 'Authorization: bearer {}'", self.token);
+        curl(
+            host,
+            &token,
+            &format!("https://{}:{port}{path}", host.address()),
+        )
+    }
+}
+
+fn curl(host: &Host, token: &str, url: &str) -> Result<(u16, String), Error> {
+    let said = host.run(&format!(
+        "curl -sk --max-time 5 -w '\\n%{{http_code}}' {token} {}",
+        quoted(url)
+    ))?;
+    let (body, code) = said.out.rsplit_once('\n').unwrap_or(("", "0"));
+    Ok((code.trim().parse().unwrap_or(0), body.to_owned()))
 }
 
 fn put_for_arangodb(host: &Host, path: &str, text: &str) -> Result<(), Error> {
@@ -292,7 +337,7 @@ fn put_for_arangodb(host: &Host, path: &str, text: &str) -> Result<(), Error> {
 }
 
 /// The command line of a starter, one argument a line.
-fn starter_line(address: &str, join: Option<String>, security: Security) -> String {
+fn starter_line(address: &str, join: Option<String>, security: Security) -> Vec<String> {
     let mut line = vec![
         "/usr/bin/arangodb".to_owned(),
         format!("--starter.data-dir={DATA}"),
@@ -306,7 +351,18 @@ fn starter_line(address: &str, join: Option<String>, security: Security) -> Stri
     if security == Security::Tls {
         line.push(format!("--ssl.keyfile={KEY_FILE}"));
     }
-    line.join(" \\\n    ")
+    line
+}
+
+/// What the documentation of DC2DC adds to it.
+fn sync_options(token: &str) -> [String; 5] {
+    [
+        "--starter.sync".to_owned(),
+        format!("--sync.master.jwt-secret={SYNC_SECRET_FILE}"),
+        format!("--sync.server.keyfile={SYNC_KEY_FILE}"),
+        format!("--sync.server.client-cafile={AUTHORITY_FILE}"),
+        format!("--sync.monitoring.token={token}"),
+    ]
 }
 
 /// The unit file of the starter's documentation; it says nothing of `KillMode`.
@@ -330,7 +386,10 @@ mod tests {
 
     #[test]
     fn the_unit_is_the_documented_one_and_only_others_join() {
-        let line = |join, security| starter_line("10.77.0.12", join, security);
+        let line = |join, security| {
+            let line = starter_line("10.77.0.12", join, security);
+            line.join(" \\\n    ")
+        };
         assert_eq!(
             line(None, Security::Open),
             "/usr/bin/arangodb \\\n    --starter.data-dir=/var/lib/arangodb/cluster \\\n    \

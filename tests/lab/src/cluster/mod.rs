@@ -5,9 +5,12 @@
 //! an upgrade begins with. The upgrade itself is the product's, and nothing of it is here.
 
 pub mod arangodb;
+mod inventory;
 mod keys;
+mod replication;
 
 pub use arangodb::{Cluster, Options, Security};
+pub use replication::Clusters;
 
 use crate::{command, files, fleet, packages};
 

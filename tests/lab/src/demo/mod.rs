@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::clock::{self, Look};
-use crate::cluster::{self, Cluster, Security};
+use crate::cluster::{self, Cluster, Clusters, Security};
 use crate::command::{self, Command, Exit, Running};
 use crate::fleet::{self, Fleet, Host, Place};
 use crate::packages::EFFECTS;
@@ -23,6 +23,8 @@ const AGENCY_SETTLE_S: f64 = 10.0;
 const LEADER_SETTLE_S: f64 = 60.0;
 /// How long there is load alone, before and after.
 const QUIET: Duration = Duration::from_secs(5);
+/// What the product said, in the operator's home, where it did not go to the terminal.
+pub const APPLY_LOG: &str = "apply.log";
 const LOAD_BEGIN_LIMIT: Duration = Duration::from_mins(1);
 const LOAD_END_LIMIT: Duration = Duration::from_mins(5);
 
@@ -33,8 +35,6 @@ pub struct Options {
     pub fleet: fleet::Options,
     /// The cluster on them.
     pub cluster: cluster::Options,
-    /// What the operator says about leadership: `move` or `wait`.
-    pub leaders: String,
     /// Whether a gap was announced and approved.
     pub announced_gap: bool,
     /// The load.
@@ -43,8 +43,41 @@ pub struct Options {
     pub factor: f64,
     /// More variables for the product, as `name=value`.
     pub extra: Vec<String>,
+    /// What the operator has changed in the files that `stagger init` wrote out.
+    pub changes: Vec<Change>,
     /// Whether what the product says goes to the terminal.
     pub shows: bool,
+}
+
+/// A change of a file by the operator.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The file.
+    pub file: &'static str,
+    /// What was there, once.
+    pub from: &'static str,
+    /// What is there instead.
+    pub to: &'static str,
+}
+
+impl Options {
+    /// Returns a demonstration on so many hosts, with what a person gets who says nothing else.
+    pub fn new(purpose: &str, hosts: usize) -> Self {
+        Self {
+            fleet: fleet::Options::new(purpose, hosts),
+            cluster: cluster::Options::default(),
+            announced_gap: false,
+            load: Load {
+                rate: 200,
+                copies: 2,
+                deadline: Duration::from_secs(10),
+            },
+            factor: 1.0,
+            extra: Vec::new(),
+            changes: Vec::new(),
+            shows: false,
+        }
+    }
 }
 
 /// What the clients do.
@@ -76,6 +109,9 @@ pub enum Error {
     /// A file failed.
     #[error(transparent)]
     File(#[from] files::Error),
+    /// A file of the role is not as the change of it wants it.
+    #[error("{0} does not have this once: {1}")]
+    Change(&'static str, &'static str),
     /// The load failed.
     #[error("the load {0}")]
     Load(String),
@@ -111,11 +147,13 @@ pub fn upgrade(
     wanted
         .switches
         .insert("time_factor".to_owned(), factor.clone());
-    let cluster = Cluster::up(fleet, &place.program, wanted)?;
+    let clusters = Clusters::up(fleet, &place.program, &wanted)?;
+    let cluster = clusters.main();
     let demo = Demo {
         fleet,
         agents: cluster.agents()?,
-        cluster: &cluster,
+        clusters: &clusters,
+        cluster,
         product,
         options,
     };
@@ -134,6 +172,7 @@ pub fn upgrade(
     if let (Value::Object(report), Value::Object(more)) = (&mut report, more) {
         report.extend(more);
     }
+    demo.name_hosts(&mut report);
     Ok(report)
 }
 
@@ -141,6 +180,7 @@ pub fn upgrade(
 #[derive(Debug)]
 struct Demo<'a> {
     fleet: &'a Fleet,
+    clusters: &'a Clusters<'a>,
     cluster: &'a Cluster<'a>,
     agents: Vec<String>,
     product: &'a Product,
@@ -154,13 +194,33 @@ impl Demo<'_> {
 
     /// Puts on the bastion what an operator has there.
     fn prepare(&self) -> Result<(), Error> {
-        self.fleet.bastion().provide(&self.product.program)?;
-        let inventory = self.cluster.inventory(self.fleet.options().login);
+        self.fleet
+            .bastion()
+            .provide("stagger", &self.product.program)?;
+        let inventory = self.clusters.inventory(self.fleet.options().login);
         files::write(&self.file("inventory.yml"), inventory, 0o600)?;
         if self.cluster.options().security != Security::Open {
             files::write(&self.file("secret"), self.cluster.secret(), 0o600)?;
         }
         files::write(&self.file("drained"), "", 0o644)?;
+        if !self.options.changes.is_empty() {
+            let init = Command::line("stagger init arangodb");
+            self.fleet.bastion().command(init).run()?;
+        }
+        for change in &self.options.changes {
+            self.make(change)?;
+        }
+        Ok(())
+    }
+
+    /// Changes a file; one that is not as it is thought to be would make the change a lie.
+    fn make(&self, change: &Change) -> Result<(), Error> {
+        let path = self.file(change.file);
+        let text = files::read(&path)?;
+        if text.matches(change.from).count() != 1 {
+            return Err(Error::Change(change.file, change.from));
+        }
+        files::write(&path, text.replace(change.from, change.to), 0o644)?;
         Ok(())
     }
 
@@ -171,6 +231,7 @@ impl Demo<'_> {
             .args(["--rate", &load.rate.to_string()])
             .args(["--copies", &load.copies.to_string()])
             .args(["--deadline-ms", &load.deadline.as_millis().to_string()])
+            .args(["--factor", &self.options.factor.to_string()])
             .args(["--drain-file", "drained", "--stop-file", "stop"])
             .args(["--ready-file", "ready", "--json", "load.json"]);
         if self.cluster.options().security != Security::Open {
@@ -178,6 +239,11 @@ impl Demo<'_> {
         }
         if self.options.announced_gap {
             command = command.arg("--announced-gap");
+        }
+        if let Some(far) = self.clusters.far() {
+            command = command
+                .args(["--sync-master", &far.sync_masters().join(",")])
+                .args(["--sync-token", far.monitoring_token()]);
         }
         let mut running = self.fleet.bastion().command(command).start()?;
         let begun = clock::wait(LOAD_BEGIN_LIMIT, || {
@@ -209,7 +275,7 @@ impl Demo<'_> {
             let limit = Duration::from_hours(1);
             let output = apply.within(limit).output()?;
             let said = format!("{}\n{}", output.out, output.err);
-            files::write(&self.file("apply.log"), said, 0o644)?;
+            files::write(&self.file(APPLY_LOG), said, 0o644)?;
             output.exit
         };
         Ok((exit, begin.elapsed()))
@@ -229,13 +295,12 @@ impl Demo<'_> {
         let drained = drained.display();
         let (agency, leader) = (seconds(AGENCY_SETTLE_S), seconds(LEADER_SETTLE_S));
         let mut variables = vec![
-            format!("arangodb_leaders={}", self.options.leaders),
             format!("arangodb_agency_settle={agency}"),
             format!("arangodb_leader_settle={leader}"),
             "arangodb_canary_collection=load".to_owned(),
             json!({
                 "arangodb_drain":
-                    format!("echo {{{{ arangodb_host.address }}}}:8529 >>{drained}"),
+                    format!("echo {{{{ ansible_host }}}}:8529 >>{drained}"),
                 "arangodb_undrain": format!(": >{drained}"),
                 "arangodb_drain_wait": 1,
             })
@@ -244,6 +309,19 @@ impl Demo<'_> {
         variables.extend(self.options.extra.iter().cloned());
         let pairs = variables.into_iter();
         pairs.flat_map(|pair| ["-e".to_owned(), pair]).collect()
+    }
+
+    /// Puts the hosts' names where the load knows their addresses.
+    fn name_hosts(&self, report: &mut Value) {
+        let servers = report.get_mut("servers").and_then(Value::as_array_mut);
+        for server in servers.into_iter().flatten() {
+            let mut hosts = self.cluster.hosts().iter();
+            let address = server.get("host").cloned();
+            let host = hosts.find(|host| Some(json!(host.address())) == address);
+            if let (Some(host), Some(server)) = (host, server.as_object_mut()) {
+                server.insert("host".to_owned(), json!(host.name()));
+            }
+        }
     }
 
     fn end_load(&self, load: &mut Running) -> Result<Value, Error> {
@@ -262,7 +340,7 @@ impl Demo<'_> {
         let mut needed = Duration::ZERO;
         let mut upgraded = 0;
         let mut wrong = Vec::new();
-        for host in self.fleet.hosts() {
+        for host in self.cluster.hosts() {
             let of_host = bound::needed(&host.read(EFFECTS)?.unwrap_or_default());
             needed += of_host.total();
             upgraded += of_host.servers;
@@ -293,8 +371,8 @@ impl Demo<'_> {
             "databases_s": needed.as_secs_f64(),
             "waits_s": self.waits_s(),
             "factor": self.options.factor,
-            "leaders": self.options.leaders,
-            "hosts": self.fleet.hosts().len(),
+            "leaders": self.cluster.options().leaders,
+            "hosts": self.cluster.hosts().len(),
             "product": self.product.json(),
         }))
     }

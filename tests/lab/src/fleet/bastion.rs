@@ -86,12 +86,12 @@ impl Bastion {
         Ok(())
     }
 
-    /// Puts a program where the operator finds it by its name.
-    pub fn provide(&self, program: &Path) -> Result<(), Error> {
+    /// Puts a program where the operator finds it by a name.
+    pub fn provide(&self, name: &str, program: &Path) -> Result<(), Error> {
         let directory = self.home.join("bin");
         files::make_directory(&directory)?;
-        Command::line("ln --symbolic --force --target-directory")
-            .args([&directory, program])
+        Command::line("ln --symbolic --force --no-target-directory")
+            .args([program, &directory.join(name)])
             .run()?;
         Ok(())
     }

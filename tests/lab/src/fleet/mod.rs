@@ -67,10 +67,12 @@ impl Login {
     }
 
     fn sudo_rule(self) -> Option<&'static str> {
+        // sudo takes the limit for core files away. Root puts it back with a capability that
+        // the hosts have only where this machine has it.
         match self {
             Self::Root => None,
-            Self::Sudo => Some("ops ALL=(ALL:ALL) NOPASSWD: ALL\n"),
-            Self::SudoPassword => Some("ops ALL=(ALL:ALL) ALL\n"),
+            Self::Sudo => Some("Defaults rlimit_core=default\nops ALL=(ALL:ALL) NOPASSWD: ALL\n"),
+            Self::SudoPassword => Some("Defaults rlimit_core=default\nops ALL=(ALL:ALL) ALL\n"),
         }
     }
 }
@@ -100,6 +102,15 @@ impl Options {
             logind: false,
             packages: Vec::new(),
         }
+    }
+
+    /// Adds as many hosts again, `far1` and on: another data centre in the same network.
+    #[must_use]
+    pub fn with_far_hosts(mut self) -> Self {
+        let count = self.hosts.len();
+        self.hosts
+            .extend((1..=count).map(|number| format!("far{number}")));
+        self
     }
 }
 
@@ -242,18 +253,7 @@ impl Fleet {
 
     /// Does something with all hosts at once; the first error by the hosts' order counts.
     pub fn on_all<E: Send>(&self, work: impl Fn(&Host) -> Result<(), E> + Sync) -> Result<(), E> {
-        let work = &work;
-        std::thread::scope(|scope| {
-            let hosts = self.hosts.iter();
-            let threads: Vec<_> = hosts.map(|host| scope.spawn(move || work(host))).collect();
-            let results = threads.into_iter().map(|thread| {
-                // A panic goes on in whoever called.
-                thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            });
-            results.collect::<Vec<_>>().into_iter().collect()
-        })
+        on_all(self.hosts.iter(), work)
     }
 
     /// Writes the hosts' present keys to the bastion's `known_hosts` file.
@@ -327,6 +327,24 @@ impl Fleet {
         self.is_ours = false;
         take_down(&self.place, self.name())
     }
+}
+
+/// Does something with hosts at once; the first error by the hosts' order counts.
+pub fn on_all<'a, E: Send>(
+    hosts: impl Iterator<Item = &'a Host>,
+    work: impl Fn(&Host) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = hosts.map(|host| scope.spawn(move || work(host))).collect();
+        let results = threads.into_iter().map(|thread| {
+            // A panic goes on in whoever called.
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        results.collect::<Vec<_>>().into_iter().collect()
+    })
 }
 
 impl Drop for Fleet {

@@ -16,7 +16,7 @@ use crate::clock::{self, Look};
 use crate::files;
 
 /// How many hosts may be up at once on the whole machine.
-pub const MOST_HOSTS: usize = 25;
+pub const MOST_HOSTS: usize = 48;
 /// Subnets are numbered like fleets.
 const MOST_FLEETS: u8 = 100;
 /// How long a claim waits until others have taken their hosts down.

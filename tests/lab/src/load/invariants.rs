@@ -35,6 +35,8 @@ pub struct Moment {
     pub shards: BTreeMap<String, Vec<String>>,
     /// Whether somebody leads the agency.
     pub has_leader: bool,
+    /// The versions between which another cluster takes this one's changes.
+    pub replicates_between: Option<String>,
 }
 
 /// What does not hold.
@@ -87,6 +89,9 @@ pub fn judge(moment: &Moment, announced_gap: bool) -> Vec<Breach> {
                 format!("{shard}: {leader}"),
             );
         }
+    }
+    if let Some(versions) = &moment.replicates_between {
+        add("R1 no replication between versions", versions.clone());
     }
     if down(Part::Coordinator).len() > 1 {
         add(
@@ -197,7 +202,17 @@ mod tests {
                 .map(|(shard, servers)| ((*shard).to_owned(), list(servers)))
                 .collect(),
             has_leader: true,
+            replicates_between: None,
         }
+    }
+
+    #[test]
+    fn a_replication_between_versions_is_a_breach() {
+        let mut mixed = moment(&[], &[]);
+        mixed.replicates_between = Some("3.3.20 3.4.0".to_owned());
+        let found = judge(&mixed, false);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].invariant, "R1 no replication between versions");
     }
 
     type Shards<'a> = &'a [(&'a str, &'a [&'a str])];

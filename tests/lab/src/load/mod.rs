@@ -7,6 +7,7 @@
 //!   [`invariants`] judges what it sees; pure;
 //! - [`tally`]: latencies, failures and gaps; pure;
 //! - [`verdict`]: at the end, what the servers really hold against what was acknowledged;
+//! - [`replication`]: does a second cluster take this one's changes, and when;
 //! - [`effects`]: what the simulators counted, summed up.
 //!
 //! Nothing in here asks the tool under test anything.
@@ -17,6 +18,7 @@ pub mod effects;
 pub mod invariants;
 pub mod keys;
 pub mod options;
+pub mod replication;
 pub mod tally;
 pub mod verdict;
 pub mod watch;

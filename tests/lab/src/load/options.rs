@@ -35,9 +35,18 @@ pub struct Options {
     /// Requests on shards led by a stopped server may stall or fail: it was announced
     #[arg(long)]
     pub announced_gap: bool,
+    /// How the databases' timers are scaled
+    #[arg(long, default_value_t = 1.0)]
+    pub factor: f64,
     /// A file with coordinators, one a line, that get no new requests
     #[arg(long)]
     pub drain_file: Option<PathBuf>,
+    /// A sync master of the cluster that takes this one's changes; several, for when one is away
+    #[arg(long = "sync-master", value_delimiter = ',', value_parser = target)]
+    pub sync_masters: Vec<Target>,
+    /// The token with which sync masters are watched
+    #[arg(long, default_value = "")]
+    pub sync_token: String,
     /// A file with the cluster's secret
     #[arg(long)]
     pub jwt_secret: Option<PathBuf>,

@@ -36,7 +36,9 @@ pub struct Tally {
 pub struct Explained {
     /// They stalled.
     pub gaps: u64,
-    /// They stalled and no stopped leader explains it.
+    /// They stalled while their shard's leadership was handed over, and no longer than that takes.
+    pub handovers: u64,
+    /// They stalled, and neither that nor a stopped leader explains it.
     pub gaps_elsewhere: u64,
     /// They failed.
     pub failed: u64,
@@ -44,6 +46,17 @@ pub struct Explained {
     pub failed_writes: u64,
     /// They failed and no stopped leader explains it.
     pub failed_elsewhere: u64,
+}
+
+/// What befell a shard in a span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Befell {
+    /// Nothing that a client would notice.
+    Nothing,
+    /// The server that led it was down.
+    Stopped,
+    /// Its leadership was handed over, and the span is no longer than that takes.
+    HandedOver,
 }
 
 impl Tally {
@@ -79,24 +92,21 @@ impl Tally {
         self.reads + self.writes
     }
 
-    /// Explains what stalled or failed: `led_by_stopped` tells whether a shard was led by a
-    /// server that was down at some moment of a span.
-    pub fn explain(
-        &self,
-        gap_ms: u64,
-        led_by_stopped: impl Fn(&str, u64, u64) -> bool,
-    ) -> Explained {
+    /// Explains what stalled or failed: what befell a shard in a span of time.
+    pub fn explain(&self, gap_ms: u64, befell: impl Fn(&str, u64, u64) -> Befell) -> Explained {
         let mut explained = Explained::default();
         for done in &self.odd {
-            let elsewhere = u64::from(!led_by_stopped(&done.shard, done.begin_ms, done.end_ms));
+            let cause = befell(&done.shard, done.begin_ms, done.end_ms);
+            let stalled = done.end_ms.saturating_sub(done.begin_ms) > gap_ms;
             if done.failure.is_some() {
                 explained.failed += 1;
                 explained.failed_writes += u64::from(done.write);
-                explained.failed_elsewhere += elsewhere;
+                explained.failed_elsewhere += u64::from(cause != Befell::Stopped);
             }
-            if done.end_ms.saturating_sub(done.begin_ms) > gap_ms {
+            if stalled {
                 explained.gaps += 1;
-                explained.gaps_elsewhere += elsewhere;
+                explained.handovers += u64::from(cause == Befell::HandedOver);
+                explained.gaps_elsewhere += u64::from(cause == Befell::Nothing);
             }
         }
         explained
@@ -170,23 +180,29 @@ mod tests {
             done("s1", false, 0, 1000, None),
             done("s1", false, 0, 1001, None),
             done("s2", true, 0, 5000, None),
+            done("s3", true, 0, 1200, None),
             done("s1", true, 0, 9000, Some("503")),
             done("s2", false, 0, 5, Some("refused")),
         ] {
             tally.add(one, 1000);
         }
-        let explained = tally.explain(1000, |shard, _, _| shard == "s1");
+        let explained = tally.explain(1000, |shard, _, _| match shard {
+            "s1" => Befell::Stopped,
+            "s3" => Befell::HandedOver,
+            _ => Befell::Nothing,
+        });
         assert_eq!(
             explained,
             Explained {
-                gaps: 3,
+                gaps: 4,
+                handovers: 1,
                 gaps_elsewhere: 1,
                 failed: 2,
                 failed_writes: 1,
                 failed_elsewhere: 1,
             }
         );
-        assert_eq!(tally.requests(), 6);
+        assert_eq!(tally.requests(), 7);
         assert_eq!(tally.oddest(1)[0].end_ms, 9000);
     }
 }

@@ -9,6 +9,8 @@ use serde_json::Value;
 
 use super::Options;
 use super::invariants::{Moment, Part, Record, Span, judge};
+use super::replication::{self, Replication};
+use super::tally::Befell;
 use crate::sim::arangod::cluster::{Catalog, bare};
 use crate::sim::http::{Call, Target, call};
 use crate::sim::time;
@@ -36,6 +38,7 @@ struct Seen {
     leaderless_ms: u64,
     longest_leaderless_ms: u64,
     looks: u64,
+    replication: Replication,
 }
 
 /// The watch over a cluster.
@@ -50,7 +53,8 @@ pub struct Watch {
 
 /// How often each server is looked at.
 pub const EVERY: Duration = Duration::from_millis(200);
-const LIMIT: Duration = Duration::from_secs(1);
+/// How long a server that is looked at may take.
+pub const LIMIT: Duration = Duration::from_secs(1);
 
 impl Watch {
     /// Finds the servers of a cluster.
@@ -187,37 +191,41 @@ impl Watch {
         self.over.store(true, Ordering::SeqCst);
     }
 
+    /// Tells whether it has been told to stop.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Returns what the load was told.
+    pub(super) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Notes how the replication stands.
+    pub(super) fn note_replication(&self, note: impl FnOnce(&mut Replication)) {
+        note(&mut self.seen().replication);
+    }
+
+    /// Returns what was seen of the replication.
+    pub fn replication(&self) -> Replication {
+        self.seen().replication.clone()
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells whether a shard was led by a server that was down at some moment of a span.
-    pub fn led_by_stopped(&self, shard: &str, from_ms: u64, to_ms: u64) -> bool {
+    /// Tells what befell a shard in a span of time.
+    pub fn befell(&self, shard: &str, from_ms: u64, to_ms: u64) -> Befell {
         let seen = self.seen();
-        let Some(history) = seen.leaders.get(shard) else {
-            return false;
+        let none = Vec::new();
+        let history = seen.leaders.get(shard).unwrap_or(&none);
+        let downs = |server: &str| {
+            let over = seen.outages.get(server).into_iter().flatten().copied();
+            let lasting = seen.down.get(server).copied().flatten();
+            over.chain(lasting.map(|since| (since, u64::MAX))).collect()
         };
-        // The last leader before the span, and all within it.
-        let before = history.iter().rev().find(|(at, _)| *at <= from_ms);
-        let within = history
-            .iter()
-            .filter(|(at, _)| *at > from_ms && *at <= to_ms);
-        let mut leaders = before
-            .into_iter()
-            .chain(within)
-            .map(|(_, leader)| bare(leader));
-        let slack = time::ms(EVERY) * 2;
-        leaders.any(|leader| {
-            let over = seen.outages.get(leader).into_iter().flatten();
-            let lasting = seen.down.get(leader).copied().flatten();
-            over.copied()
-                .chain(lasting.map(|since| (since, u64::MAX)))
-                .any(|(begin, end)| {
-                    begin <= to_ms.saturating_add(slack)
-                        // A client that waits finds a leader that is back within 10 s.
-                        && end.saturating_add(11_000) >= from_ms
-                })
-        })
+        befell(history, downs, (from_ms, to_ms), self.options.factor)
     }
 
     /// Returns how often and how long a server did not serve.
@@ -248,6 +256,47 @@ impl Watch {
     }
 }
 
+/// A client that waits finds a leader that is back within 10 s, and a second is for the rest.
+const FOUND_AGAIN_MS: f64 = 11_000.0;
+/// Supervision plans a shard's next leader one lap of a second after the old one was asked to
+/// resign; who asks meanwhile asks again after 0.2 s and then every 0.5 s.
+const HANDOVER_MS: f64 = 1_900.0;
+
+fn befell(
+    history: &[(u64, String)],
+    downs: impl Fn(&str) -> Vec<(u64, u64)>,
+    (from_ms, to_ms): (u64, u64),
+    factor: f64,
+) -> Befell {
+    let slack = time::ms(EVERY) * 2;
+    let scaled = |ms: f64| time::ms(Duration::from_secs_f64(ms * factor / 1_000.0));
+    // The last leader before the span, and all within it.
+    let before = history.iter().rev().find(|(at, _)| *at <= from_ms);
+    let within = history
+        .iter()
+        .filter(|(at, _)| *at > from_ms && *at <= to_ms);
+    let mut leaders = before.into_iter().chain(within);
+    let stopped = leaders.any(|(_, leader)| {
+        downs(bare(leader)).into_iter().any(|(begin, end)| {
+            begin <= to_ms.saturating_add(slack)
+                && end.saturating_add(scaled(FOUND_AGAIN_MS)) >= from_ms
+        })
+    });
+    // The first entry is what was found, no change.
+    let mut changes = history.iter().skip(1).map(|(at, _)| *at);
+    let changed = changes.any(|at| {
+        let about = from_ms.saturating_sub(slack)..=to_ms.saturating_add(slack);
+        about.contains(&at)
+    });
+    // A machine that is busy is given some time beside.
+    let short = to_ms.saturating_sub(from_ms) <= scaled(HANDOVER_MS) + slack;
+    match (stopped, changed && short) {
+        (true, _) => Befell::Stopped,
+        (false, true) => Befell::HandedOver,
+        (false, false) => Befell::Nothing,
+    }
+}
+
 /// Watches until told to stop.
 pub async fn live(watch: Arc<Watch>) {
     let mut watchers = Vec::new();
@@ -255,6 +304,7 @@ pub async fn live(watch: Arc<Watch>) {
         watchers.push(tokio::spawn(watch_one(Arc::clone(&watch), id.clone())));
     }
     watchers.push(tokio::spawn(watch_agency(Arc::clone(&watch))));
+    watchers.push(tokio::spawn(replication::live(Arc::clone(&watch))));
     while !watch.over.load(Ordering::SeqCst) {
         tokio::time::sleep(EVERY).await;
         let now = time::mono_ms();
@@ -273,6 +323,7 @@ pub async fn live(watch: Arc<Watch>) {
                 .collect(),
             shards: seen.shards.clone(),
             has_leader: true,
+            replicates_between: seen.replication.mixed(),
         };
         let breaches = judge(&moment, watch.options.announced_gap);
         seen.breaches.add(breaches, now);
@@ -353,5 +404,41 @@ fn note_tree(seen: &mut Seen, tree: &Value, now: u64, passed: u64) {
             }
         }
         seen.shards.insert(path.shard, servers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_is_laid_at_the_door_of_what_befell_its_shard() {
+        let history: Vec<(u64, String)> = [(0, "A"), (20_000, "_A"), (21_000, "B")]
+            .map(|(at, leader)| (at, leader.to_owned()))
+            .into();
+        let downs = |server: &str| match server {
+            "A" => vec![(60_000, 62_000)],
+            "B" => vec![(100_000, 105_000)],
+            _ => Vec::new(),
+        };
+        let cases = [
+            ((1_000, 2_500), Befell::Nothing),
+            ((20_050, 21_300), Befell::HandedOver),
+            // Handing over takes no ten seconds.
+            ((20_050, 30_000), Befell::Nothing),
+            // The one that stopped did not lead it any more.
+            ((60_500, 61_900), Befell::Nothing),
+            ((99_000, 106_000), Befell::Stopped),
+            ((104_000, 115_000), Befell::Stopped),
+            ((117_000, 119_000), Befell::Nothing),
+        ];
+        for (span, expected) in cases {
+            assert_eq!(befell(&history, downs, span, 1.0), expected, "{span:?}");
+        }
+        // Where everything is faster, so is finding a leader again.
+        assert_eq!(
+            befell(&history, downs, (107_000, 109_000), 0.1),
+            Befell::Nothing
+        );
     }
 }

@@ -102,7 +102,7 @@ fn an_interrupted_lab(lab: &Lab) -> Outcome {
 fn a_kept_fleet_outlives_its_maker(lab: &Lab) -> Outcome {
     let up = lab
         .command()?
-        .args(["up", "hosts", "--hosts", "1", "--login", "sudo"]);
+        .args(["up", "hosts", "--hosts", "1", "--sudo"]);
     let said = up.within(Duration::from_mins(5)).run()?;
     let name = said.split_whitespace().nth(1).unwrap_or_default();
     let name = name.trim_end_matches(',').to_owned();

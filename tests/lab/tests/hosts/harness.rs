@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use lab::command::Command;
 use lab::fleet::{self, Fleet, Options, Place};
+use lab::product::{self, Product};
 use libtest_mimic::{Completion, Failed, Trial};
 
 /// What a case ends in.
@@ -68,12 +69,27 @@ pub(crate) fn same<T: PartialEq + std::fmt::Debug>(is: T, wanted: T, what: &str)
 #[derive(Debug)]
 pub(crate) struct Lab {
     ready: OnceLock<Result<Place, String>>,
+    product: OnceLock<Result<Product, String>>,
 }
 
 impl Lab {
     pub(crate) fn new() -> Self {
-        let ready = OnceLock::new();
-        Self { ready }
+        Self {
+            ready: OnceLock::new(),
+            product: OnceLock::new(),
+        }
+    }
+
+    /// Returns the program under test, built once.
+    pub(crate) fn product(&self) -> Result<&Product, Failure> {
+        let product = self.product.get_or_init(|| {
+            let product = match lab::cli::given_program() {
+                Some(program) => product::look_at(&program),
+                None => product::build("stagger"),
+            };
+            product.map_err(|error| error.to_string())
+        });
+        product.as_ref().map_err(|why| Failure(why.clone()))
     }
 
     /// Finds out, once, whether hosts can be booted here.

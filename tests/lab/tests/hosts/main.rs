@@ -7,20 +7,24 @@
 
 mod bench;
 mod boot;
+mod broken;
 mod cluster;
 mod crash;
 mod faults;
+mod fingerprint;
 mod harness;
 mod machine;
+mod oracle;
 mod packages;
 mod units;
+mod upgrade;
 
 use libtest_mimic::Arguments;
 
 use harness::Lab;
 
 /// Cases mostly wait for hosts, so more of them run at once than there are processors.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 3;
 
 fn main() {
     let mut arguments = Arguments::from_args();
@@ -28,12 +32,15 @@ fn main() {
     let cases = [
         bench::cases(),
         boot::cases(),
+        broken::cases(),
         cluster::cases(),
         crash::cases(),
         faults::cases(),
         machine::cases(),
+        oracle::cases(),
         packages::cases(),
         units::cases(),
+        upgrade::cases(),
     ];
     let lab: &'static Lab = Box::leak(Box::new(Lab::new()));
     let trials = cases.into_iter().flatten().map(|case| case.trial(lab));

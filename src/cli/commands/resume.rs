@@ -1,0 +1,34 @@
+//! `stagger resume` and `stagger recover`: a run that stopped goes on, or puts back what it left switched off.
+
+use super::super::args::{InDoubt, Recover, Resume};
+use super::super::failure::{ExitCode, Failure};
+use super::super::machine::Machine;
+use super::super::starting::{GoingOn, Reopened};
+use crate::rollout;
+
+/// Goes on with a run.
+pub(in crate::cli) fn run(arguments: &Resume, machine: &Machine) -> Result<ExitCode, Failure> {
+    let mut reopened = Reopened::open(&arguments.again, arguments.accept_changes, machine)?;
+    reopened.request.approve.extend(arguments.approve.clone());
+    let how = GoingOn {
+        in_doubt: match arguments.in_doubt {
+            Some(InDoubt::Rerun) => Some(rollout::InDoubt::Rerun),
+            Some(InDoubt::Skip) => Some(rollout::InDoubt::Skip),
+            Some(InDoubt::Abort) | None => None,
+        },
+        accept_changes: arguments.accept_changes,
+        recovers: false,
+    };
+    reopened.go_on(how, machine)
+}
+
+/// Puts back what a run owes.
+pub(in crate::cli) fn recover(arguments: &Recover, machine: &Machine) -> Result<ExitCode, Failure> {
+    let reopened = Reopened::open(&arguments.again, false, machine)?;
+    let how = GoingOn {
+        in_doubt: None,
+        accept_changes: false,
+        recovers: true,
+    };
+    reopened.go_on(how, machine)
+}

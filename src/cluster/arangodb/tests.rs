@@ -1,0 +1,375 @@
+//! Recorded answers of a cluster of three machines -> the verdicts that gates wait for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Answer, Ask, AskError, Judgement, Questions, judge, read_cluster};
+
+/// Answers by endpoint and path; of several for the same, each is given once and the last for ever.
+#[derive(Debug, Default)]
+struct Recorded(BTreeMap<String, Vec<Answer>>);
+
+impl Recorded {
+    fn says(&mut self, place: &str, body: Value) {
+        let answer = Answer {
+            status: 200,
+            body,
+            ..Answer::default()
+        };
+        self.0.insert(place.to_owned(), vec![answer]);
+    }
+
+    fn first_says(&mut self, place: &str, change: impl FnOnce(&mut Answer)) {
+        let answers = self.0.get_mut(place).unwrap();
+        let mut first = answers[0].clone();
+        change(&mut first);
+        answers.insert(0, first);
+    }
+
+    fn change(&mut self, place: &str, change: impl FnOnce(&mut Value)) {
+        change(&mut self.0.get_mut(place).unwrap()[0].body);
+    }
+
+    fn is_down(&mut self, endpoint: &str) {
+        self.0.retain(|place, _| !place.starts_with(endpoint));
+    }
+
+    fn take(&mut self, place: &str) -> Result<Answer, AskError> {
+        let refused = || AskError("connection refused".to_owned());
+        let answers = self.0.get_mut(place).ok_or_else(refused)?;
+        if answers.len() > 1 {
+            Ok(answers.remove(0))
+        } else {
+            answers.first().cloned().ok_or_else(refused)
+        }
+    }
+}
+
+impl Ask for Recorded {
+    fn get(&mut self, endpoint: &str, path: &str) -> Result<Answer, AskError> {
+        self.take(&format!("{endpoint}{path}"))
+    }
+
+    fn post(&mut self, endpoint: &str, path: &str, _: &Value) -> Result<Answer, AskError> {
+        self.take(&format!("{endpoint}{path}"))
+    }
+
+    fn wait(&mut self, _: Duration) {}
+}
+
+const KINDS: [(&str, &str, &str, u16); 3] = [
+    ("AGNT", "AGENT", "Agent", 8531),
+    ("PRMR", "PRIMARY", "DBServer", 8530),
+    ("CRDN", "COORDINATOR", "Coordinator", 8529),
+];
+
+fn endpoint(port: u16, n: u32) -> String {
+    format!("tcp://h{n}:{port}")
+}
+
+fn store_place() -> String {
+    endpoint(8531, 1) + "/_api/agency/read"
+}
+
+const HEALTH: &str = "tcp://h1:8529/_admin/cluster/health";
+
+/// A cluster in which all is well; `version` tells each server's by its kind and machine.
+fn cluster(version: impl Fn(&str, u32) -> &'static str) -> Recorded {
+    let mut recorded = Recorded::default();
+    let mut health = serde_json::Map::new();
+    for (kind, role, title, port) in KINDS {
+        for n in 1..=3 {
+            let (at, version) = (endpoint(port, n), version(kind, n));
+            recorded.says(&format!("{at}/_api/version"), json!({"version": version}));
+            recorded.says(&format!("{at}/_admin/server/role"), json!({"role": role}));
+            recorded.says(&format!("{at}/_admin/server/availability"), json!({}));
+            let told = json!({"Status": "GOOD", "Role": title, "Version": version, "ShortName": format!("{title}{n}")});
+            health.insert(format!("{kind}-{n}"), told);
+        }
+    }
+    let ids = ["AGNT-1", "AGNT-2", "AGNT-3"];
+    let pool: BTreeMap<&str, String> = ids
+        .into_iter()
+        .zip((1..).map(|n| endpoint(8531, n)))
+        .collect();
+    for n in 1..=3 {
+        let acked = if n == 1 {
+            json!({"AGNT-1": 0.0, "AGNT-2": 0.1, "AGNT-3": 0.2})
+        } else {
+            json!({})
+        };
+        let configuration = json!({"pool": pool, "active": ids, "id": format!("AGNT-{n}"), "agency size": 3,
+            "endpoint": endpoint(8531, n), "max ping": 5});
+        let answer = json!({"term": 4, "leaderId": "AGNT-1", "commitIndex": 90, "lastAcked": acked, "configuration": configuration});
+        recorded.says(&(endpoint(8531, n) + "/_api/agency/config"), answer);
+    }
+    recorded.says(HEALTH, json!({"Health": health}));
+    recorded.says(&store_place(), store());
+    recorded
+}
+
+fn store() -> Value {
+    let registered: serde_json::Map<String, Value> = KINDS[1..]
+        .iter()
+        .flat_map(|(kind, _, _, port)| {
+            (1..=3).map(move |n| {
+                (
+                    format!("{kind}-{n}"),
+                    json!({"endpoint": endpoint(*port, n)}),
+                )
+            })
+        })
+        .collect();
+    json!([{"arango": {
+        "Cluster": "uuid",
+        "Plan": {"Databases": {"_system": {}},
+            "DBServers": {"PRMR-1": "none", "PRMR-2": "none", "PRMR-3": "none"},
+            "Coordinators": {"CRDN-1": "none", "CRDN-2": "none", "CRDN-3": "none"},
+            "Collections": {"_system": {"7": {"name": "c", "replicationFactor": 2, "shards":
+                {"s1": ["PRMR-1", "PRMR-2"], "s2": ["PRMR-2", "PRMR-3"]}}}}},
+        "Current": {"ServersRegistered": registered,
+            "Collections": {"_system": {"7": {"s1": {"servers": ["PRMR-1", "PRMR-2"]}, "s2": {"servers": ["PRMR-2", "PRMR-3"]}}}}},
+        "Target": {"ToDo": {}, "Pending": {}, "FailedServers": {}, "CleanedServers": []},
+        "Supervision": {"State": {"Mode": "Normal", "Timestamp": "2018-12-01T10:00:00Z"}}}}])
+}
+
+fn judged(mut recorded: Recorded) -> Value {
+    let questions = Questions {
+        to: Some("3.4.0".parse().unwrap()),
+        now: Some("2018-12-02T11:00:00Z".parse().unwrap()),
+        ..Questions::default()
+    };
+    let view = read_cluster(&mut recorded, &[endpoint(8531, 1)]).unwrap();
+    let Judgement { value } = judge(&view, &questions);
+    value
+}
+
+/// The paths of all verdicts that are not good.
+fn bad(value: &Value) -> Vec<&'static str> {
+    let verdicts = [
+        "/agency",
+        "/servers",
+        "/shards",
+        "/health",
+        "/stop/PRMR-1",
+        "/stop/PRMR-2",
+        "/stop/PRMR-3",
+    ];
+    let mut bad: Vec<&str> = verdicts
+        .into_iter()
+        .filter(|path| value.pointer(&format!("{path}/ok")) != Some(&json!(true)))
+        .collect();
+    if value["path"]["problems"] != json!([]) {
+        bad.push("/path");
+    }
+    if value["supervision"]["normal"] != json!(true) {
+        bad.push("/supervision");
+    }
+    bad
+}
+
+fn old(_: &str, _: u32) -> &'static str {
+    "3.3.20"
+}
+
+#[test]
+fn a_cluster_is_judged_alike_before_in_the_middle_and_when_it_is_done() {
+    let before = judged(cluster(old));
+    assert_eq!(
+        (bad(&before), &before["versions"]),
+        (vec![], &json!(["3.3.20"]))
+    );
+    assert_eq!(before["path"]["data_upgrade"], true);
+    assert_eq!(before["leadership"], "move");
+
+    let half = judged(cluster(|kind, n| match kind {
+        "AGNT" => "3.4.0",
+        "PRMR" if n == 1 => "3.4.0",
+        _ => "3.3.20",
+    }));
+    assert_eq!(
+        (bad(&half), &half["versions"]),
+        (vec![], &json!(["3.3.20", "3.4.0"]))
+    );
+    assert_eq!(half["leadership"], "move", "the oldest DB-Server decides");
+    let versions: Vec<&Value> = half["dbservers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|server| &server["version"])
+        .collect();
+    assert_eq!(
+        versions,
+        ["3.4.0", "3.3.20", "3.3.20"],
+        "what is left to do is seen server by server"
+    );
+
+    let done = judged(cluster(|_, _| "3.4.0"));
+    assert_eq!((bad(&done), &done["versions"]), (vec![], &json!(["3.4.0"])));
+    assert_eq!(
+        done["path"]["data_upgrade"], false,
+        "nothing is asked for that needs a backup"
+    );
+}
+
+#[test]
+fn each_thing_that_is_wrong_spoils_its_own_verdict() {
+    type Change = fn(&mut Recorded);
+    let cases: [(&str, Change, &[&str], &str); 10] = [
+        (
+            "a DB-Server is away",
+            |recorded| {
+                recorded.is_down("tcp://h2:8530");
+                recorded.change(&store_place(), |store| {
+                    store[0]["arango"]["Current"]["Collections"]["_system"]["7"]["s1"]["servers"] =
+                        json!(["PRMR-1"]);
+                    store[0]["arango"]["Current"]["Collections"]["_system"]["7"]["s2"]["servers"] =
+                        json!(["PRMR-3"]);
+                });
+            },
+            &["/servers", "/shards", "/stop/PRMR-1", "/stop/PRMR-3"],
+            "connection refused",
+        ),
+        (
+            "an agent is away",
+            |recorded| recorded.is_down("tcp://h3:8531"),
+            &["/agency", "/servers"],
+            "agent tcp://h3:8531 does not answer",
+        ),
+        (
+            "a copy was out of sync a moment ago",
+            |recorded| {
+                recorded.first_says(&store_place(), |answer| {
+                    answer.body[0]["arango"]["Current"]["Collections"]["_system"]["7"]["s1"]["servers"] = json!(["PRMR-1"]);
+                });
+            },
+            &["/shards"],
+            "out of sync a moment ago",
+        ),
+        (
+            "the supervision's health is of an earlier time",
+            |recorded| {
+                recorded.change(HEALTH, |health| {
+                    health["Health"]["PRMR-1"]["Version"] = json!("3.2.9-1")
+                })
+            },
+            &["/health"],
+            "the supervision still sees PRMR-1 on 3.2.9-1, it is on 3.3.20",
+        ),
+        (
+            "a server is bad",
+            |recorded| {
+                recorded.change(HEALTH, |health| {
+                    health["Health"]["CRDN-2"]["Status"] = json!("BAD")
+                })
+            },
+            &["/health"],
+            "Coordinator2 is \\\"BAD\\\"",
+        ),
+        (
+            "a coordinator takes no requests",
+            |recorded| {
+                let place = "tcp://h2:8529/_admin/server/availability";
+                recorded.first_says(place, |answer| answer.status = 503);
+            },
+            &["/servers"],
+            "is not available",
+        ),
+        (
+            "a server has another role",
+            |recorded| {
+                recorded.says(
+                    "tcp://h1:8530/_admin/server/role",
+                    json!({"role": "SINGLE"}),
+                )
+            },
+            &["/servers"],
+            "says that its role is SINGLE, not PRIMARY",
+        ),
+        (
+            "maintenance mode was forgotten",
+            |recorded| {
+                recorded.change(&store_place(), |store| {
+                    store[0]["arango"]["Supervision"]["State"]["Mode"] = json!("Maintenance");
+                    store[0]["arango"]["Supervision"]["Maintenance"] = json!(true);
+                });
+            },
+            &["/supervision"],
+            "\"age_s\":90000",
+        ),
+        (
+            "maintenance mode was asked for and has not begun",
+            |recorded| {
+                recorded.change(&store_place(), |store| {
+                    store[0]["arango"]["Supervision"]["Maintenance"] =
+                        json!("2018-12-02T12:00:00Z");
+                });
+            },
+            &["/supervision"],
+            "\"maintenance\":\"2018-12-02T12:00:00Z\"",
+        ),
+        (
+            "servers of three versions",
+            |recorded| {
+                recorded.says("tcp://h1:8529/_api/version", json!({"version": "3.3.21"}));
+                recorded.change(HEALTH, |health| {
+                    health["Health"]["CRDN-1"]["Version"] = json!("3.3.21")
+                });
+            },
+            &["/path"],
+            "of different versions (3.3.20, 3.3.21)",
+        ),
+    ];
+    for (name, change, expected, message) in cases {
+        let mut recorded = cluster(old);
+        change(&mut recorded);
+        let value = judged(recorded);
+        assert_eq!(bad(&value), expected, "{name}: {value:#}");
+        assert!(value.to_string().contains(message), "{name}: {value:#}");
+    }
+}
+
+#[test]
+fn a_follower_sends_the_question_to_its_leader() {
+    let mut recorded = cluster(old);
+    let place = store_place();
+    let told = recorded.take(&place).unwrap();
+    recorded
+        .0
+        .insert("tcp://h2:8531/_api/agency/read".to_owned(), vec![told]);
+    recorded.first_says(&place, |answer| {
+        answer.status = 307;
+        answer.location = Some("tcp://h2:8531/_api/agency/read".to_owned());
+    });
+    assert_eq!(bad(&judged(recorded)), Vec::<&str>::new());
+}
+
+#[test]
+fn leaders_go_back_where_they_were_as_far_as_the_version_allows() {
+    let leaders = |pairs: &[(&str, &str)]| {
+        let pairs = pairs
+            .iter()
+            .map(|(shard, id)| ((*shard).to_owned(), (*id).to_owned()));
+        let questions = Questions {
+            leaders: pairs.collect(),
+            ..Questions::default()
+        };
+        let view = read_cluster(&mut cluster(old), &[endpoint(8531, 1)]).unwrap();
+        judge(&view, &questions).value["restore"].clone()
+    };
+    assert_eq!(
+        leaders(&[("s1", "PRMR-1"), ("s2", "PRMR-2")]),
+        json!({"moves": [], "problems": []})
+    );
+    let moved = leaders(&[("s1", "PRMR-3"), ("s2", "PRMR-3")]);
+    assert_eq!(moved["moves"][0]["to"], "PRMR-3");
+    assert!(
+        moved["problems"][0]
+            .as_str()
+            .unwrap()
+            .contains("holds a copy"),
+        "{moved}"
+    );
+}

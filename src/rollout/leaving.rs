@@ -1,0 +1,168 @@
+//! Brackets left: settled, switched back, again and again for a while; else owed, or held.
+
+use crate::clock::{StopLevel, Woken};
+use crate::events::{EventKind, StopCause};
+use crate::journal::BracketChange;
+
+use super::brackets::Open;
+use super::engine::{Debt, Engine};
+use super::exit::Verdict;
+use super::ledger::Entry;
+use super::place::{LEAVE, Walked};
+
+impl Engine {
+    /// Leaves a bracket that is still open; returns whether it was left.
+    pub(super) fn close(&self, open: &Open, good: bool) -> bool {
+        if !self.brackets.is_open(&open.reference) {
+            return false;
+        }
+        if good && !open.bracket.settle.is_empty() {
+            let place = self.bracket_place(open, "bracket settle", false);
+            let walked = self.renewing(&[open], || {
+                self.somewhere(open, &place, &open.bracket.settle)
+            });
+            if !walked.is_good() {
+                let name = &open.bracket.name;
+                let message = format!("inside of `{name}` it did not settle");
+                let saw = self.last_message(&open.hosts);
+                self.halt(StopCause::Gate { saw }, message, open.bracket.id.as_str());
+            }
+        }
+        // From here on nothing renews it: what `leave` switches back must stay so.
+        if !self.brackets.remove(&open.reference) {
+            return false;
+        }
+        match self.leave(open) {
+            Ok(()) => {
+                let event = EventKind::BracketLeft {
+                    bracket: open.reference.clone(),
+                };
+                let entry = Entry::record(open.record(BracketChange::Left)).with_event(event);
+                drop(self.ledger.write(entry));
+                self.state().left_again.insert(open.reference.clone());
+                true
+            }
+            Err((held, reason)) => {
+                self.owe(open, held, reason);
+                false
+            }
+        }
+    }
+
+    /// Leaves, again and again for a while. The error tells whether it is held, and why it could not be left.
+    fn leave(&self, open: &Open) -> Result<(), (bool, String)> {
+        let mut waits = self.settings.leave.iter();
+        let mut attempt = 0;
+        let stop = self.outside.stop.for_putting_back();
+        loop {
+            attempt += 1;
+            if stop.level() == StopLevel::Quit {
+                return Err((false, "the operator quit".to_owned()));
+            }
+            let reason = if let Some(reason) = self.holds_back(open) {
+                (true, reason)
+            } else {
+                let leaving = BracketChange::Leaving { attempt };
+                drop(self.ledger.write(Entry::record(open.record(leaving))));
+                let place = self.bracket_place(open, LEAVE, true);
+                let walked = self.somewhere(open, &place, &open.bracket.leave);
+                if walked.is_good() {
+                    return Ok(());
+                }
+                (false, self.last_message(&open.hosts))
+            };
+            let Some(wait) = waits.next() else {
+                return Err(reason);
+            };
+            if self.clock().wait(*wait, &stop) == Woken::Stopped {
+                return Err(reason);
+            }
+        }
+    }
+
+    /// Says why a bracket must not be left yet.
+    fn holds_back(&self, open: &Open) -> Option<String> {
+        let running = self.state().running.clone();
+        let inside = running
+            .iter()
+            .find(|step| open.hosts.iter().any(|host| host.as_str() == step.host));
+        if let Some(step) = inside {
+            return Some(format!("the step {step} is in doubt and may still run"));
+        }
+        let hold = open.bracket.hold_while.as_ref()?;
+        let place = self.bracket_place(open, "bracket hold", true);
+        let host = open.hosts.first()?;
+        let around = self.around(&place, &open.context());
+        let scope = self.scope(host.as_str(), &around);
+        match self.holds(&place, hold, host, &scope) {
+            Ok(false) => None,
+            Ok(true) => Some("its `hold_while` holds".to_owned()),
+            Err(reason) => Some(format!("its `hold_while` cannot be asked: {reason}")),
+        }
+    }
+
+    fn owe(&self, open: &Open, held: bool, reason: String) {
+        let by_hand = open
+            .hosts
+            .first()
+            .map(|host| self.by_hand(&open.place, &open.bracket.leave, host))
+            .unwrap_or_default();
+        let bracket = open.reference.clone();
+        {
+            let mut state = self.state();
+            state.verdicts.insert(Verdict::Owed);
+            state.debts.push(Debt {
+                what: bracket.clone(),
+                held,
+                reason: reason.clone(),
+                by_hand: by_hand.clone(),
+            });
+        }
+        let message = format!("the bracket `{}` could not be left: {reason}", bracket.name);
+        let (change, event) = if held {
+            let change = BracketChange::Held {
+                reason: reason.clone(),
+            };
+            let event = EventKind::BracketHeld {
+                bracket,
+                reason,
+                by_hand,
+            };
+            (change, event)
+        } else {
+            let change = BracketChange::Owed {
+                reason: reason.clone(),
+            };
+            let event = EventKind::BracketOwed {
+                bracket,
+                reason,
+                by_hand,
+            };
+            (change, event)
+        };
+        drop(
+            self.ledger
+                .write(Entry::record(open.record(change)).with_event(event)),
+        );
+        self.halt(StopCause::Failed, message, open.bracket.id.as_str());
+    }
+
+    /// Passes the gate behind a bracket.
+    pub(super) fn gate_behind(&self, open: &Open, walked: &mut Walked) {
+        let good = !self.is_halted() && walked.is_good();
+        if !good || open.bracket.after.is_empty() {
+            return;
+        }
+        let mut place = self.bracket_place(open, "bracket after", false);
+        place.divisible = open.place.divisible;
+        place.gate = true;
+        let after = self.somewhere(open, &place, &open.bracket.after);
+        if !after.is_good() {
+            let name = &open.bracket.name;
+            let message = format!("after leaving `{name}` its gate did not pass");
+            let saw = self.last_message(&open.hosts);
+            self.halt(StopCause::Gate { saw }, message, open.bracket.id.as_str());
+            walked.stopped(&open.hosts);
+        }
+    }
+}

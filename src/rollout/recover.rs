@@ -1,0 +1,189 @@
+//! What earlier parts of a run entered and did not leave: put back, or at least told.
+
+use std::sync::Arc;
+
+use crate::events::{BracketRef, EventKind, StopCause};
+use crate::inventory::HostName;
+use crate::journal::{BracketChange, Record};
+use crate::playbook::{Block, Bracket, Entry as PlaybookEntry, Item, Play, Playbook};
+
+use super::brackets::Open;
+use super::ended::object;
+use super::engine::{Debt, Engine};
+use super::exit::Verdict;
+use super::ledger::Entry;
+use super::place::Place;
+use super::play_run::PlayRun;
+use super::previously::KnownBracket;
+
+impl Engine {
+    /// Leaves what is still entered, the innermost first.
+    pub(super) fn recover(&self, playbook: &Playbook) {
+        let open = self.outside.previously.open_brackets();
+        for reference in open.iter().rev() {
+            let Some(known) = self.outside.previously.bracket(reference) else {
+                continue;
+            };
+            match self.reopened(playbook, reference, &known) {
+                Ok(open) => {
+                    self.brackets.push(open.clone());
+                    self.close(&open, false);
+                }
+                Err(reason) => self.still_owed(reference, &known, reason),
+            }
+        }
+        // The run did not come to its end: it can still go on.
+        let stopped = Record::Stopped {
+            cause: StopCause::Asked {
+                by: "recover".to_owned(),
+            },
+            place: String::new(),
+        };
+        drop(self.ledger.write(Entry::record(stopped)));
+    }
+
+    /// Makes an open bracket of what the journal says of it.
+    fn reopened(
+        &self,
+        playbook: &Playbook,
+        reference: &BracketRef,
+        known: &KnownBracket,
+    ) -> Result<Open, String> {
+        let bracket = find_bracket(playbook, &reference.name)
+            .ok_or_else(|| "the playbook that the run kept has no such bracket".to_owned())?;
+        let at = &known.entered;
+        let play: Option<Arc<Play>> = playbook
+            .plays()
+            .find(|play| play.id.as_str() == at.play)
+            .map(Arc::clone);
+        let hosts: Vec<HostName> = at.hosts.iter().map(|host| HostName::new(host)).collect();
+        let unsealed = |value: serde_json::Value| {
+            let seal = &self.outside.seal;
+            seal.unseal(&value).map_err(|error| error.to_string())
+        };
+        let mut top = object(unsealed(serde_json::Value::Object(at.top.clone()))?);
+        if let Some(found) = &known.found {
+            top.insert("found".to_owned(), unsealed(found.clone())?);
+        }
+        let run = PlayRun::new(
+            at.play.clone(),
+            play.clone(),
+            hosts.clone(),
+            Vec::new(),
+            Arc::clone(&self.answers),
+        );
+        let mut place = Place::of(&run, "bracket").with(top);
+        if let Some(play) = &play {
+            let scope = self.hostless(&run, &play.context);
+            let files = self
+                .play_files(play, &scope)
+                .map_err(|problem| super::ended::told(&problem))?;
+            let run = PlayRun::new(
+                at.play.clone(),
+                Some(Arc::clone(play)),
+                hosts.clone(),
+                files,
+                Arc::clone(&self.answers),
+            );
+            place.play = run;
+        }
+        place.batch = at.batch;
+        Ok(Open {
+            bracket,
+            reference: reference.clone(),
+            place,
+            hosts,
+        })
+    }
+
+    /// Tells what earlier parts of the run left entered and this one did not leave either.
+    pub(super) fn tell_old_debts(&self) {
+        for reference in self.outside.previously.open_brackets() {
+            let told = {
+                let state = self.state();
+                state.left_again.contains(&reference)
+                    || state.debts.iter().any(|debt| debt.what == reference)
+            };
+            let known = self.outside.previously.bracket(&reference);
+            if let (false, Some(known)) = (told, known) {
+                let reason = "an earlier part of the run entered it, and it was not left since";
+                self.still_owed(&reference, &known, reason.to_owned());
+            }
+        }
+    }
+
+    fn still_owed(&self, reference: &BracketRef, known: &KnownBracket, reason: String) {
+        let by_hand = known.entered.by_hand.clone();
+        {
+            let mut state = self.state();
+            state.verdicts.insert(Verdict::Owed);
+            state.debts.push(Debt {
+                what: reference.clone(),
+                held: false,
+                reason: reason.clone(),
+                by_hand: by_hand.clone(),
+            });
+        }
+        let record = Record::Bracket {
+            bracket: reference.clone(),
+            change: BracketChange::Owed {
+                reason: reason.clone(),
+            },
+        };
+        let event = EventKind::BracketOwed {
+            bracket: reference.clone(),
+            reason,
+            by_hand,
+        };
+        drop(self.ledger.write(Entry::record(record).with_event(event)));
+    }
+}
+
+/// Finds a bracket by its name: around plays, in plays, in blocks, in what they include.
+fn find_bracket(playbook: &Playbook, name: &str) -> Option<Arc<Bracket>> {
+    let among = |brackets: &[Arc<Bracket>]| {
+        let mut brackets = brackets.iter();
+        brackets
+            .find(|bracket| bracket.name == name)
+            .map(Arc::clone)
+    };
+    if let Some(found) = around(&playbook.entries, name) {
+        return Some(found);
+    }
+    for play in playbook.plays() {
+        let inside = || {
+            let mut sections = play.sections().into_iter();
+            sections.find_map(|(_, items)| in_items(items, name))
+        };
+        if let Some(found) = among(&play.brackets).or_else(inside) {
+            return Some(found);
+        }
+    }
+    let mut includes = playbook.includes.values();
+    includes.find_map(|loaded| in_block(&loaded.block, name))
+}
+
+fn around(entries: &[PlaybookEntry], name: &str) -> Option<Arc<Bracket>> {
+    entries.iter().find_map(|entry| match entry {
+        PlaybookEntry::Play(_) => None,
+        PlaybookEntry::Bracket(entry) if entry.bracket.name == name => {
+            Some(Arc::clone(&entry.bracket))
+        }
+        PlaybookEntry::Bracket(entry) => around(&entry.entries, name),
+    })
+}
+
+fn in_items(items: &[Item], name: &str) -> Option<Arc<Bracket>> {
+    items.iter().find_map(|item| match item {
+        Item::Task(_) => None,
+        Item::Block(block) => in_block(block, name),
+    })
+}
+
+fn in_block(block: &Block, name: &str) -> Option<Arc<Bracket>> {
+    let own = block.brackets.iter().find(|bracket| bracket.name == name);
+    own.map(Arc::clone)
+        .or_else(|| in_items(&block.block, name))
+        .or_else(|| in_items(&block.rescue, name))
+        .or_else(|| in_items(&block.always, name))
+}

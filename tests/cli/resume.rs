@@ -1,0 +1,291 @@
+//! Runs that stopped: they go on where they were, from what they were made of; what they owe is told and put back.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::user::{Ran, User};
+
+const HOSTS: &str = "a ansible_connection=local\nb ansible_connection=local\n";
+
+const SERIAL: &str = "\
+- name: work
+  hosts: all
+  gather_facts: false
+  serial: 1
+  tasks:
+    - name: mark
+      shell: echo {{ inventory_hostname }} {{ word | default('first') }} >> {{ playbook_dir }}/log
+    - name: slow
+      command: sleep 1
+    - name: after
+      shell: echo after {{ inventory_hostname }} >> {{ playbook_dir }}/log
+";
+
+const BRACKET: &str = "\
+- name: work
+  hosts: all
+  gather_facts: false
+  bracket:
+    name: the lamp is off
+    read:
+      - slurp: { src: \"{{ playbook_dir }}/lamp\" }
+        register: lamp
+    found: \"{{ lamp.content | b64decode | trim }}\"
+    enter:
+      - name: off
+        shell: echo off > {{ playbook_dir }}/lamp
+    leave:
+      - name: as it was
+        shell: echo {{ found }} > {{ playbook_dir }}/lamp
+  tasks:
+    - name: mark
+      shell: echo {{ inventory_hostname }} >> {{ playbook_dir }}/log
+    - name: slow
+      command: sleep 2
+    - name: after
+      shell: echo after {{ inventory_hostname }} >> {{ playbook_dir }}/log
+";
+
+fn user(playbook: &str) -> User {
+    User::new().with("hosts", HOSTS).with("site.yml", playbook)
+}
+
+impl User {
+    /// Applies, and sends a signal when a step of this name begins on the last host.
+    fn is_cut_off(&self, line: &str, at: &str, signal: Signal) -> Ran {
+        let line = format!("apply site.yml -i hosts --state state -vv {line}");
+        let mut child = self
+            .command(&line)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut told = Vec::new();
+        for line in lines.by_ref().map(Result::unwrap) {
+            let is_there = line.contains("begin") && line.contains(at);
+            told.push(line);
+            if is_there {
+                break;
+            }
+        }
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        told.extend(lines.map(Result::unwrap));
+        Ran {
+            code: child.wait().unwrap().code(),
+            out: String::new(),
+            err: told.join("\n"),
+        }
+    }
+
+    fn resumes(&self, line: &str) -> Ran {
+        self.types(&format!("resume --state state {line}"))
+    }
+}
+
+#[test]
+fn an_interrupted_run_goes_on_where_it_stopped_from_the_same_files() {
+    let user = user(SERIAL);
+    let ran = user.is_cut_off("", "b: slow", Signal::INT);
+    assert_eq!(ran.code, Some(6), "{ran:#?}");
+    let told = ran.err.find("going on to the next rest point");
+    assert!(told < ran.err.find("b: slow (1"), "told at once: {ran:#?}");
+    assert_eq!(user.read("log"), "a first\nafter a\nb first\n");
+    let runs = user.types("runs --state state");
+    assert!(runs.done().contains("stopped"), "{runs:#?}");
+
+    user.writes("site.yml", "- hosts: nobody\n  taks: []\n");
+    let ran = user.resumes("");
+    ran.ended(0, &["goes on: site.yml", "b: after"]);
+    assert!(!ran.err.contains("mark"), "only the rest is done: {ran:#?}");
+    assert_eq!(user.read("log"), "a first\nafter a\nb first\nafter b\n");
+    user.resumes("")
+        .ended(1, &["there is no run that stopped before its end"]);
+    let report = user.types("report --state state");
+    for part in [
+        "part 1, by ",
+        "exit code 6",
+        "part 2, by ",
+        "exit code 0",
+        "Changed\n",
+    ] {
+        assert!(report.done().contains(part), "{part}: {report:#?}");
+    }
+}
+
+#[test]
+fn changed_files_are_taken_when_that_is_said() {
+    let user = user(SERIAL);
+    user.is_cut_off("", "b: slow", Signal::INT);
+    user.writes("site.yml", &SERIAL.replace("echo after", "echo later"));
+    let ran = user.resumes("--accept-changes");
+    ran.ended(
+        0,
+        &["changed since the run was planned: file site.yml changed"],
+    );
+    assert_eq!(user.read("log"), "a first\nafter a\nb first\nlater b\n");
+}
+
+#[test]
+fn a_failed_step_is_done_again_and_nothing_before_it() {
+    let playbook = "\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: mark
+      shell: echo {{ inventory_hostname }} >> {{ playbook_dir }}/log
+      throttle: 1
+    - name: look
+      command: test -e {{ playbook_dir }}/mended
+";
+    let user = user(playbook);
+    let line = "apply site.yml -i hosts --state state";
+    user.types(line)
+        .ended(2, &["go on: stagger resume RUN --state state"]);
+    user.resumes("").ended(2, &["goes on"]);
+    user.writes("mended", "");
+    user.resumes("").ended(0, &["a: look", "b: look"]);
+    assert_eq!(user.read("log").lines().count(), 2, "{}", user.read("log"));
+}
+
+#[test]
+fn an_approval_can_be_given_when_the_run_goes_on() {
+    let playbook = "\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: first
+      shell: echo first >> {{ playbook_dir }}/log
+      run_once: true
+    - name: burn the ships
+      shell: echo fire >> {{ playbook_dir }}/log
+      run_once: true
+      point_of_no_return: ships
+";
+    let user = user(playbook);
+    let line = "apply site.yml -i hosts --state state";
+    user.types(line).ended(
+        3,
+        &[
+            "`ships` is not approved",
+            "stagger resume RUN --approve 'ships' --state state",
+        ],
+    );
+    assert_eq!(user.read("log"), "first\n");
+    user.resumes("").ended(3, &["`ships` is not approved"]);
+    user.resumes("--approve ships")
+        .ended(0, &["burn the ships"]);
+    assert_eq!(user.read("log"), "first\nfire\n");
+}
+
+#[test]
+fn what_a_killed_run_left_switched_off_is_told_and_put_back() {
+    let user = user(BRACKET).with("lamp", "dim\n");
+    let killed = user.is_cut_off("--reason x", "slow", Signal::KILL);
+    assert_eq!(killed.code, None, "{killed:#?}");
+    assert_eq!(user.read("lamp"), "off\n");
+    let runs = user.types("runs --state state");
+    assert!(runs.done().contains("OWES: the lamp is off"), "{runs:#?}");
+    user.writes(
+        "other.yml",
+        "- hosts: all\n  gather_facts: false\n  tasks: []\n",
+    );
+    user.types("apply other.yml -i hosts --state state")
+        .ended(0, &["still owes: the lamp is off", "stagger recover RUN"]);
+
+    let ran = user.types("recover --state state");
+    ran.ended(0, &["the lamp is off", "exit code 0"]);
+    assert_eq!(user.read("lamp"), "dim\n");
+    assert!(!ran.err.contains("after"), "nothing else is done: {ran:#?}");
+    let runs = user.types("runs --state state");
+    assert!(!runs.done().contains("OWES"), "{runs:#?}");
+
+    let first = user.read("log");
+    let ran = user.resumes("");
+    ran.ended(0, &["a: after", "b: after"]);
+    assert!(
+        user.read("log").starts_with(&first),
+        "marks are not made again"
+    );
+    assert_eq!(user.read("log").lines().count(), 4);
+    assert_eq!(user.read("lamp"), "dim\n");
+}
+
+#[test]
+fn a_run_that_goes_on_inside_a_bracket_remembers_what_was_found() {
+    let user = user(BRACKET).with("lamp", "dim\n");
+    user.is_cut_off("--reason x", "slow", Signal::KILL);
+    assert_eq!(user.read("lamp"), "off\n");
+    user.resumes("").ended(0, &["the lamp is off"]);
+    assert_eq!(
+        user.read("lamp"),
+        "dim\n",
+        "not `off`, which it found this time"
+    );
+}
+
+#[test]
+fn a_secret_of_the_command_line_is_not_kept_and_asked_for_again() {
+    let user = user(SERIAL);
+    let secret = "-e db_password=hunter22";
+    user.is_cut_off(secret, "b: slow", Signal::INT);
+    let run = user.types("runs --state state --json");
+    let runs: Value = serde_json::from_str(run.done()).unwrap();
+    let name = runs[0]["run"].as_str().unwrap();
+    let journal = std::fs::read(user.path(&format!("state/runs/{name}/journal"))).unwrap();
+    let holds = |text: &str| {
+        journal
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    assert!(holds("db_password") && !holds("hunter22"));
+    user.resumes("")
+        .ended(1, &["secret variable `db_password`", "-e db_password=..."]);
+    user.resumes("-e word=second").ended(1, &["db_password"]);
+    user.resumes(&format!("{secret} -e word=second")).ended(
+        1,
+        &["`word` was no variable of this run", "--accept-changes"],
+    );
+    user.resumes(secret).ended(0, &["b: after"]);
+}
+
+#[test]
+fn a_run_goes_on_from_another_directory() {
+    let user = user(SERIAL);
+    user.is_cut_off("", "b: slow", Signal::INT);
+    let state = user.path("state");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut command = user.command(&format!("resume --state {}", state.display()));
+    let output = command.current_dir(elsewhere.path()).output().unwrap();
+    user.ran(&output).ended(0, &["b: after"]);
+    assert!(user.read("log").ends_with("after b\n"));
+}
+
+#[test]
+fn a_run_is_worked_on_once_and_runs_are_found_by_name() {
+    let user = user(SERIAL);
+    user.types("resume --state state")
+        .ended(1, &["there is no run that stopped"]);
+    user.types("resume nosuch --state state")
+        .ended(1, &["there is no run nosuch", "`stagger runs`"]);
+    user.types("report nosuch --state state")
+        .ended(1, &["there is no run nosuch"]);
+    user.types("apply site.yml -i hosts --check --state state")
+        .done();
+    let json = user.types("report --state state --format json");
+    let report: Value = serde_json::from_str(json.done()).unwrap();
+    assert_eq!(report["check"], true);
+    assert_eq!(report["plays"][0]["name"], "work");
+    assert_eq!(report["parts"][0]["exit_code"], 0);
+    let markdown = user.types("report --state state --format markdown");
+    assert!(markdown.done().starts_with("# run "), "{markdown:#?}");
+    let records = user.types("report --state state --format records");
+    for line in records.done().lines() {
+        assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}");
+    }
+}

@@ -1,0 +1,152 @@
+//! Hosts that are not as they should be: one clear error, the right exit code, and a fleet
+//! that nobody has touched.
+
+use std::time::Duration;
+
+use lab::cluster::{Clusters, Options as ClusterOptions};
+use lab::command::{Command, Exit, Output};
+use lab::files;
+use lab::fleet::{Fleet, Host, Login, Options};
+use serde_json::json;
+
+use crate::fingerprint::Fingerprint;
+use crate::harness::{Case, Failure, Lab, Outcome, case, check};
+use crate::upgrade::FACTOR;
+
+pub(crate) fn cases() -> Vec<Case> {
+    vec![case(
+        "broken::each_fault_is_named_and_nothing_is_touched",
+        each_fault,
+    )]
+}
+
+/// Something that is wrong with one host.
+struct Fault {
+    name: &'static str,
+    begin: fn(&Host) -> Outcome,
+    end: fn(&Fleet, &Host) -> Outcome,
+    exit: i32,
+    /// What the operator is told, beside the host's name.
+    told: &'static [&'static str],
+}
+
+const FAULTS: [Fault; 5] = [
+    Fault {
+        name: "unreachable",
+        begin: |host| Ok(host.part_from_bastion()?),
+        end: |_, host| Ok(host.rejoin_bastion()?),
+        exit: 4,
+        told: &["unreachable"],
+    },
+    Fault {
+        name: "wrong key",
+        begin: |host| {
+            host.must("mv /etc/ssh/authorized_keys/ops /etc/ssh/authorized_keys/.away")?;
+            Ok(())
+        },
+        end: |_, host| {
+            host.must("mv /etc/ssh/authorized_keys/.away /etc/ssh/authorized_keys/ops")?;
+            Ok(())
+        },
+        exit: 4,
+        told: &["unreachable", "key"],
+    },
+    Fault {
+        name: "changed host key",
+        begin: |host| {
+            host.make_host_key()?;
+            host.must("systemctl restart ssh")?;
+            Ok(())
+        },
+        end: |fleet, _| Ok(fleet.know_hosts()?),
+        exit: 4,
+        told: &["host key"],
+    },
+    Fault {
+        name: "missing sudo",
+        begin: |host| {
+            host.must("mv /etc/sudoers.d/operator /root/operator")?;
+            Ok(())
+        },
+        end: |_, host| {
+            host.must("mv /root/operator /etc/sudoers.d/operator")?;
+            Ok(())
+        },
+        exit: 2,
+        told: &["sudo"],
+    },
+    Fault {
+        name: "full disk",
+        begin: |host| {
+            host.small_disk("/var/lib/stagger", 1 << 20)?;
+            Ok(host.fill_disk("/var/lib/stagger")?)
+        },
+        end: |_, host| {
+            host.must("umount /var/lib/stagger")?;
+            Ok(())
+        },
+        exit: 2,
+        told: &["No space left on device"],
+    },
+];
+
+fn each_fault(lab: &Lab) -> Outcome {
+    let fleet = lab.fleet(&Options {
+        login: Login::Sudo,
+        ..Options::new("test: broken hosts", 3)
+    })?;
+    let mut wanted = ClusterOptions::default();
+    wanted
+        .switches
+        .insert("time_factor".to_owned(), json!(FACTOR));
+    let clusters = Clusters::up(&fleet, &lab.place()?.program, &wanted)?;
+    let bastion = fleet.bastion();
+    bastion.provide("stagger", &lab.product()?.program)?;
+    let inventory = clusters.inventory(Login::Sudo);
+    files::write(&bastion.home().join("inventory.yml"), inventory, 0o600)?;
+    let host = fleet.host("node2")?;
+    let mut wrong = Vec::new();
+    for fault in &FAULTS {
+        if let Err(Failure(why)) = one(&fleet, host, fault) {
+            wrong.push(format!("{}: {why}", fault.name));
+        }
+    }
+    check(wrong.is_empty(), wrong.join("\n\n"))
+}
+
+fn one(fleet: &Fleet, host: &Host, fault: &Fault) -> Outcome {
+    (fault.begin)(host)?;
+    let before = Fingerprint::of(fleet)?;
+    let output = apply(fleet);
+    let after = Fingerprint::of(fleet)?;
+    (fault.end)(fleet, host)?;
+    let output = output?;
+    let said = format!("{}\n{}", output.out, output.err);
+    let must = |holds: bool, what: String| check(holds, format!("{what}\n{said}"));
+    must(
+        output.exit == Exit::Code(fault.exit),
+        format!("{}, not exit code {}", output.exit, fault.exit),
+    )?;
+    for word in fault.told.iter().chain([&"node2"]) {
+        must(said.contains(word), format!("it does not say `{word}`"))?;
+    }
+    let errors = said.lines().filter(|line| is_error(line));
+    let errors = errors.count();
+    must(errors == 1, format!("{errors} errors for one fault"))?;
+    let changes = before.changes(&after);
+    must(changes.is_empty(), format!("it touched {changes:?}"))
+}
+
+/// A line that says what became of a step, and that it is nothing good: time, outcome, host.
+fn is_error(line: &str) -> bool {
+    let outcome = line.split_whitespace().nth(1);
+    matches!(outcome, Some("failed" | "unreachable" | "in-doubt")) && line.contains(':')
+}
+
+fn apply(fleet: &Fleet) -> Result<Output, Failure> {
+    let apply = Command::line("stagger apply roles/arangodb/upgrade.yml -i inventory.yml")
+        .args(["--reason", "a test", "--state", "state"])
+        .args(["--approve", "upgrade-data"])
+        .within(Duration::from_mins(3));
+    Ok(fleet.bastion().command(apply).output()?)
+}
