@@ -85,6 +85,12 @@ static SPEC: ModuleSpec = ModuleSpec {
         )
         .default("0"),
         Argument::new(
+            "rounds",
+            Kind::Int,
+            "How often agents and shards are looked at; once is quicker, and does not judge the agency (`view: cluster`).",
+        )
+        .default("2"),
+        Argument::new(
             "unit",
             Kind::Str,
             "The unit that runs the starter (`view: host`).",
@@ -229,7 +235,10 @@ impl Module for ArangodbInfo {
             view,
             agents,
             access: access(arguments),
-            stable: arguments.duration("stable").unwrap_or(Duration::ZERO),
+            patience: cluster_view::Patience {
+                steady: arguments.int("rounds") != Some(1),
+                stable: arguments.duration("stable").unwrap_or(Duration::ZERO),
+            },
             questions: Questions {
                 single_copy: arguments.list("single_copy"),
                 agent_versions: texts(arguments.get("agent_versions")),
@@ -289,7 +298,7 @@ struct Look {
     view: View,
     agents: Vec<String>,
     access: asking::Access,
-    stable: Duration,
+    patience: cluster_view::Patience,
     questions: Questions,
     host: host_view::Place,
     demands: readiness_view::Demands,
@@ -309,9 +318,13 @@ impl Action for Look {
 
     fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
         let outcome = match self.view {
-            View::Cluster => {
-                cluster_view::read(cx, &self.access, &self.agents, self.stable, &self.questions)?
-            }
+            View::Cluster => cluster_view::read(
+                cx,
+                &self.access,
+                &self.agents,
+                self.patience,
+                &self.questions,
+            )?,
             View::Agency => cluster_view::read_agency(cx, &self.access, &self.agents),
             View::Host => host_view::read(cx, &self.access, &self.host)?,
             View::Readiness => readiness_view::read(cx, &self.demands)?,
