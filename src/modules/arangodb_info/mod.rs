@@ -120,6 +120,18 @@ static SPEC: ModuleSpec = ModuleSpec {
             "The sync masters of the data centre that the changes come from, as URLs (`view: sync`).",
         ),
         Argument::new(
+            "sync_target_authorization",
+            Kind::Str,
+            "The `Authorization` header for the masters of the target, if it is not that of all (`view: sync`).",
+        )
+        .secret(),
+        Argument::new(
+            "sync_source_authorization",
+            Kind::Str,
+            "The `Authorization` header for the masters of the source, if it is not that of all (`view: sync`).",
+        )
+        .secret(),
+        Argument::new(
             "packages",
             Kind::List,
             "The package files that will be installed, found as `copy` finds them (`view: readiness`).",
@@ -256,7 +268,9 @@ impl Module for ArangodbInfo {
             demands: readiness_view::Demands::of(arguments),
             sides: sync_view::Sides {
                 target: arguments.list("sync_target"),
+                target_header: header(arguments, "sync_target_authorization"),
                 source: arguments.list("sync_source"),
+                source_header: header(arguments, "sync_source_authorization"),
             },
         }))
     }
@@ -275,6 +289,11 @@ fn access(arguments: &Arguments) -> asking::Access {
             .or_else(|| secret.map(|secret| asking::bearer(&Secret::new(secret)))),
         via_host: arguments.str("via") == Some("host"),
     }
+}
+
+fn header(arguments: &Arguments, name: &str) -> Option<Secret> {
+    let given = arguments.str(name).filter(|header| !header.is_empty());
+    given.map(Secret::new)
 }
 
 fn texts(map: Option<&Value>) -> BTreeMap<String, String> {
