@@ -36,6 +36,8 @@ fn sync(main: &Cluster<'_>, far: &Cluster<'_>) -> Vec<String> {
     vec![
         format!("arangodb_sync_masters: [{}]", masters.join(", ")),
         "arangodb_sync_stop: immediate".to_owned(),
+        format!("arangodb_sync_token: {}", main.monitoring_token()),
+        format!("arangodb_sync_far_token: {}", far.monitoring_token()),
     ]
 }
 
