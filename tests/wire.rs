@@ -12,6 +12,9 @@
     clippy::format_push_string,
     reason = "a test ends where it cannot go on, and prints what it measured"
 )]
+#[path = "wire/config.rs"]
+mod config;
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -173,9 +176,8 @@ impl Server {
         let mut target = Target::ssh(
             "127.0.0.1",
             &Surroundings {
-                home: None,
                 user,
-                agent: None,
+                ..Surroundings::default()
             },
         );
         target.port = self.port;
@@ -567,7 +569,7 @@ fn a_silent_host_is_noticed(server: &Server) {
     target.port = silent.local_addr().unwrap().port();
     target.timeouts.connect = Duration::from_millis(500);
     let error = Host::new(&target).script("true").unwrap_err();
-    assert!(matches!(error, ConnError::Unreachable { .. }), "{error:?}");
+    assert!(matches!(error, ConnError::NotThere { .. }), "{error:?}");
 }
 
 fn jumps_are_gone_through(server: &Server) {
@@ -585,7 +587,7 @@ fn jumps_are_gone_through(server: &Server) {
     target.port = 1;
     let error = Host::new(&target).script("true").unwrap_err();
     assert!(
-        matches!(&error, ConnError::Unreachable { reason, .. } if reason.contains("through ")),
+        matches!(&error, ConnError::NotThere { reason, .. } if reason.contains("through ")),
         "{error:?}"
     );
 }
@@ -728,5 +730,17 @@ fn main() {
         })
         .with_ignored_flag(reason.is_some())
     });
-    libtest_mimic::run(&arguments, trials.collect()).exit();
+    let mut trials: Vec<Trial> = trials.collect();
+    let missing = config::missing();
+    if let Some(reason) = &missing {
+        println!("the comparison with `ssh -G` is ignored: {reason}");
+    }
+    trials.push(
+        Trial::test("the_files_mean_what_they_mean_to_ssh", || {
+            config::the_files_mean_what_they_mean_to_ssh();
+            Ok(())
+        })
+        .with_ignored_flag(missing.is_some()),
+    );
+    libtest_mimic::run(&arguments, trials).exit();
 }

@@ -8,12 +8,19 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use super::args::Sources;
 use super::embedded;
 use super::memory::Memory;
+use crate::clock::{Clock as _, Stop, SystemClock};
+use crate::connection::Limit;
+use crate::connection::http::{HttpCall, http};
 use crate::yaml::Problem;
 use crate::{inventory, playbook, rollout, template};
+
+/// How long the lookup `url` may take, as in Ansible.
+const FETCHING: Duration = Duration::from_secs(10);
 
 /// What was read of the environment when the program started.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +43,11 @@ impl Environment {
     /// Returns a variable.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
+    }
+
+    /// Returns all variables.
+    pub(super) fn all(&self) -> &BTreeMap<String, String> {
+        &self.variables
     }
 
     /// Returns the home directory.
@@ -355,6 +367,47 @@ impl template::Outside for Machine {
             ))
         }
     }
+
+    fn fetch(&self, url: &str) -> Result<String, String> {
+        let (clock, stop) = (SystemClock::new(), Stop::new());
+        let limit = Limit {
+            clock: &clock,
+            stop: &stop,
+            deadline: clock.deadline(FETCHING),
+        };
+        let call = HttpCall {
+            redirects: 10,
+            ..HttpCall::get(url, FETCHING)
+        };
+        let reply = http(&call, None, limit).map_err(|error| format!("{url}: {error}"))?;
+        if !(200..300).contains(&reply.status) {
+            return Err(format!("{url} answered with status {}", reply.status));
+        }
+        String::from_utf8(reply.body).map_err(|_| format!("{url}: its answer is no UTF-8 text"))
+    }
+
+    fn path_kind(&self, path: &str) -> Result<Option<template::PathKind>, String> {
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => Ok(Some(template::PathKind::Directory)),
+            Ok(found) if found.is_file() => Ok(Some(template::PathKind::File)),
+            Ok(_) => Ok(Some(template::PathKind::Other)),
+            Err(error) if is_missing(&error) => {
+                Ok(playbook::Files::kind(self, path).map(|kind| match kind {
+                    playbook::FileKind::File => template::PathKind::File,
+                    playbook::FileKind::Directory => template::PathKind::Directory,
+                }))
+            }
+            Err(error) => Err(format!("{path}: {}", reason(&error))),
+        }
+    }
+}
+
+/// Tells whether an error means that nothing is there; a path below a file is none either.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// The machine as the engine's desk.
@@ -477,6 +530,56 @@ mod tests {
             template::Outside::find(&machine, "templates", "arangodb/upgrade_server.sh.j2")
                 .is_some()
         );
+    }
+
+    #[test]
+    fn paths_are_told_apart() {
+        use crate::template::{Outside as _, PathKind};
+        let top = tempfile::tempdir().unwrap();
+        let at = |name: &str| top.path().join(name).to_string_lossy().into_owned();
+        Machine::write_file(&top.path().join("file"), b"x", 0o640).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        for (path, expected) in [
+            (at("file"), Some(PathKind::File)),
+            (at(""), Some(PathKind::Directory)),
+            (at("socket"), Some(PathKind::Other)),
+            (at("none"), None),
+            (at("file/below"), None),
+            (
+                "embedded:roles/arangodb/README.md".to_owned(),
+                Some(PathKind::File),
+            ),
+        ] {
+            assert_eq!(Machine::default().path_kind(&path), Ok(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_url_gives_its_text_or_a_reason() {
+        use crate::template::Outside as _;
+        use std::io::Read as _;
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/x", server.local_addr().unwrap());
+        let answers = std::thread::spawn(move || {
+            for answer in ["200 OK", "404 Not Found"] {
+                let mut socket = server.accept().unwrap().0;
+                let mut asked = [0; 1024];
+                assert!(socket.read(&mut asked).unwrap() > 0);
+                let text = format!(
+                    "HTTP/1.1 {answer}\r\ncontent-length: 3\r\nconnection: close\r\n\r\nä\n"
+                );
+                socket.write_all(text.as_bytes()).unwrap();
+            }
+        });
+        let machine = Machine::default();
+        assert_eq!(machine.fetch(&url), Ok("ä\n".to_owned()));
+        assert_eq!(
+            machine.fetch(&url),
+            Err(format!("{url} answered with status 404"))
+        );
+        answers.join().unwrap();
+        let closed = machine.fetch(&url).unwrap_err();
+        assert!(closed.contains("refused"), "{closed}");
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Templaters for MachineTemplaters {
     fn searching(&self, directories: &[String]) -> Templater {
         let outside = self.machine.searching(directories.to_vec());
         let clock: Arc<dyn Clock> = Arc::<SystemClock>::clone(&self.clock);
-        Templater::new(Arc::new(outside), clock)
+        Templater::with_zone(Arc::new(outside), clock, jiff::tz::TimeZone::system())
     }
 }
 
@@ -109,7 +109,7 @@ pub(super) fn prepare(
     let directory = crate::playbook::directory_of(playbook).to_owned();
     warn(&world.add_playbook_directory(&directory, machine)?);
     let names = world.variable_names(&directory);
-    let loaded = checked(
+    let (loaded, _notes) = checked(
         &loader,
         playbook,
         &templaters,
@@ -156,14 +156,14 @@ pub(super) fn prepare(
 }
 
 /// Loads a playbook and checks it as a whole, against the names of all variables if they are known, and shipped ones
-/// also against what a resume demands; says what is worth knowing.
+/// also against what a resume demands. Returns also what is worth knowing.
 pub(super) fn checked(
     loader: &Loader,
     playbook: &str,
     templaters: &MachineTemplaters,
     (variables, demanding): (Option<&[String]>, bool),
     machine: &Machine,
-) -> Result<Playbook, Failure> {
+) -> Result<(Playbook, Vec<Problem>), Failure> {
     let surroundings = Surroundings {
         files: machine,
         templater: &templaters.searching(&[]),
@@ -172,10 +172,7 @@ pub(super) fn checked(
         demanding,
     };
     let found = loader.load_checked(playbook, &surroundings)?;
-    for note in &found.notes {
-        output::message(&draw_as("note", note));
-    }
-    Ok(found.playbook)
+    Ok((found.playbook, found.notes))
 }
 
 /// Makes the world of variables.

@@ -1,78 +1,145 @@
 //! From a host's variables and the command line to a session.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::args::{HostKeys as HostKeysArgument, Reaching};
+use super::failure::Failure;
 use super::machine::Machine;
 use crate::connection::{
-    Connection, Handshakes, HostKeyCheck, KeyFile, Kind, Surroundings, Target, open,
+    ConfigFiles, Connection, Handshakes, Reached, Said, SshConfig, Surroundings, Target, open,
 };
 use crate::rollout::{Connector, NoSession, Wish};
 use crate::secrets::Secret;
 use crate::template::{Raw, Templater, Variables};
-use crate::vars::{ConnectionKind, ConnectionVars, HostKeyChecking, connection_vars};
+use crate::vars::{ConnectionKind, ConnectionVars, HostKeyChecking, SshArguments, connection_vars};
 use crate::yaml::Problem;
 
-/// Opens sessions as the inventory and the command line say.
+/// Opens sessions as the inventory, the command line and `ssh_config` say.
 #[derive(Debug)]
 pub(super) struct MachineConnector {
     templater: Templater,
     surroundings: Surroundings,
     handshakes: Handshakes,
     reaching: Reaching,
+    arguments: SshArguments,
+    usual: ConfigFiles,
+    // Files are read once, whichever of them a host's variables name.
+    configs: Mutex<BTreeMap<String, Arc<SshConfig>>>,
     password: Option<Secret>,
 }
 
 impl MachineConnector {
+    /// Makes a connector; mistakes in the arguments and in the usual files are found here.
     pub(super) fn new(
         machine: &Machine,
         templater: Templater,
         reaching: &Reaching,
         password: Option<Secret>,
-    ) -> Self {
-        let environment = &machine.environment;
-        let user = environment
-            .get("USER")
-            .or_else(|| environment.get("LOGNAME"));
-        Self {
+    ) -> Result<Self, Failure> {
+        let mut arguments = SshArguments::default();
+        if let Some(text) = &reaching.ssh_common_args {
+            let added = arguments.add(text);
+            added.map_err(|message| Failure::usage(format!("--ssh-common-args: {message}")))?;
+        }
+        let named = reaching.ssh_config.clone();
+        let named = named.or_else(|| arguments.config_file.as_ref().map(PathBuf::from));
+        let connector = Self {
             templater,
-            surroundings: Surroundings {
-                home: environment.home(),
-                user: user.unwrap_or("root").to_owned(),
-                agent: environment.get("SSH_AUTH_SOCK").map(PathBuf::from),
-            },
+            surroundings: surroundings(machine),
             handshakes: Handshakes::new(),
             reaching: reaching.clone(),
+            arguments,
+            usual: named.map_or(ConfigFiles::Usual, |path| config_files(&path)),
+            configs: Mutex::default(),
             password,
+        };
+        connector.config(&ConnectionVars::default())?;
+        Ok(connector)
+    }
+
+    /// Works out how all these hosts are reached, before any of them is: returns what has no effect, each once.
+    /// Variables that cannot be known yet are no mistake here.
+    pub(super) fn check<'w>(
+        &self,
+        wishes: impl Iterator<Item = Wish<'w>>,
+    ) -> Result<Vec<Problem>, Failure> {
+        let mut told = Vec::new();
+        let mut problems: Vec<Problem> = Vec::new();
+        for wish in wishes {
+            let Ok(vars) = self.vars(&wish) else {
+                continue;
+            };
+            let (found, all) = match self.reached(&vars, &wish) {
+                Ok(Some(reached)) => (reached.warnings, &mut told),
+                Ok(None) => continue,
+                Err(found) => (found, &mut problems),
+            };
+            for problem in found.into_iter().chain(vars.warnings) {
+                if !all.contains(&problem) {
+                    all.push(problem);
+                }
+            }
+        }
+        if problems.is_empty() {
+            Ok(told)
+        } else {
+            Err(problems.into())
         }
     }
 
     /// Works out where a host is and how to get in.
-    pub(super) fn target(&self, wish: &Wish<'_>) -> Result<Target, Problem> {
+    fn target(&self, wish: &Wish<'_>) -> Result<Target, Problem> {
+        let vars = self
+            .vars(wish)
+            .map_err(|problems| first(problems, wish.host))?;
+        let reached = self.reached(&vars, wish);
+        let reached = reached.map_err(|problems| first(problems, wish.host))?;
+        Ok(reached.map_or_else(Target::local, |reached| reached.target))
+    }
+
+    fn vars(&self, wish: &Wish<'_>) -> Result<ConnectionVars, Vec<Problem>> {
         let variables = wish.variables;
         let mut render = |raw: &Raw| self.render(raw, variables);
-        let vars = connection_vars(variables.as_ref(), &mut render);
-        let vars = vars.map_err(|problems| first(problems, wish.host))?;
-        match kind(&vars, wish)? {
-            ConnectionKind::Local => return Ok(Target::local()),
+        connection_vars(variables.as_ref(), &mut render)
+    }
+
+    /// Puts together what the variables, the command line and the files say; nothing for this machine itself.
+    fn reached(
+        &self,
+        vars: &ConnectionVars,
+        wish: &Wish<'_>,
+    ) -> Result<Option<Reached>, Vec<Problem>> {
+        match kind(vars, wish).map_err(|problem| vec![problem])? {
+            ConnectionKind::Local => return Ok(None),
             ConnectionKind::OpenSsh => {
                 let message = format!(
                     "{}: `connection: openssh` is not supported by this version",
                     wish.host
                 );
-                return Err(
-                    Problem::nowhere(message).hint("leave it out: SSH is spoken by stagger itself")
-                );
+                let hint = "leave it out: SSH is spoken by stagger itself";
+                return Err(vec![Problem::nowhere(message).hint(hint)]);
             }
             ConnectionKind::Ssh => {}
         }
-        let address = vars.host.clone().unwrap_or_else(|| wish.host.to_owned());
-        let mut target = Target::ssh(address, &self.surroundings);
-        self.apply(&mut target, &vars, wish);
-        self.jumps(&mut target, &vars)?;
-        Ok(target)
+        let config = self.config(vars)?;
+        let host = vars.host.as_deref().unwrap_or(wish.host);
+        let said = self.said(vars, wish);
+        let mut reached = config.reach(host, &said, &self.surroundings)?;
+        let target = &mut reached.target;
+        self.secrets(target, vars);
+        target.jumps.iter_mut().for_each(|jump| {
+            self.secrets(jump, vars);
+            if let Some(timeout) = vars.timeout {
+                jump.timeouts.connect = timeout;
+            }
+        });
+        if let Some(timeout) = vars.timeout {
+            target.timeouts.connect = timeout;
+        }
+        target.shell.clone_from(&vars.shell_executable);
+        Ok(Some(reached))
     }
 
     fn render(
@@ -90,107 +157,128 @@ impl MachineConnector {
         rendered.map_err(|error| error.to_problem())
     }
 
-    /// Puts what was said onto a target: the command line is the weakest, as in Ansible, where `-u` is only a default.
-    fn apply(&self, target: &mut Target, vars: &ConnectionVars, wish: &Wish<'_>) {
-        let user = vars
-            .user
-            .as_deref()
-            .or(wish.remote_user)
-            .or(vars.ssh.user.as_deref());
-        if let Some(user) = user.or(self.reaching.user.as_deref()) {
-            user.clone_into(&mut target.user);
+    /// Returns the configuration that a host's variables name, or the usual one.
+    fn config(&self, vars: &ConnectionVars) -> Result<Arc<SshConfig>, Vec<Problem>> {
+        let named = vars.ssh.config_file.as_ref();
+        let files = named.map_or_else(
+            || self.usual.clone(),
+            |path| config_files(&self.surroundings.expand(path)),
+        );
+        let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = named.cloned().unwrap_or_default();
+        if let Some(known) = configs.get(&key) {
+            return Ok(Arc::clone(known));
         }
-        if let Some(port) = vars.port.or(wish.port).or(vars.ssh.port) {
-            target.port = port;
-        }
-        let named: Vec<PathBuf> = vars
-            .private_key_file
-            .iter()
-            .chain(&vars.ssh.identity_files)
-            .map(|path| self.surroundings.expand(path))
-            .chain(self.reaching.private_key.clone())
-            .collect();
-        if !named.is_empty() {
-            let passphrase = vars.private_key_passphrase.clone();
-            let key = |path| KeyFile {
-                path,
-                passphrase: passphrase.clone(),
-                named: true,
-            };
-            target.auth.keys = named.into_iter().map(key).collect();
-        }
-        target.auth.identities_only = vars.ssh.identities_only.unwrap_or(false);
+        let read = Arc::new(SshConfig::load(&files, &self.surroundings)?);
+        configs.insert(key, Arc::clone(&read));
+        Ok(read)
+    }
+
+    /// Returns what was said of a host, the strongest word first: `--host-keys`, its variables and the play's keywords,
+    /// then the rest of the command line, as in Ansible, where `-u` is only a default.
+    fn said(&self, vars: &ConnectionVars, wish: &Wish<'_>) -> Vec<Said> {
+        let mut said = Vec::new();
+        let mut plain = |key: &str, value: Option<&str>, by: &str| {
+            said.extend(value.map(|value| Said::plain(key, value, by)));
+        };
+        let typed = self.reaching.host_keys.map(|how| match how {
+            HostKeysArgument::Check => "yes",
+            HostKeysArgument::AcceptNew => "accept-new",
+            HostKeysArgument::Off => "no",
+        });
+        plain("StrictHostKeyChecking", typed, "--host-keys");
+        let checking = vars.host_key_checking.map(|how| match how {
+            HostKeyChecking::Strict => "yes",
+            HostKeyChecking::AcceptNew => "accept-new",
+            HostKeyChecking::Off => "no",
+        });
+        plain(
+            "StrictHostKeyChecking",
+            checking,
+            "ansible_host_key_checking",
+        );
+        plain("User", vars.user.as_deref(), "ansible_user");
+        plain("User", wish.remote_user, "remote_user");
+        let port = vars.port.map(|port| port.to_string());
+        plain("Port", port.as_deref(), "ansible_port");
+        let port = wish.port.map(|port| port.to_string());
+        plain("Port", port.as_deref(), "port");
+        plain(
+            "IdentityFile",
+            vars.private_key_file.as_deref(),
+            "ansible_private_key_file",
+        );
+        let attempts = vars.retries.map(|retries| (retries + 1).to_string());
+        plain(
+            "ConnectionAttempts",
+            attempts.as_deref(),
+            "ansible_ssh_retries",
+        );
+        let options = vars.ssh.options.iter();
+        said.extend(options.map(|(key, value)| Said::new(key, value, "ansible_ssh_common_args")));
+        self.typed(&mut said);
+        said
+    }
+
+    /// Adds what the command line says of all hosts.
+    fn typed(&self, said: &mut Vec<Said>) {
+        let typed = &self.reaching;
+        let mut plain = |key: &str, value: Option<&str>, by: &str| {
+            said.extend(value.map(|value| Said::plain(key, value, by)));
+        };
+        plain("User", typed.user.as_deref(), "--user");
+        let key = typed
+            .private_key
+            .as_ref()
+            .map(|path| path.to_string_lossy());
+        plain("IdentityFile", key.as_deref(), "--private-key");
+        plain("ProxyJump", typed.proxy_jump.as_deref(), "--proxy-jump");
+        let timeout = typed.timeout.map(|seconds| seconds.to_string());
+        plain("ConnectTimeout", timeout.as_deref(), "--timeout");
+        let options = self.arguments.options.iter();
+        said.extend(options.map(|(key, value)| Said::new(key, value, "--ssh-common-args")));
+    }
+
+    /// Adds what is not written in files: the password, and the passphrase of the key that goes with it.
+    fn secrets(&self, target: &mut Target, vars: &ConnectionVars) {
         target.auth.password = vars.password.clone().or_else(|| self.password.clone());
-        let timeout = vars
-            .timeout
-            .or(self.reaching.timeout.map(Duration::from_secs));
-        if let Some(timeout) = timeout {
-            target.timeouts.connect = timeout;
-        }
-        self.host_keys(target, vars);
-    }
-
-    fn host_keys(&self, target: &mut Target, vars: &ConnectionVars) {
-        let said = vars.host_key_checking.or(vars.ssh.host_key_checking);
-        target.host_keys.check =
-            match (self.reaching.host_keys, said) {
-                (Some(HostKeysArgument::Check), _)
-                | (None, Some(HostKeyChecking::Strict) | None) => HostKeyCheck::Strict,
-                (Some(HostKeysArgument::AcceptNew), _)
-                | (None, Some(HostKeyChecking::AcceptNew)) => HostKeyCheck::AcceptNew,
-                (Some(HostKeysArgument::Off), _) | (None, Some(HostKeyChecking::Off)) => {
-                    HostKeyCheck::Off
-                }
-            };
-        if !vars.ssh.known_hosts.is_empty() {
-            let files = vars
-                .ssh
-                .known_hosts
-                .iter()
-                .map(|path| self.surroundings.expand(path));
-            target.host_keys.files = files.collect();
-        }
-        target.host_keys.alias.clone_from(&vars.ssh.host_key_alias);
-    }
-
-    /// Adds the hosts that the way leads through: `user@host:port`, separated by commas.
-    fn jumps(&self, target: &mut Target, vars: &ConnectionVars) -> Result<(), Problem> {
-        let said = vars
-            .ssh
-            .proxy_jump
-            .as_deref()
-            .or(self.reaching.proxy_jump.as_deref());
-        for jump in said
-            .filter(|jump| *jump != "none")
-            .unwrap_or_default()
-            .split(',')
-            .filter(|jump| !jump.is_empty())
-        {
-            let (user, place) = match jump.rsplit_once('@') {
-                Some((user, place)) => (Some(user), place),
-                None => (None, jump),
-            };
-            let (host, port) = match place.rsplit_once(':') {
-                Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-                    (host, Some(port))
-                }
-                _ => (place, None),
-            };
-            let mut hop = Target::ssh(host.trim_matches(['[', ']']), &self.surroundings);
-            hop.auth.clone_from(&target.auth);
-            hop.host_keys.clone_from(&target.host_keys);
-            hop.host_keys.alias = None;
-            hop.timeouts = target.timeouts;
-            user.unwrap_or(&self.surroundings.user)
-                .clone_into(&mut hop.user);
-            if let Some(port) = port {
-                hop.port = port.parse().map_err(|_| {
-                    Problem::nowhere(format!("`{port}` is no port, in the jump `{jump}`"))
-                })?;
+        let Some(passphrase) = &vars.private_key_passphrase else {
+            return;
+        };
+        let own = vars.private_key_file.as_ref();
+        let own = own.map(|path| self.surroundings.expand(path));
+        for key in &mut target.auth.keys {
+            if own.as_ref().is_none_or(|path| *path == key.path) {
+                key.passphrase = Some(passphrase.clone());
             }
-            target.jumps.push(hop);
         }
-        Ok(())
+    }
+}
+
+/// Gathers what sessions depend on beside the hosts.
+fn surroundings(machine: &Machine) -> Surroundings {
+    let environment = &machine.environment;
+    let user = environment
+        .get("USER")
+        .or_else(|| environment.get("LOGNAME"));
+    Surroundings {
+        home: environment.home(),
+        user: user.unwrap_or("root").to_owned(),
+        agent: environment.get("SSH_AUTH_SOCK").map(PathBuf::from),
+        uid: rustix::process::geteuid().as_raw(),
+        machine: rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned(),
+        environment: environment.all().clone(),
+    }
+}
+
+fn config_files(path: &std::path::Path) -> ConfigFiles {
+    if path.as_os_str() == "none" {
+        ConfigFiles::Nothing
+    } else {
+        ConfigFiles::Only(path.to_owned())
     }
 }
 
@@ -220,7 +308,6 @@ fn first(problems: Vec<Problem>, host: &str) -> Problem {
 impl Connector for MachineConnector {
     fn connect(&self, wish: &Wish<'_>) -> Result<Box<dyn Connection>, NoSession> {
         let target = self.target(wish).map_err(NoSession::Problem)?;
-        debug_assert!(matches!(target.kind, Kind::Ssh | Kind::Local));
         Ok(open(&target, &self.handshakes))
     }
 }

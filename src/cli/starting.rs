@@ -3,15 +3,16 @@
 //! `apply` and `preflight` begin a run here; `resume` and `recover` go on with one, from what the run kept of its files
 //! and of its own command line.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Parser as _;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::args::{Apply, Cli, Command, Reaching, Selection, Showing, Sources};
 use super::asking::{Terminal, password};
-use super::failure::{ExitCode, Failure};
+use super::failure::{ExitCode, Failure, draw_as};
 use super::lines::{Lines, Wanted};
 use super::machine::{Machine, MachineDesk};
 use super::memory::{Answers, Memory};
@@ -30,9 +31,11 @@ use crate::plan::Plan;
 use crate::playbook::Files as _;
 use crate::rollout::{
     BecomeDefaults, NothingBefore, Outside, Previously, Recollection, Rollout, Settings,
-    Templaters as _,
+    Templaters as _, Wish,
 };
 use crate::secrets::{Masker, Secret};
+use crate::template::Variables;
+use crate::vars::Layers;
 
 /// The names under which a run keeps what is no file of the operator's.
 const ANSWERS: &str = "stagger:answers";
@@ -122,8 +125,38 @@ struct Parts {
     lock: RunLock,
     previously: Arc<dyn Previously>,
     hidden: Hidden,
+    asked: Asked,
     recovers: bool,
     kept: PathBuf,
+}
+
+/// What the operator typed before the run.
+struct Asked {
+    login: Option<Secret>,
+    become_password: Option<Secret>,
+    answers: Map<String, Value>,
+}
+
+impl Asked {
+    fn of(
+        request: &Request,
+        prepared: &Prepared,
+        hidden: &Hidden,
+        earlier: &BTreeMap<String, Value>,
+    ) -> Result<Self, Failure> {
+        let reaching = &request.reaching;
+        let prompt = "Password to become another user:";
+        Ok(Self {
+            login: asked(reaching.ask_pass, "Login password:", &hidden.masker)?,
+            become_password: asked(reaching.ask_become_pass, prompt, &hidden.masker)?,
+            answers: prompts::answers(
+                &prepared.playbook,
+                &prompts::given(&request.sources.extra_vars),
+                earlier,
+                &hidden.seal,
+            )?,
+        })
+    }
 }
 
 /// Begins a run.
@@ -133,6 +166,7 @@ pub(super) fn begin(
     machine: &Machine,
 ) -> Result<ExitCode, Failure> {
     let hidden = Hidden::of(&request.sources.extra_vars);
+    let asked = Asked::of(request, &prepared, &hidden, &BTreeMap::new())?;
     let answers = machine.memory.take();
     let mut header = header(request, &prepared, machine);
     let typed = std::env::args().skip(1);
@@ -150,6 +184,7 @@ pub(super) fn begin(
         lock,
         previously: Arc::new(NothingBefore),
         hidden,
+        asked,
         recovers: false,
         kept,
     };
@@ -250,6 +285,8 @@ impl Reopened {
             Memory::reading(self.answers)
         });
         let prepared = self.request.prepare(&machine)?;
+        let earlier = self.recollection.answers();
+        let asked = Asked::of(&self.request, &prepared, &self.hidden, &earlier)?;
         let mut journal = self.journal;
         let old = self.recollection.header().clone();
         let mut header = Header {
@@ -283,6 +320,7 @@ impl Reopened {
             lock: self.lock,
             previously: Arc::new(self.recollection.answering(how.in_doubt)),
             hidden: self.hidden,
+            asked,
             recovers: how.recovers,
             kept: self.kept,
         };
@@ -339,22 +377,16 @@ fn run(
     machine: &Machine,
 ) -> Result<ExitCode, Failure> {
     let Hidden { masker, seal } = parts.hidden;
-    let reaching = &request.reaching;
-    let login = asked(reaching.ask_pass, "Login password:", &masker)?;
-    let prompt = "Password to become another user:";
-    let become_password = asked(reaching.ask_become_pass, prompt, &masker)?;
-    let answers = prompts::answers(
-        &prepared.playbook,
-        &prompts::given(&request.sources.extra_vars),
-        &parts.previously.answers(),
-        &seal,
-    )?;
+    let Asked {
+        login,
+        become_password,
+        answers,
+    } = parts.asked;
     let sinks = sinks(request, machine)?;
     let stop = Stop::new();
     let watching = interrupt::watch(&stop)?;
     let clock: Arc<dyn Clock> = Arc::<crate::clock::SystemClock>::clone(&prepared.clock);
-    let templater = prepared.templaters.searching(&[]);
-    let connector = MachineConnector::new(machine, templater, reaching, login);
+    let connector = connector(request, &prepared, machine, login)?;
     let fresh = machine.with(Memory::default());
     let outside = Outside {
         clock,
@@ -643,4 +675,52 @@ fn sinks(request: &Request, machine: &Machine) -> Result<Vec<Box<dyn Sink>>, Fai
         sinks.push(Box::new(NdjsonSink::new(file)));
     }
     Ok(sinks)
+}
+
+/// Makes what opens the sessions, and looks at how every host of the plan is to be reached before any of them is.
+fn connector(
+    request: &Request,
+    prepared: &Prepared,
+    machine: &Machine,
+    login: Option<Secret>,
+) -> Result<MachineConnector, Failure> {
+    let templater = prepared.templaters.searching(&[]);
+    let connector = MachineConnector::new(machine, templater, &request.reaching, login)?;
+    let directory = crate::playbook::directory_of(&request.playbook);
+    let mut hosts = Vec::new();
+    for play in prepared.playbook.plays() {
+        let planned = prepared.plan.play(&play.id);
+        let said = play.context.nearest(|k| k.connection.as_ref());
+        let connection = said.and_then(crate::yaml::Node::as_str);
+        if connection.is_some_and(|text| text.contains("{{")) {
+            continue;
+        }
+        for host in planned.iter().flat_map(|planned| &planned.hosts) {
+            hosts.push((host, connection));
+        }
+    }
+    let variables: Vec<Arc<dyn Variables>> = hosts
+        .iter()
+        .map(|(host, _)| {
+            let (layers, task) = (Arc::new(Layers::default()), Arc::new(Map::new()));
+            let scope = prepared
+                .world
+                .scope(host.as_str(), directory, &layers, &task);
+            Arc::new(scope) as Arc<dyn Variables>
+        })
+        .collect();
+    let wishes = hosts
+        .iter()
+        .zip(&variables)
+        .map(|((host, connection), variables)| Wish {
+            host: host.as_str(),
+            variables,
+            remote_user: None,
+            port: None,
+            connection: *connection,
+        });
+    for warning in connector.check(wishes)? {
+        output::message(&draw_as("warning", &warning));
+    }
+    Ok(connector)
 }

@@ -64,6 +64,23 @@ impl Stop {
         self.level() >= self.abandons_at
     }
 
+    /// Waits until more is asked than was `heard`, or until `over` says that nobody needs to know any more.
+    pub fn listen(&self, heard: StopLevel, over: &dyn Fn() -> bool) -> StopLevel {
+        let guard = self.inner.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let level = self
+            .inner
+            .1
+            .wait_while(guard, |level| *level <= heard && !over())
+            .unwrap_or_else(PoisonError::into_inner);
+        *level
+    }
+
+    /// Lets those who listen look again whether it is over.
+    pub fn nudge(&self) {
+        let _level = self.inner.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.inner.1.notify_all();
+    }
+
     /// Blocks for `duration` of real time or until the flag says to abandon; returns true when it does.
     pub(super) fn block(&self, duration: Duration) -> bool {
         let guard = self.inner.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,6 +118,22 @@ mod tests {
         assert!(!back.block(Duration::from_millis(1)));
         stop.raise(StopLevel::Quit);
         assert!(back.abandons() && back.block(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn who_listens_hears_at_once_and_can_be_sent_home() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let (stop, over) = (Stop::new(), AtomicBool::new(false));
+        let is_over = || over.load(Ordering::SeqCst);
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| stop.listen(StopLevel::None, &is_over));
+            stop.raise(StopLevel::Drain);
+            assert_eq!(first.join().unwrap(), StopLevel::Drain);
+            let second = scope.spawn(|| stop.listen(StopLevel::Drain, &is_over));
+            over.store(true, Ordering::SeqCst);
+            stop.nudge();
+            assert_eq!(second.join().unwrap(), StopLevel::Drain);
+        });
     }
 
     #[test]

@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 
 use super::ConnError;
+use super::target::{AddressFamily as Family, Way};
 use super::waiting::{LOOK, Waiting, ready};
 
 /// How long one of several addresses is tried before the next one has its turn.
@@ -25,9 +26,53 @@ const TURN: Duration = Duration::from_secs(4);
 
 /// Opens a TCP connection, without delay of small packets.
 pub(crate) fn tcp(host: &str, port: u16, waiting: &Waiting<'_>) -> Result<TcpStream, ConnError> {
-    let name = place(host, port);
-    let addresses = resolve(host, port, waiting).map_err(|trouble| unreachable(&name, trouble))?;
-    let mut last = Trouble::Said("the name has no address".to_owned());
+    tcp_by(&Way::default(), host, port, waiting)
+}
+
+/// Opens a TCP connection in a way that somebody chose: from which address, to which kind of them.
+pub(crate) fn tcp_by(
+    way: &Way,
+    host: &str,
+    port: u16,
+    waiting: &Waiting<'_>,
+) -> Result<TcpStream, ConnError> {
+    let connected = from(way, waiting).and_then(|from| {
+        let addresses = chosen(way, resolve(host, port, waiting)?)?;
+        one_of(addresses, from, waiting)
+    });
+    connected.map_err(|trouble| unreachable(&place(host, port), trouble))
+}
+
+/// Returns the address of this machine that the connection shall come from.
+fn from(way: &Way, waiting: &Waiting<'_>) -> Result<Option<IpAddr>, Trouble> {
+    let Some(name) = &way.from else {
+        return Ok(None);
+    };
+    let addresses = chosen(way, resolve(name, 0, waiting)?)?;
+    Ok(addresses.first().map(SocketAddr::ip))
+}
+
+/// Returns the addresses of the family that is wanted.
+fn chosen(way: &Way, addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Trouble> {
+    let (wanted, name): (fn(&SocketAddr) -> bool, _) = match way.family {
+        Family::Any => return Ok(addresses),
+        Family::V4 => (SocketAddr::is_ipv4, "IPv4"),
+        Family::V6 => (SocketAddr::is_ipv6, "IPv6"),
+    };
+    let chosen: Vec<SocketAddr> = addresses.into_iter().filter(wanted).collect();
+    if chosen.is_empty() {
+        return Err(Trouble::Said(format!("it has no {name} address")));
+    }
+    Ok(chosen)
+}
+
+/// Connects to the first of some addresses that answers; says of each why it did not.
+fn one_of(
+    addresses: Vec<SocketAddr>,
+    from: Option<IpAddr>,
+    waiting: &Waiting<'_>,
+) -> Result<TcpStream, Trouble> {
+    let mut said = Vec::new();
     let count = addresses.len();
     for (at, address) in addresses.into_iter().enumerate() {
         let turn = if at + 1 < count {
@@ -35,13 +80,19 @@ pub(crate) fn tcp(host: &str, port: u16, waiting: &Waiting<'_>) -> Result<TcpStr
         } else {
             *waiting
         };
-        match connect(address, &turn) {
+        match connect(address, from, &turn) {
             Ok(socket) => return Ok(socket),
-            Err(Trouble::Stopped) => return Err(ConnError::Stopped),
-            Err(trouble) => last = trouble,
+            Err(Trouble::Stopped) => return Err(Trouble::Stopped),
+            Err(Trouble::Said(reason)) if count > 1 => {
+                said.push(format!("{}: {reason}", address.ip()));
+            }
+            Err(Trouble::Said(reason)) => said.push(reason),
         }
     }
-    Err(unreachable(&name, last))
+    if said.is_empty() {
+        said.push("the name has no address".to_owned());
+    }
+    Err(Trouble::Said(said.join("; ")))
 }
 
 /// Writes a host with its port, as messages show it.
@@ -61,7 +112,7 @@ enum Trouble {
 fn unreachable(host: &str, trouble: Trouble) -> ConnError {
     match trouble {
         Trouble::Stopped => ConnError::Stopped,
-        Trouble::Said(reason) => ConnError::Unreachable {
+        Trouble::Said(reason) => ConnError::NotThere {
             host: host.to_owned(),
             reason,
         },
@@ -107,7 +158,11 @@ fn resolve(host: &str, port: u16, waiting: &Waiting<'_>) -> Result<Vec<SocketAdd
     }
 }
 
-fn connect(address: SocketAddr, waiting: &Waiting<'_>) -> Result<TcpStream, Trouble> {
+fn connect(
+    address: SocketAddr,
+    from: Option<IpAddr>,
+    waiting: &Waiting<'_>,
+) -> Result<TcpStream, Trouble> {
     let said = |error: Errno| Trouble::Said(std::io::Error::from(error).to_string());
     let family = if address.is_ipv4() {
         AddressFamily::INET
@@ -116,6 +171,9 @@ fn connect(address: SocketAddr, waiting: &Waiting<'_>) -> Result<TcpStream, Trou
     };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = net::socket_with(family, SocketType::STREAM, flags, None).map_err(said)?;
+    if let Some(from) = from.filter(|from| from.is_ipv4() == address.is_ipv4()) {
+        net::bind(&socket, &SocketAddr::new(from, 0)).map_err(said)?;
+    }
     match net::connect(&socket, &address) {
         Ok(()) | Err(Errno::INPROGRESS) => {}
         Err(error) => return Err(said(error)),
@@ -186,6 +244,57 @@ mod tests {
             "{unknown}"
         );
         assert!(unknown.nothing_sent());
+    }
+
+    #[test]
+    fn every_address_of_a_name_is_tried_and_told() {
+        let stop = Stop::new();
+        let (clock, free) = (
+            SystemClock::new(),
+            TcpListener::bind("127.0.0.1:0").unwrap(),
+        );
+        let port = free.local_addr().unwrap().port();
+        let waiting = Waiting::new(Limit {
+            clock: &clock,
+            stop: &stop,
+            deadline: clock.deadline(Duration::from_secs(5)),
+        });
+        let at = |address: &str| SocketAddr::new(address.parse().unwrap(), port);
+        assert!(one_of(vec![at("127.0.0.2"), at("127.0.0.1")], None, &waiting).is_ok());
+        let Err(Trouble::Said(said)) =
+            one_of(vec![at("127.0.0.2"), at("127.0.0.3")], None, &waiting)
+        else {
+            panic!("nobody listens there");
+        };
+        let refused = "Connection refused (os error 111)";
+        assert_eq!(said, format!("127.0.0.2: {refused}; 127.0.0.3: {refused}"));
+    }
+
+    #[test]
+    fn the_way_may_be_chosen() {
+        let (stop, clock) = (Stop::new(), SystemClock::new());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let waiting = Waiting::new(Limit {
+            clock: &clock,
+            stop: &stop,
+            deadline: clock.deadline(Duration::from_secs(5)),
+        });
+        let mut way = Way {
+            from: Some("127.0.0.7".to_owned()),
+            family: Family::V4,
+            ..Way::default()
+        };
+        let socket = tcp_by(&way, "127.0.0.1", port, &waiting).unwrap();
+        let from: IpAddr = "127.0.0.7".parse().unwrap();
+        assert_eq!(socket.local_addr().unwrap().ip(), from);
+        way.family = Family::V6;
+        way.from = None;
+        let error = tcp_by(&way, "127.0.0.1", port, &waiting).unwrap_err();
+        assert!(
+            error.to_string().ends_with("it has no IPv6 address"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -13,6 +13,15 @@ pub enum ConnError {
         /// What the system said.
         reason: String,
     },
+    /// Nobody is there as things stand: the name is not known, the port is closed, the connect timeout passed. Nothing
+    /// was sent, and trying again at once would only come to the same.
+    #[error("cannot reach {host}: {reason}")]
+    NotThere {
+        /// The host as dialled, with its port.
+        host: String,
+        /// What the system said.
+        reason: String,
+    },
     /// The session broke after something was sent: it may have been done or not.
     #[error("lost the connection to {host}: {reason}")]
     Lost {
@@ -61,6 +70,7 @@ impl ConnError {
     pub fn nothing_sent(&self) -> bool {
         match self {
             Self::Unreachable { .. }
+            | Self::NotThere { .. }
             | Self::HostKey { .. }
             | Self::Auth { .. }
             | Self::Become { .. } => true,
@@ -72,6 +82,7 @@ impl ConnError {
     pub fn is_unreachable(&self) -> bool {
         match self {
             Self::Unreachable { .. }
+            | Self::NotThere { .. }
             | Self::Lost { .. }
             | Self::HostKey { .. }
             | Self::Auth { .. } => true,

@@ -17,6 +17,7 @@ mod local;
 mod shell;
 mod shells;
 mod ssh;
+mod ssh_config;
 mod streams;
 mod target;
 mod transport;
@@ -35,8 +36,10 @@ use crate::clock::{Clock, Deadline, Stop};
 pub use error::ConnError;
 pub use job::{Attached, End, Job, JobCommand, JobEnd, JobId, JobOutput, OnDeadline};
 pub use ssh::Handshakes;
+pub use ssh_config::{ConfigFiles, Reached, Said, SshConfig};
 pub use target::{
-    Auth, HostKeyCheck, HostKeys, KeyFile, Kind, Surroundings, Target, Timeouts, open,
+    AddressFamily, Algorithms, Auth, HostKeyCheck, HostKeys, KeyFile, Kind, LoginMethod,
+    Surroundings, Target, Timeouts, Way, open,
 };
 pub use tunnel::Door;
 pub use user::{Become, BecomeMethod};

@@ -1,5 +1,6 @@
 //! Where a session leads and how it is opened: everything as values, nothing looked up here.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,6 +37,10 @@ pub struct Target {
     pub host_keys: HostKeys,
     /// The hosts that the way leads through, the first one first; their own jumps do not count.
     pub jumps: Vec<Target>,
+    /// How it is dialled.
+    pub way: Way,
+    /// Which algorithms are offered.
+    pub algorithms: Algorithms,
     /// How long things may take.
     pub timeouts: Timeouts,
     /// The host's shell, if not `/bin/sh`; it must be a POSIX shell.
@@ -44,8 +49,90 @@ pub struct Target {
     pub state_directory: Option<String>,
 }
 
-/// What a login user is proved with, in the order in which it is tried.
+/// How a host is dialled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// Which of its addresses are tried.
+    pub family: AddressFamily,
+    /// The address of this machine that the connection comes from.
+    pub from: Option<String>,
+    /// Whether the system asks a silent host whether it is there.
+    pub tcp_keepalive: bool,
+    /// Whether what is sent is compressed.
+    pub compression: bool,
+    /// How often a host that is not there is dialled, with a second between.
+    pub attempts: u32,
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self {
+            family: AddressFamily::Any,
+            from: None,
+            tcp_keepalive: true,
+            compression: false,
+            attempts: 1,
+        }
+    }
+}
+
+/// Which addresses of a name are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AddressFamily {
+    /// All, as the system sorts them.
+    #[default]
+    Any,
+    /// Those of version 4.
+    V4,
+    /// Those of version 6.
+    V6,
+}
+
+/// Which algorithms are offered, written as in `ssh_config`: a list, or changes to the usual one after `+`, `-` or `^`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Algorithms {
+    /// `KexAlgorithms`.
+    pub kex: Option<String>,
+    /// `HostKeyAlgorithms`.
+    pub host_keys: Option<String>,
+    /// `Ciphers`.
+    pub ciphers: Option<String>,
+    /// `MACs`.
+    pub macs: Option<String>,
+}
+
+/// A way to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginMethod {
+    /// With a key, of the agent or of a file.
+    PublicKey,
+    /// With a password.
+    Password,
+    /// With answers to questions, of which the password is one.
+    KeyboardInteractive,
+}
+
+impl LoginMethod {
+    /// The methods in the order in which they are tried when nobody says otherwise.
+    pub const USUAL: [Self; 3] = [Self::PublicKey, Self::Password, Self::KeyboardInteractive];
+
+    /// Returns the name that the protocol has for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PublicKey => "publickey",
+            Self::Password => "password",
+            Self::KeyboardInteractive => "keyboard-interactive",
+        }
+    }
+
+    /// Returns the method of a name; `None` for those that are not spoken.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::USUAL.into_iter().find(|method| method.name() == name)
+    }
+}
+
+/// What a login user is proved with, in the order in which it is tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Auth {
     /// Private key files.
     pub keys: Vec<KeyFile>,
@@ -55,6 +142,20 @@ pub struct Auth {
     pub agent: Option<PathBuf>,
     /// The password, for the methods `password` and `keyboard-interactive`; it is tried once.
     pub password: Option<Secret>,
+    /// The ways to log in, the first one first.
+    pub methods: Vec<LoginMethod>,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            keys: Vec::new(),
+            identities_only: false,
+            agent: None,
+            password: None,
+            methods: LoginMethod::USUAL.to_vec(),
+        }
+    }
 }
 
 /// A private key file.
@@ -123,13 +224,22 @@ pub struct Surroundings {
     pub user: String,
     /// The agent's socket (`SSH_AUTH_SOCK`).
     pub agent: Option<PathBuf>,
+    /// The user's number.
+    pub uid: u32,
+    /// The machine's name.
+    pub machine: String,
+    /// The environment, for `${NAME}` in paths.
+    pub environment: BTreeMap<String, String>,
 }
 
 impl Surroundings {
     /// Returns a path with a leading `~/` replaced by the home directory.
     pub(crate) fn expand(&self, path: &str) -> PathBuf {
-        match (path.strip_prefix("~/"), &self.home) {
-            (Some(rest), Some(home)) => home.join(rest),
+        match (path.strip_prefix('~'), &self.home) {
+            (Some(""), Some(home)) => home.clone(),
+            (Some(rest), Some(home)) if rest.starts_with('/') => {
+                home.join(rest.trim_start_matches('/'))
+            }
             _ => PathBuf::from(path),
         }
     }
@@ -167,15 +277,16 @@ impl Target {
             user: surroundings.user.clone(),
             auth: Auth {
                 keys: surroundings.usual_keys(),
-                identities_only: false,
                 agent: surroundings.agent.clone(),
-                password: None,
+                ..Auth::default()
             },
             host_keys: HostKeys {
                 files: surroundings.usual_known_hosts(),
                 ..HostKeys::default()
             },
             jumps: Vec::new(),
+            way: Way::default(),
+            algorithms: Algorithms::default(),
             timeouts: Timeouts::default(),
             shell: None,
             state_directory: None,
@@ -217,7 +328,7 @@ mod tests {
         let surroundings = Surroundings {
             home: Some("/home/me".into()),
             user: "me".to_owned(),
-            agent: None,
+            ..Surroundings::default()
         };
         let target = Target::ssh("db1", &surroundings);
         assert_eq!(

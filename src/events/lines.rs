@@ -127,6 +127,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one event after another")]
     fn what_is_written_is_read_back() {
         let events = vec![
             event(

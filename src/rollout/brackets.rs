@@ -37,7 +37,7 @@ pub(super) struct OpenBrackets {
 
 impl OpenBrackets {
     /// Tells whether a bracket is entered and not being left.
-    fn is_open(&self, reference: &BracketRef) -> bool {
+    pub(super) fn is_open(&self, reference: &BracketRef) -> bool {
         self.lock().iter().any(|open| open.reference == *reference)
     }
 

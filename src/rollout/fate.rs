@@ -46,7 +46,7 @@ pub(super) fn fate(error: &ConnError, phase: Phase, safety: Safety) -> Fate {
         End::InDoubt
     };
     match error {
-        ConnError::Unreachable { .. } => Fate::Retry(unknown),
+        ConnError::Unreachable { .. } | ConnError::NotThere { .. } => Fate::Retry(unknown),
         ConnError::HostKey { .. } | ConnError::Auth { .. } => Fate::Ends(unknown),
         ConnError::Become { .. } | ConnError::Host { .. } => Fate::Ends(End::Failed),
         ConnError::Lost { .. } => match (phase, safety) {

@@ -23,6 +23,7 @@ mod finish;
 mod gates;
 mod guards;
 mod handlers;
+mod hearing;
 mod host_work;
 mod include;
 mod judge;

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicU32;
 
 use rayon::ThreadPoolBuilder;
 use serde_json::{Map, Value};
@@ -20,15 +19,13 @@ use crate::playbook::{BracketEntry, Entry as PlaybookEntry, Playbook};
 use super::engine::{Debt, Engine, Halt, Outside, State, panic_text};
 use super::exit::Verdict;
 use super::ledger::{Entry, Ledger};
-use super::outside::{GuardMode, Settings};
+use super::outside::Settings;
 use super::place::{Place, Walked};
 use super::play_run::PlayRun;
 use super::sessions::Session;
 
 /// How many turns each part of a run may have of what is asked anew.
 const TURNS: u32 = 10_000_000;
-/// How soon the operator hears that a signal was taken.
-const TOLD_WITHIN: Duration = Duration::from_millis(100);
 
 /// A run that is about to begin, or to go on.
 #[derive(Debug)]
@@ -112,7 +109,7 @@ impl Rollout {
             let message = format!("the journal cannot be written: {reason}");
             engine.halt(StopCause::Journal { reason }, message, "");
         }
-        engine.telling_stops(|| {
+        engine.hearing(|| {
             let done = catch_unwind(AssertUnwindSafe(|| walk(&engine, &playbook)));
             if let Err(panic) = done {
                 engine.broke(&panic_text(panic));
@@ -205,25 +202,6 @@ impl Engine {
             state: Mutex::new(state),
             outside,
         }
-    }
-
-    /// Does something while each signal is told as soon as it comes, whatever is waited for.
-    fn telling_stops(&self, work: impl FnOnce()) {
-        if self.settings.guards == GuardMode::Inline {
-            return work();
-        }
-        let over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let telling = scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    self.tell_stop();
-                    std::thread::park_timeout(TOLD_WITHIN);
-                }
-            });
-            work();
-            over.store(true, Ordering::Relaxed);
-            telling.thread().unpark();
-        });
     }
 
     fn run_entries(&self, entries: &[PlaybookEntry]) {

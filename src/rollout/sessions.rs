@@ -99,7 +99,7 @@ impl Engine {
         let mut waits = waits.iter();
         loop {
             match self.try_to_reach(session, wish, stop, deadline) {
-                Err(NoSession::Connection(error)) if may_pass(&error) => {
+                Err(NoSession::Connection(error)) if may_pass(&error, session.was_reached()) => {
                     let wait = waits.next().filter(|_| !deadline.is_over(self.clock()));
                     let Some(wait) = wait else {
                         return Err(NoSession::Connection(error));
@@ -142,15 +142,34 @@ impl Engine {
     }
 }
 
-/// Tells whether trying again may help.
-fn may_pass(error: &ConnError) -> bool {
+/// Tells whether trying again may help: a host that was there may come back, one that never was will not.
+fn may_pass(error: &ConnError, was_reached: bool) -> bool {
     match error {
         ConnError::Unreachable { .. } | ConnError::Lost { .. } => true,
+        ConnError::NotThere { .. } => was_reached,
         ConnError::TimedOut { .. }
         | ConnError::Stopped
         | ConnError::HostKey { .. }
         | ConnError::Auth { .. }
         | ConnError::Become { .. }
         | ConnError::Host { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_never_was_there_is_not_waited_for() {
+        let (host, reason) = ("a:22".to_owned(), "refused".to_owned());
+        let closed = ConnError::NotThere {
+            host: host.clone(),
+            reason: reason.clone(),
+        };
+        let broken = ConnError::Unreachable { host, reason };
+        assert!(!may_pass(&closed, false) && may_pass(&closed, true));
+        assert!(may_pass(&broken, false) && may_pass(&broken, true));
+        assert!(!may_pass(&ConnError::Stopped, true));
     }
 }

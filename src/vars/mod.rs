@@ -30,6 +30,6 @@ pub use layer::{Layer, Layers, Values, Written};
 pub use magic::RunMagic;
 pub use precedence::Precedence;
 pub use scope::Scope;
-pub use ssh_arguments::{HostKeyChecking, SshArguments};
+pub use ssh_arguments::{HostKeyChecking, SshArguments, jump_of};
 pub use state::HostState;
 pub use world::World;

@@ -1,29 +1,6 @@
 //! Arguments of `ssh` that inventories give (`ansible_ssh_common_args`): what of them has a meaning without that program.
 
-use std::time::Duration;
-
 use super::words::shell_words;
-
-/// Options that only concern how the `ssh` program works, or that are so anyway: they are dropped in silence.
-const MEANINGLESS: [&str; 17] = [
-    "batchmode",
-    "compression",
-    "controlmaster",
-    "controlpath",
-    "controlpersist",
-    "escapechar",
-    "gssapiauthentication",
-    "ipqos",
-    "kbdinteractiveauthentication",
-    "loglevel",
-    "numberofpasswordprompts",
-    "passwordauthentication",
-    "preferredauthentications",
-    "pubkeyauthentication",
-    "requesttty",
-    "tcpkeepalive",
-    "visualhostkey",
-];
 
 /// How host keys are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,38 +13,28 @@ pub enum HostKeyChecking {
     Off,
 }
 
-/// What the arguments say.
+/// What the arguments say, as lines of `ssh_config` in the order in which they were written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SshArguments {
-    /// The hosts to go through, as `ProxyJump` takes them; `none` means a direct connection.
-    pub proxy_jump: Option<String>,
-    /// How host keys are checked.
-    pub host_key_checking: Option<HostKeyChecking>,
-    /// Files of known hosts.
-    pub known_hosts: Vec<String>,
-    /// The name under which the host's key is known.
-    pub host_key_alias: Option<String>,
-    /// Files of keys, in order.
-    pub identity_files: Vec<String>,
-    /// Whether only these files' keys are tried, and not those of the agent.
-    pub identities_only: Option<bool>,
+    /// Options as `-o` takes them, with those that have a letter of their own (`-p`, `-i`, `-J` ...); the first one of
+    /// a kind counts.
+    pub options: Vec<(String, String)>,
     /// A file in place of `~/.ssh/config`; `none` for no file.
     pub config_file: Option<String>,
-    /// The port.
-    pub port: Option<u16>,
-    /// The user.
-    pub user: Option<String>,
-    /// How long to wait for a connection.
-    pub connect_timeout: Option<Duration>,
-    /// How often to ask a silent host whether it is there.
-    pub keepalive: Option<Duration>,
-    /// How many of these questions may stay without answer.
-    pub keepalive_count: Option<u32>,
-    /// Options without a meaning here, by name; the user should know.
+    /// Letters without a meaning here; the user should know.
     pub ignored: Vec<String>,
 }
 
 impl SshArguments {
+    /// Returns the first value of an option, whatever the case of its name.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        let found = self
+            .options
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// Reads arguments and adds them; as in `ssh` the first word on a matter counts. The error is a message.
     pub fn add(&mut self, text: &str) -> Result<(), String> {
         let words = shell_words(text)?;
@@ -90,9 +57,13 @@ impl SshArguments {
         let mut rest = letters.chars();
         while let Some(letter) = rest.next() {
             if "46AaCfGgKkMNnqsTtVvXxYy".contains(letter) {
-                // A forwarded agent would be the one thing of these that changes what a host can do.
-                if letter == 'A' {
-                    self.ignored.push("-A".to_owned());
+                match letter {
+                    '4' => self.push("AddressFamily", "inet"),
+                    '6' => self.push("AddressFamily", "inet6"),
+                    'C' => self.push("Compression", "yes"),
+                    // A forwarded agent would be the one thing of the rest that changes what a host can do.
+                    'A' => self.ignored.push("-A".to_owned()),
+                    _ => {}
                 }
                 continue;
             }
@@ -108,13 +79,23 @@ impl SshArguments {
                 'o' => {
                     let split = value.split_once(['=', ' ', '\t']);
                     let (key, value) = split.ok_or_else(|| format!("`-o {value}` has no value"))?;
-                    self.option(key.trim(), value.trim().trim_matches('"'))?;
+                    // As in a file: blanks, or one `=` with or without them.
+                    let value = value.trim().trim_start_matches('=').trim();
+                    self.take(key.trim(), value.trim_matches('"'))?;
                 }
-                'J' => set(&mut self.proxy_jump, value),
-                'i' => self.identity_files.push(value),
-                'l' => set(&mut self.user, value),
-                'F' => set(&mut self.config_file, value),
-                'p' => set(&mut self.port, number("-p", &value)?),
+                'J' => self.push("ProxyJump", &value),
+                'i' => self.push("IdentityFile", &value),
+                'l' => self.push("User", &value),
+                'b' => self.push("BindAddress", &value),
+                'c' => self.push("Ciphers", &value),
+                'm' => self.push("MACs", &value),
+                'F' => {
+                    self.config_file.get_or_insert(value);
+                }
+                'p' => {
+                    number::<u16>("-p", &value)?;
+                    self.push("Port", &value);
+                }
                 _ => self.ignored.push(format!("-{letter}")),
             }
             return Ok(());
@@ -122,97 +103,96 @@ impl SshArguments {
         Ok(())
     }
 
-    fn option(&mut self, key: &str, value: &str) -> Result<(), String> {
-        let text = value.to_owned();
+    fn push(&mut self, key: &str, value: &str) {
+        self.options.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Takes an option; a value that cannot be meant is told here, where its place is known.
+    fn take(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key.to_ascii_lowercase().as_str() {
-            "proxyjump" => set(&mut self.proxy_jump, text),
-            "proxycommand" => self.proxy_command(&text)?,
+            "proxycommand" => return self.proxy_command(value),
             "stricthostkeychecking" => {
-                let checking = match value.to_ascii_lowercase().as_str() {
-                    "yes" | "ask" => HostKeyChecking::Strict,
-                    "accept-new" => HostKeyChecking::AcceptNew,
-                    "no" | "off" => HostKeyChecking::Off,
-                    _ => return Err(format!("StrictHostKeyChecking cannot be `{value}`")),
-                };
-                set(&mut self.host_key_checking, checking);
-            }
-            "userknownhostsfile" => {
-                if self.known_hosts.is_empty() {
-                    self.known_hosts = value.split_whitespace().map(str::to_owned).collect();
+                const WORDS: [&str; 8] = [
+                    "yes",
+                    "no",
+                    "ask",
+                    "off",
+                    "accept-new",
+                    "true",
+                    "false",
+                    "on",
+                ];
+                if !WORDS.contains(&value.to_ascii_lowercase().as_str()) {
+                    return Err(format!("{key} cannot be `{value}`"));
                 }
             }
-            "hostkeyalias" => set(&mut self.host_key_alias, text),
-            "identityfile" => self.identity_files.push(text),
-            "identitiesonly" => set(&mut self.identities_only, flag(key, value)?),
-            "port" => set(&mut self.port, number(key, value)?),
-            "user" => set(&mut self.user, text),
-            "connecttimeout" => {
-                set(
-                    &mut self.connect_timeout,
-                    Duration::from_secs(number(key, value)?),
-                );
+            "identitiesonly" => flag(key, value)?,
+            "port" => {
+                number::<u16>(key, value)?;
             }
-            "serveraliveinterval" => {
-                set(
-                    &mut self.keepalive,
-                    Duration::from_secs(number(key, value)?),
-                );
+            "serveralivecountmax" => {
+                number::<u32>(key, value)?;
             }
-            "serveralivecountmax" => set(&mut self.keepalive_count, number(key, value)?),
-            known if MEANINGLESS.contains(&known) => {}
-            _ => self.ignored.push(key.to_owned()),
+            _ => {}
         }
+        self.push(key, value);
         Ok(())
     }
 
-    /// Reads `ssh -W %h:%p user@bastion`, as it was written before there was `ProxyJump`.
     fn proxy_command(&mut self, command: &str) -> Result<(), String> {
-        let other = || format!("ProxyCommand `{command}` is not supported: use -o ProxyJump=HOST");
         if command == "none" {
             return Ok(());
         }
-        let words = shell_words(command).map_err(|_| other())?;
-        let (program, words) = words.split_first().ok_or_else(other)?;
-        if program.rsplit('/').next() != Some("ssh") {
-            return Err(other());
-        }
-        let mut inner = Self::default();
-        let (mut host, mut forwards) = (None, false);
-        let mut words = words.iter().cloned();
-        while let Some(word) = words.next() {
-            match word.strip_prefix('-') {
-                Some("W") => forwards = words.next().is_some_and(|word| is_here(&word)),
-                Some(letters) if letters.strip_prefix('W').is_some_and(is_here) => forwards = true,
-                Some(letters) => inner.letters(letters, &mut words)?,
-                None if host.is_none() => host = Some(word),
-                None => return Err(other()),
-            }
-        }
-        let host = host.filter(|_| forwards).ok_or_else(other)?;
-        let user = inner.user.filter(|_| !host.contains('@'));
-        let user = user.map(|user| format!("{user}@")).unwrap_or_default();
-        let port = inner
-            .port
-            .map(|port| format!(":{port}"))
-            .unwrap_or_default();
-        let before = inner
-            .proxy_jump
-            .map(|jump| format!("{jump},"))
-            .unwrap_or_default();
-        set(&mut self.proxy_jump, format!("{before}{user}{host}{port}"));
+        let (jump, mut inner) = jump_of(command).ok_or_else(|| {
+            format!("ProxyCommand `{command}` is not supported: use -o ProxyJump=HOST")
+        })?;
+        self.push("ProxyJump", &jump);
         // What the jump is told of keys has no place of its own; more keys to try do no harm.
-        self.identity_files.append(&mut inner.identity_files);
+        inner.options.retain(|(key, _)| key == "IdentityFile");
+        self.options.append(&mut inner.options);
         self.ignored.append(&mut inner.ignored);
         Ok(())
     }
 }
 
-fn is_here(target: &str) -> bool {
-    matches!(target, "%h:%p" | "[%h]:%p")
+/// Reads `ssh -W %h:%p user@bastion`, as it was written before there was `ProxyJump`: the jump, and what else stands there.
+pub fn jump_of(command: &str) -> Option<(String, SshArguments)> {
+    let words = shell_words(command).ok()?;
+    let words = if words.first().is_some_and(|word| word == "exec") {
+        words.get(1..)?
+    } else {
+        &words
+    };
+    let (program, words) = words.split_first()?;
+    if program.rsplit('/').next() != Some("ssh") {
+        return None;
+    }
+    let mut inner = SshArguments::default();
+    let (mut host, mut forwards) = (None, false);
+    let mut words = words.iter().cloned();
+    while let Some(word) = words.next() {
+        match word.strip_prefix('-') {
+            Some("W") => forwards = words.next().is_some_and(|word| is_here(&word)),
+            Some(letters) if letters.strip_prefix('W').is_some_and(is_here) => forwards = true,
+            Some(letters) => inner.letters(letters, &mut words).ok()?,
+            None if host.is_none() => host = Some(word),
+            None => return None,
+        }
+    }
+    let host = host.filter(|_| forwards)?;
+    let user = inner.option("User").filter(|_| !host.contains('@'));
+    let user = user.map(|user| format!("{user}@")).unwrap_or_default();
+    let port = inner.option("Port").map(|port| format!(":{port}"));
+    let before = inner
+        .option("ProxyJump")
+        .map(|jump| format!("{jump},"))
+        .unwrap_or_default();
+    let jump = format!("{before}{user}{host}{}", port.unwrap_or_default());
+    Some((jump, inner))
 }
 
-fn set<T>(slot: &mut Option<T>, value: T) {
-    slot.get_or_insert(value);
+fn is_here(target: &str) -> bool {
+    matches!(target, "%h:%p" | "[%h]:%p")
 }
 
 fn number<T: std::str::FromStr>(key: &str, value: &str) -> Result<T, String> {
@@ -221,10 +201,9 @@ fn number<T: std::str::FromStr>(key: &str, value: &str) -> Result<T, String> {
         .map_err(|_| format!("{key} cannot be `{value}`"))
 }
 
-fn flag(key: &str, value: &str) -> Result<bool, String> {
+fn flag(key: &str, value: &str) -> Result<(), String> {
     match value.to_ascii_lowercase().as_str() {
-        "yes" | "true" => Ok(true),
-        "no" | "false" => Ok(false),
+        "yes" | "true" | "no" | "false" => Ok(()),
         _ => Err(format!("{key} cannot be `{value}`")),
     }
 }
@@ -238,46 +217,43 @@ mod tests {
         arguments.add(text).map(|()| arguments)
     }
 
-    #[test]
-    fn what_has_a_meaning_is_taken() {
-        let text = "-o ProxyJump=ops@bastion:2222 -oStrictHostKeyChecking=no -o 'UserKnownHostsFile /dev/null' \
-                    -i ~/.ssh/a -o IdentityFile=b -o IdentitiesOnly=yes -p2022 -l root -qC -F none \
-                    -o ConnectTimeout=7 -o ServerAliveInterval=15 -o ServerAliveCountMax=4 -o HostKeyAlias=x";
-        let expected = SshArguments {
-            proxy_jump: Some("ops@bastion:2222".to_owned()),
-            host_key_checking: Some(HostKeyChecking::Off),
-            known_hosts: vec!["/dev/null".to_owned()],
-            host_key_alias: Some("x".to_owned()),
-            identity_files: vec!["~/.ssh/a".to_owned(), "b".to_owned()],
-            identities_only: Some(true),
-            config_file: Some("none".to_owned()),
-            port: Some(2022),
-            user: Some("root".to_owned()),
-            connect_timeout: Some(Duration::from_secs(7)),
-            keepalive: Some(Duration::from_secs(15)),
-            keepalive_count: Some(4),
-            ignored: Vec::new(),
-        };
-        assert_eq!(read(text).unwrap(), expected);
+    fn pairs(found: &SshArguments) -> Vec<String> {
+        let pairs = found.options.iter();
+        pairs.map(|(key, value)| format!("{key}={value}")).collect()
     }
 
     #[test]
-    fn the_first_word_counts_and_the_rest_is_named() {
-        let found = read(
-            "-J a -o ProxyJump=b -o Port=1 -p 2 -o ControlMaster=auto -o Tunnel=yes -A -L 1:x:2",
-        );
-        let found = found.unwrap();
+    fn letters_and_options_become_lines_of_a_configuration() {
+        let text = "-o ProxyJump=ops@bastion:2222 -oStrictHostKeyChecking=no -o 'UserKnownHostsFile /dev/null' \
+                    -i ~/.ssh/a -o IdentityFile=b -p2022 -l root -q4C -F none -o 'Tunnel = yes' -J x -b ::1";
+        let found = read(text).unwrap();
         assert_eq!(
-            (found.proxy_jump.as_deref(), found.port),
-            (Some("a"), Some(1))
+            pairs(&found),
+            [
+                "ProxyJump=ops@bastion:2222",
+                "StrictHostKeyChecking=no",
+                "UserKnownHostsFile=/dev/null",
+                "IdentityFile=~/.ssh/a",
+                "IdentityFile=b",
+                "Port=2022",
+                "User=root",
+                "AddressFamily=inet",
+                "Compression=yes",
+                "Tunnel=yes",
+                "ProxyJump=x",
+                "BindAddress=::1",
+            ]
         );
-        assert_eq!(found.ignored, ["Tunnel", "-A", "-L"]);
+        assert_eq!(found.config_file.as_deref(), Some("none"));
+        assert_eq!(found.option("proxyjump"), Some("ops@bastion:2222"));
+        assert_eq!(read("-A -L 1:x:2").unwrap().ignored, ["-A", "-L"]);
     }
 
     #[test]
     fn the_old_proxy_command_is_a_jump() {
         let cases = [
             ("ssh -W %h:%p bastion", "bastion"),
+            ("exec ssh -W %h:%p bastion", "bastion"),
             ("ssh -q -W %h:%p -p 2222 -l ops bastion", "ops@bastion:2222"),
             (
                 "/usr/bin/ssh -W[%h]:%p -o StrictHostKeyChecking=no a@bastion",
@@ -287,11 +263,11 @@ mod tests {
         ];
         for (command, expected) in cases {
             let found = read(&format!("-o 'ProxyCommand={command}'")).unwrap();
-            assert_eq!(found.proxy_jump.as_deref(), Some(expected), "{command}");
+            assert_eq!(found.option("ProxyJump"), Some(expected), "{command}");
         }
-        let found = read("-o ProxyCommand='ssh -i key -W %h:%p b'").unwrap();
-        assert_eq!(found.identity_files, ["key"]);
-        assert_eq!(read("-o ProxyCommand=none").unwrap().proxy_jump, None);
+        let found = read("-o ProxyCommand='ssh -i key -p 3 -W %h:%p b'").unwrap();
+        assert_eq!(pairs(&found), ["ProxyJump=b:3", "IdentityFile=key"]);
+        assert_eq!(read("-o ProxyCommand=none").unwrap().options, []);
         for command in ["nc -x p %h %p", "ssh b", "ssh -W x:1 b", "ssh -W %h:%p a b"] {
             let error = read(&format!("-o 'ProxyCommand={command}'")).unwrap_err();
             assert!(error.contains("use -o ProxyJump=HOST"), "{error}");

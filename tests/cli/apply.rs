@@ -223,6 +223,11 @@ fn an_interrupt_ends_at_the_next_rest_point() {
         "the step in flight ends: {rest}"
     );
     assert!(!rest.contains("after it"), "{rest}");
+    let (heard, ended) = (rest.find("stopping"), rest.find("localhost: slow"));
+    assert!(
+        heard.is_some() && heard < ended,
+        "that it was heard is told while the step is in flight: {rest}"
+    );
 }
 
 #[test]
@@ -294,4 +299,41 @@ fn an_undefined_variable_is_told_with_its_place() {
     assert!(!user.has("state"), "nothing is recorded");
     user.types("check site.yml -i localhost,")
         .ended(1, &["`nobody_sets_this` is undefined"]);
+}
+
+#[test]
+fn a_run_can_start_at_a_task_but_not_past_what_protects() {
+    let tasks = "    - name: one\n      command: touch one\n      tags: [x]\n    - name: two\n      debug: { msg: two }\n      tags: [y, z]\n    - name: three\n      debug: { msg: three }\n";
+    let user = playbook(tasks);
+    let ran = user.applies("site.yml --start-at-task two");
+    ran.ended(0, &["localhost: two", "localhost: three"]);
+    assert!(!ran.err.contains("localhost: one"), "{ran:#?}");
+    user.applies("site.yml --start-at-task tow")
+        .ended(1, &["there is no task `tow`", "did you mean `two`?"]);
+    let gated = "- hosts: all\n  gather_facts: false\n  gate:\n    - name: open\n      debug: { msg: x }\n  tasks:\n    - name: two\n      debug: { msg: x }\n";
+    user.writes("gated.yml", gated);
+    user.applies("gated.yml --reason x --start-at-task two")
+        .ended(1, &["would pass over gates, guards or brackets"]);
+
+    let ran = user.applies("site.yml --list-tasks --list-tags --list-hosts");
+    let expected = "\nplaybook: site.yml\n\n  play #1 (all): work\tTAGS: []\n    pattern: ['all']\n    hosts (1):\n      localhost\n    tasks:\n      one\tTAGS: [x]\n      two\tTAGS: [y, z]\n      three\tTAGS: []\n      TASK TAGS: [x, y, z]\n";
+    assert_eq!(ran.done(), expected);
+    let ran = user.applies("site.yml --list-tasks -t y");
+    assert!(
+        ran.done().contains("two") && !ran.out.contains("one"),
+        "{ran:#?}"
+    );
+}
+
+#[test]
+fn a_playbook_can_ask_for_variables() {
+    let user = User::new().with(
+        "site.yml",
+        "- hosts: all\n  gather_facts: false\n  vars_prompt:\n    - { name: who, prompt: for whom, default: world, private: false }\n    - { name: pin }\n  tasks:\n    - debug: { msg: \"hello {{ who }}\" }\n",
+    );
+    user.applies("site.yml")
+        .ended(1, &["`pin` is to be typed", "-e pin=..."]);
+    user.applies("site.yml -e pin=1").ended(0, &["hello world"]);
+    user.applies("site.yml -e pin=1 -e who=moon")
+        .ended(0, &["hello moon"]);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::failure::Failure;
+use super::super::failure::{Failure, draw_as};
 use super::super::machine::Machine;
 use super::super::prepared::{MachineTemplaters, Mode, checked, world};
 use super::super::{args, embedded, output, settings};
@@ -43,7 +43,10 @@ pub(in crate::cli) fn run(arguments: &args::Check, machine: &Machine) -> Result<
             (names.as_deref(), true),
             machine,
         ) {
-            Ok(loaded) => {
+            Ok((loaded, notes)) => {
+                for note in &notes {
+                    output::message(&draw_as("note", note));
+                }
                 let files = match loaded.sources.len() {
                     1 => "1 file".to_owned(),
                     count => format!("{count} files"),

@@ -38,7 +38,7 @@ pub(in crate::cli) fn run(arguments: &Exec, machine: &Machine) -> Result<ExitCod
     )?;
     let clock = Arc::new(SystemClock::new());
     let templater = MachineTemplaters::new(machine, &clock).searching(&[]);
-    let connector = MachineConnector::new(machine, templater, &arguments.reaching, None);
+    let connector = MachineConnector::new(machine, templater, &arguments.reaching, None)?;
     let worst = Mutex::new(ExitCode::Done);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(arguments.reaching.forks.clamp(1, hosts.len().max(1)))

@@ -12,16 +12,15 @@ use crate::report::Report;
 pub(in crate::cli) fn run(arguments: &Arguments, machine: &Machine) -> Result<(), Failure> {
     let kept = records_directory(arguments.state.as_deref(), machine);
     let directory = StateDirectory::at(&kept);
-    let run = match &arguments.run {
-        Some(run) => run.clone(),
-        None => {
-            let runs = directory.runs().map_err(|error| state(&error))?;
-            let newest = runs.last().map(|run| run.run.clone());
-            newest.ok_or_else(|| {
-                Failure::usage(format!("there are no runs in {}", kept.display()))
-                    .hint("--state DIR looks elsewhere")
-            })?
-        }
+    let run = if let Some(run) = &arguments.run {
+        run.clone()
+    } else {
+        let runs = directory.runs().map_err(|error| state(&error))?;
+        let newest = runs.last().map(|run| run.run.clone());
+        newest.ok_or_else(|| {
+            Failure::usage(format!("there are no runs in {}", kept.display()))
+                .hint("--state DIR looks elsewhere")
+        })?
     };
     let journal = directory.read(&run).map_err(|error| state(&error))?;
     let entries = journal.entries().map_err(|error| state(&error))?;

@@ -147,13 +147,10 @@ fn well(outcome: &StepOutcome, result: &StepResult, wanted: &Wanted) -> String {
 fn badly(result: &StepResult, at: &str, wanted: &Wanted) -> String {
     let mut text = String::new();
     let end = how_it_ended(result);
-    match (&end, result.message.as_str()) {
-        (None, "") => {}
-        (None, message) | (Some(_), message) if message != "non-zero return code" => {
-            text.push('\n');
-            text.push_str(message);
-        }
-        _ => {}
+    // What a program's exit code says, its end says better.
+    if !(result.message.is_empty() || end.is_some() && result.message == "non-zero return code") {
+        text.push('\n');
+        text.push_str(&result.message);
     }
     if !at.is_empty() {
         field(&mut text, "task", at);

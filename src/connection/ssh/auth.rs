@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use ssh2::{ErrorCode, KeyboardInteractivePrompt, Prompt};
 
 use crate::connection::ConnError;
-use crate::connection::target::{KeyFile, Target};
+use crate::connection::target::{KeyFile, LoginMethod, Target};
 use crate::connection::tunnel::AgentDoor;
 use crate::connection::waiting::Waiting;
 use crate::secrets::Secret;
@@ -86,8 +86,11 @@ impl Login<'_> {
     }
 
     fn run(&mut self, mut methods: Vec<String>) -> Result<(), ConnError> {
-        let allows = |methods: &[String], name: &str| methods.iter().any(|method| method == name);
-        if allows(&methods, "publickey") {
+        let wanted = self.target.auth.methods.clone();
+        let allows = |methods: &[String], method: LoginMethod| {
+            wanted.contains(&method) && methods.iter().any(|name| name == method.name())
+        };
+        if allows(&methods, LoginMethod::PublicKey) {
             if self.keys()? == Try::LoggedIn {
                 return Ok(());
             }
@@ -100,9 +103,11 @@ impl Login<'_> {
         }
         let password = self.target.auth.password.clone();
         // Both check the same password in most places, so that trying both would count as two wrong ones.
-        let way = ["password", "keyboard-interactive"]
-            .into_iter()
-            .find(|way| allows(&methods, way));
+        let way = wanted
+            .iter()
+            .filter(|method| **method != LoginMethod::PublicKey)
+            .find(|method| allows(&methods, **method))
+            .map(|method| method.name());
         match (password, way) {
             (Some(password), Some(way)) => {
                 if self.password(way, &password)? == Try::LoggedIn {
@@ -125,12 +130,31 @@ impl Login<'_> {
         };
         ConnError::Auth {
             message: format!(
-                "{}@{} was refused; {tried}; the server allows {}",
+                "{}@{} was refused; {tried}; the server allows {}{}",
                 self.target.user,
                 self.live.host,
-                methods.join(", ")
+                methods.join(", "),
+                self.not_wanted(methods)
             ),
         }
+    }
+
+    /// Names the ways that the server allows and the configuration does not.
+    fn not_wanted(&self, methods: &[String]) -> String {
+        let wanted = &self.target.auth.methods;
+        let not: Vec<&str> = LoginMethod::USUAL
+            .iter()
+            .filter(|method| !wanted.contains(*method))
+            .map(|method| method.name())
+            .filter(|name| methods.iter().any(|method| method == name))
+            .collect();
+        if not.is_empty() {
+            return String::new();
+        }
+        format!(
+            ", of which the configuration of SSH turns off {}",
+            not.join(", ")
+        )
     }
 
     fn stopped(&self, trouble: Trouble) -> ConnError {

@@ -17,6 +17,7 @@ use crate::connection::target::Target;
 use crate::connection::waiting::Waiting;
 use crate::connection::{ConnError, Endpoint, dial};
 
+use super::algorithms;
 use super::auth::{Refusal, log_in};
 use super::handshakes::Handshakes;
 use super::host_key;
@@ -30,6 +31,9 @@ const PAUSES: [Duration; 4] = [
     Duration::from_millis(1_200),
     Duration::from_millis(2_500),
 ];
+
+/// The pause before a host that is not there is dialled again, where somebody wants that.
+const ATTEMPT: Duration = Duration::from_secs(1);
 
 /// How long a login may take after the handshake.
 const LOGIN: Duration = Duration::from_mins(1);
@@ -67,9 +71,14 @@ fn hop(
 ) -> Result<Live, ConnError> {
     let host = dial::place(&target.address, target.port);
     let mut pauses = PAUSES.iter();
+    let mut attempts = 1;
     loop {
         match try_hop(target, &host, through, handshakes, waiting) {
             Ok(live) => return Ok(live),
+            Err(Refusal::Final(ConnError::NotThere { .. })) if attempts < target.way.attempts => {
+                attempts += 1;
+                waiting.pause(ATTEMPT)?;
+            }
             Err(Refusal::Final(error)) => return Err(error),
             Err(Refusal::Broke(reason)) => {
                 let unreachable = ConnError::Unreachable {
@@ -97,7 +106,7 @@ fn try_hop(
     waiting: &Waiting<'_>,
 ) -> Result<Live, Refusal> {
     let not_reached = |error: ConnError| match error {
-        ConnError::TimedOut { after } => Refusal::Final(ConnError::Unreachable {
+        ConnError::TimedOut { after } => Refusal::Final(ConnError::NotThere {
             host: host.to_owned(),
             reason: format!("no session within {:.1} s", after.as_secs_f64()),
         }),
@@ -107,7 +116,16 @@ fn try_hop(
     let dialling = waiting.within(target.timeouts.connect);
     let socket = socket(target, through, &dialling).map_err(not_reached)?;
     let mut live = Live::new(socket, host.to_owned(), target.timeouts).map_err(Refusal::Broke)?;
-    host_key::prefer_known(&live.session, target).map_err(Refusal::Final)?;
+    live.session.set_compress(target.way.compression);
+    algorithms::offer(&live.session, &target.algorithms).map_err(|unknown| {
+        Refusal::Final(ConnError::NotThere {
+            host: host.to_owned(),
+            reason: unknown.reason,
+        })
+    })?;
+    if target.algorithms.host_keys.is_none() {
+        host_key::prefer_known(&live.session, target).map_err(Refusal::Final)?;
+    }
     live.drive(&dialling, ssh2::Session::handshake)
         .map_err(|trouble| match trouble {
             Trouble::Ssh(error) => broken_handshake(host, &error),
@@ -142,13 +160,14 @@ fn socket(
     waiting: &Waiting<'_>,
 ) -> Result<OwnedFd, ConnError> {
     let Some(pump) = through else {
-        let socket = dial::tcp(&target.address, target.port, waiting)?;
+        let socket = dial::tcp_by(&target.way, &target.address, target.port, waiting)?;
         let patience = target.timeouts.keepalive * (target.timeouts.keepalive_misses + 1);
         if !patience.is_zero() {
             // Data that nobody acknowledges for so long means that the host or the way to it is gone.
             let milliseconds = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+            let keepalive = target.way.tcp_keepalive;
             let set = sockopt::set_tcp_user_timeout(&socket, milliseconds)
-                .and_then(|()| sockopt::set_socket_keepalive(&socket, true));
+                .and_then(|()| sockopt::set_socket_keepalive(&socket, keepalive));
             set.map_err(|error| ConnError::Unreachable {
                 host: dial::place(&target.address, target.port),
                 reason: std::io::Error::from(error).to_string(),

@@ -290,7 +290,11 @@ pub(crate) fn add(
     let written = writeln!(line, "{name} {} {}", key_type(key), STANDARD.encode(key));
     written.map_err(std::io::Error::other)?;
     opened.write_all(line.as_bytes())?;
-    opened.sync_data()
+    // `/dev/null` is a usual place for keys that nobody wants to keep, and cannot be synced.
+    if opened.metadata()?.is_file() {
+        opened.sync_data()?;
+    }
+    Ok(())
 }
 
 fn ends_in_newline(file: &mut File) -> std::io::Result<bool> {

@@ -3,6 +3,7 @@
 //! Built on libssh2 through `ssh2`, which is never let block: see `live`. Who is allowed in and how is in `auth`, whose
 //! host it is in `host_key`, ways through other hosts in `pump`. Used by `shells`.
 
+mod algorithms;
 mod auth;
 mod connect;
 mod handshakes;
@@ -28,6 +29,7 @@ use connect::{Opened, connect};
 use live::{Trouble, is_again};
 use pump::Pump;
 
+pub(crate) use algorithms::check as check_algorithms;
 pub use handshakes::Handshakes;
 
 /// One host over SSH.

@@ -119,7 +119,12 @@ impl Pump {
             })?;
             match answer.recv_timeout(slice) {
                 Ok(Ok(())) => return Ok(near),
-                Ok(Err(reason)) => return Err(unreachable(reason)),
+                Ok(Err(reason)) => {
+                    return Err(ConnError::NotThere {
+                        host: place,
+                        reason: format!("through {}: {reason}", self.host),
+                    });
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(gone()),
             }

@@ -34,6 +34,11 @@ fn step(host: &str, name: &str, outcome: StepOutcome, took_ms: u64, message: &st
 }
 
 /// A run of two parts: the first is cut off with a member down and a bracket entered, the second puts both right.
+#[expect(clippy::too_many_lines, reason = "one record after another")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only events hold a time of their own"
+)]
 fn records() -> Vec<Entry> {
     let bracket = BracketRef {
         name: "maintenance".into(),
