@@ -1,6 +1,7 @@
 //! The inventory for an upgrade, as an operator would write it.
 
 use super::Cluster;
+use super::arangodb::{AUTHORITY_FILE, SYNC_KEY_FILE};
 use crate::fleet::{Host, Login};
 
 /// Returns the inventory: the cluster that is to be upgraded and, if there is one, the cluster
@@ -35,7 +36,13 @@ fn sync(main: &Cluster<'_>, far: &Cluster<'_>) -> Vec<String> {
     let masters = [main.sync_masters(), far.sync_masters()].concat();
     vec![
         format!("arangodb_sync_masters: [{}]", masters.join(", ")),
+        // The other way makes the source read-only for a while.
         "arangodb_sync_stop: immediate".to_owned(),
+        format!("arangodb_sync_token: {}", main.monitoring_token()),
+        format!("arangodb_sync_far_token: {}", far.monitoring_token()),
+        format!("arangodb_sync_auth_keyfile: {SYNC_KEY_FILE}"),
+        format!("arangodb_sync_master_keyfile: {SYNC_KEY_FILE}"),
+        format!("arangodb_sync_source_cacert: {AUTHORITY_FILE}"),
     ]
 }
 
