@@ -6,6 +6,8 @@
 
 #[path = "cli/apply.rs"]
 mod apply;
+#[path = "cli/background.rs"]
+mod background;
 #[path = "cli/files.rs"]
 mod files;
 #[path = "cli/reading.rs"]

@@ -498,6 +498,52 @@ fn another_user_is_become_by_su(server: &Server) {
     );
 }
 
+/// Where a job stands and what its files are made with is what its user finds after a login.
+fn jobs_stand_where_a_login_puts_their_user(server: &Server) {
+    const WHERE: &str = "umask; pwd";
+    if !Path::new("/usr/bin/ssh").exists() {
+        println!("there is no OpenSSH client to compare with");
+        return;
+    }
+    let login = |user: &str| {
+        let known = format!(
+            "UserKnownHostsFile={}",
+            server.file("known_hosts").display()
+        );
+        let output = command("ssh")
+            .args(["-F", "none", "-o", "BatchMode=yes", "-o", &known, "-i"])
+            .arg(server.file("key"))
+            .args(["-p", &server.port.to_string(), &format!("{user}@127.0.0.1")])
+            .arg(format!("exec /bin/sh -lc '{WHERE}'"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let mut target = server.target();
+    let own = target.user.clone();
+    let mut host = Host::new(&target);
+    let ran = host.job(None, "where", WHERE).unwrap();
+    assert_eq!(String::from_utf8(ran.out).unwrap(), login(&own));
+    if !server.root {
+        return;
+    }
+    "alice".clone_into(&mut target.user);
+    target.state_directory = None;
+    let mut host = Host::new(&target);
+    let bob = Become {
+        method: BecomeMethod::Su,
+        user: "bob".to_owned(),
+        password: Some(Secret::new(PASSWORD)),
+        exe: None,
+        flags: Vec::new(),
+    };
+    for (user, name) in [(None, "alice"), (Some(&bob), "bob")] {
+        let ran = host.job(user, &format!("where-{name}"), WHERE).unwrap();
+        assert_eq!(String::from_utf8(ran.out).unwrap(), login(name), "{name}");
+    }
+}
+
 fn a_dropped_link_is_met_honestly(server: &Server) {
     let mut host = Host::new(&server.target());
     let mut other = Host::new(&server.target());
@@ -684,7 +730,7 @@ fn a_connect_and_a_job_are_cheap(server: &Server) {
 }
 
 /// What is tried, by name.
-const TRIALS: [(&str, fn(&Server)); 10] = [
+const TRIALS: [(&str, fn(&Server)); 11] = [
     ("logs_in_and_runs", logs_in_and_runs),
     (
         "files_of_any_size_go_both_ways",
@@ -699,6 +745,10 @@ const TRIALS: [(&str, fn(&Server)); 10] = [
         keys_agents_and_passwords_let_in,
     ),
     ("another_user_is_become_by_su", another_user_is_become_by_su),
+    (
+        "jobs_stand_where_a_login_puts_their_user",
+        jobs_stand_where_a_login_puts_their_user,
+    ),
     (
         "a_dropped_link_is_met_honestly",
         a_dropped_link_is_met_honestly,

@@ -4,6 +4,8 @@
 //! answer leaves no shell behind that could still be busy with it: the session is ended, and the next call opens a new
 //! one.
 
+use std::time::Duration;
+
 use super::files::{self, SMALL, Way};
 use super::framing::{Body, Frame, random_hex};
 use super::shells::{Role, Shells};
@@ -68,6 +70,17 @@ impl Connection for Shells {
         watch: &mut dyn FnMut(&JobOutput<'_>),
     ) -> Result<JobEnd, ConnError> {
         Watching::new(self, user, &job.id, watch).run(job, &Waiting::new(limit))
+    }
+
+    fn start(
+        &mut self,
+        user: Option<&Become>,
+        job: &Job,
+        time: Duration,
+        limit: Limit<'_>,
+    ) -> Result<(), ConnError> {
+        let mut unseen = |_: &JobOutput<'_>| ();
+        Watching::new(self, user, &job.id, &mut unseen).start(job, time, &Waiting::new(limit))
     }
 
     fn attach(

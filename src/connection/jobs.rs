@@ -3,6 +3,8 @@
 //! Pure; the shell functions behind these calls are in `shell`, the session in `shells`. A job's text is written to a
 //! file that only its user can read and is started from there, so that nothing of it stands in an argument list.
 
+use std::time::Duration;
+
 use super::framing::Frame;
 use super::shell::{printf_word, single_quoted, single_quoted_bytes};
 use super::{ConnError, End, Job, JobCommand, JobEnd, JobId};
@@ -14,15 +16,15 @@ pub(crate) const LONGEST_OUTPUT: usize = 16 << 20;
 const WHO: &str =
     r#"read -r __sg </proc/self/stat; printf '%-479s\n' "$__sg" 1<>"$0.id"; unset __sg;"#;
 
-/// Writes the call that claims and runs a job.
-pub(crate) fn launch(job: &Job) -> Result<String, ConnError> {
+/// Writes the call that claims and runs a job; with a time nobody waits for it, and it is killed when that is over.
+pub(crate) fn launch(job: &Job, time: Option<Duration>) -> Result<String, ConnError> {
     let (command, text) = command_file(job)?;
     let input = job.input.as_ref().map_or("", |input| input.reveal());
     if let Some(directory) = &job.directory {
         no_nul("the directory", directory.as_bytes())?;
     }
     Ok(format!(
-        "_job {} {} {} {} {} {} {}",
+        "_job {} {} {} {} {} {} {} {}",
         single_quoted(job.id.as_str()),
         u8::from(job.outlives_session),
         single_quoted(job.directory.as_deref().unwrap_or_default()),
@@ -30,6 +32,7 @@ pub(crate) fn launch(job: &Job) -> Result<String, ConnError> {
         printf_word(&text),
         printf_word(input.as_bytes()),
         LONGEST_OUTPUT + 1,
+        time.map_or_else(|| "''".to_owned(), |time| time.as_secs().max(1).to_string()),
     ))
 }
 
@@ -374,11 +377,11 @@ mod tests {
                 shell: None,
             },
         ] {
-            assert!(launch(&job(command.clone())).is_err(), "{command:?}");
+            assert!(launch(&job(command.clone()), None).is_err(), "{command:?}");
         }
         let mut bad = job(argv(&[b"x"]));
         bad.environment.push(("a b".to_owned(), String::new()));
-        assert!(launch(&bad).is_err());
+        assert!(launch(&bad, None).is_err());
     }
 
     #[test]

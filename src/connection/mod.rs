@@ -30,6 +30,7 @@ mod watching;
 
 use std::fmt::Debug;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use crate::clock::{Clock, Deadline, Stop};
 
@@ -158,6 +159,17 @@ pub trait Connection: Send + Debug {
         limit: Limit<'_>,
         watch: &mut dyn FnMut(&JobOutput<'_>),
     ) -> Result<JobEnd, ConnError>;
+
+    /// Starts a job and does not wait for its end: it goes on by itself, and is killed when its time is over.
+    ///
+    /// Starting the same [`JobId`] a second time changes nothing; [`Connection::attach`] tells how it is doing.
+    fn start(
+        &mut self,
+        user: Option<&Become>,
+        job: &Job,
+        time: Duration,
+        limit: Limit<'_>,
+    ) -> Result<(), ConnError>;
 
     /// Asks for a job that may have been started earlier, by this or another process; one that never started is fenced.
     fn attach(

@@ -104,7 +104,8 @@ _R=$_y/jobs
 }
 "#;
 
-/// `_job ID OUTLIVES DIRECTORY COMMAND TEXT INPUT LIMIT`: claims the job, runs it detached, tells its end.
+/// `_job ID OUTLIVES DIRECTORY COMMAND TEXT INPUT LIMIT TIME`: claims the job, runs it detached, tells its end; with a
+/// TIME in seconds it does not wait for the end, and lets somebody watch that the job is gone by then.
 ///
 /// The first line of what it prints: `ended CODE`, `taken`, `nodir`, `nosetsid`, `noscope` or `nowrite`. Identity and
 /// end are written before the start and overwritten in place, so that a full disk does not lose them. The traps are
@@ -126,7 +127,12 @@ if printf '%-479s\n%s\n' '' "$_b" >"$_d.cmd.id" && printf 'running  \n' >"$_d.rc
 true >"$_d.out" && true >"$_d.err"; then :; else
 rm -f "$_d.rc" "$_d.cmd.id" "$_d.cmd" "$_d.cmd.txt" "$_d.in" "$_d.out" "$_d.err" "$_d.claim"; echo nowrite; return; fi
 if [ -n "$6" ]; then exec 3<"$_d.in"; rm -f "$_d.in"; else exec 3</dev/null; fi
-if [ $_h = setsid ]; then
+if [ -n "$8" ]; then
+umask "$_U"
+{ trap : HUP INT TERM QUIT; _run; } <&3 3<&- >/dev/null 2>&1 &
+{ trap : HUP INT TERM QUIT; _late "$1" "$8"; } </dev/null 3<&- >/dev/null 2>&1 &
+umask 077
+elif [ $_h = setsid ]; then
 trap : HUP INT TERM QUIT
 umask "$_U"; _run <&3 3<&-
 else
@@ -150,7 +156,8 @@ eval "$_W"
 ///
 /// With FENCE it claims a job that nobody claimed, so that it can never start. The first line: `never`, `none`,
 /// `claimed`, `starting`, `running PID`, `gone PID`, `rebooted WAS IS`, `ended CODE`, `nowrite`.
-/// `_sig ID SIGNAL` signals a job's whole session if it is still that one; `_forget ID...` removes what has ended.
+/// `_sig ID SIGNAL` signals a job's whole session if it is still that one; `_late ID SECONDS` kills one that takes
+/// longer; `_forget ID...` removes what has ended.
 const ASK: &str = r#"_alive() {
 _p=${1%% *}; set -- ${1##*) }; _t=${20}
 _n=; { read -r _n <"/proc/$_p/stat"; } 2>/dev/null || return 1
@@ -186,6 +193,14 @@ _sig() {
 _d=$_R/$1
 _identity
 if [ -n "$_i" ] && [ "$_o" = "$_b" ] && _alive "$_i"; then kill -s "$2" -- "-${_i%% *}" && echo signalled; else echo gone; fi
+}
+_late() {
+_e=$2
+while [ "$_e" -gt 0 ]; do
+sleep 1; _e=$((_e - 1)); _r=; { read -r _r <"$_d.rc"; } 2>/dev/null
+[ "$_r" = running ] || return
+done
+_sig "$1" KILL
 }
 _forget() {
 for _j; do

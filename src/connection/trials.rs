@@ -125,6 +125,17 @@ impl Host {
         )
     }
 
+    fn start(&mut self, job: &Job, seconds: u64) -> Result<(), ConnError> {
+        let (clock, stop) = (SystemClock::new(), self.stop.clone());
+        let limit = Limit {
+            clock: &clock,
+            stop: &stop,
+            deadline: clock.deadline(Duration::from_secs(20)),
+        };
+        self.shells
+            .start(None, job, Duration::from_secs(seconds), limit)
+    }
+
     fn attach(&mut self, id: &str) -> Result<Attached, ConnError> {
         let (clock, stop) = (SystemClock::new(), self.stop.clone());
         let deadline = clock.deadline(Duration::from_secs(20));
@@ -355,7 +366,7 @@ fn a_request_cut_at_any_byte_does_nothing() {
         let put = super::files::put(&upload, super::files::Way::Inside, "t").unwrap();
         let script = format!("touch {0}\ncat >{0} <<E\nx\nE\n", trace.display());
         let launch =
-            super::jobs::launch(&job("cut", &format!("touch {}", trace.display()))).unwrap();
+            super::jobs::launch(&job("cut", &format!("touch {}", trace.display())), None).unwrap();
         let hello = prologue(
             &nonce,
             Setting {
@@ -739,6 +750,61 @@ fn a_deadline_does_to_a_job_what_was_asked() {
             };
             assert_eq!(end.end, End::Signal(signal), "{shell}");
         }
+    });
+}
+
+#[test]
+fn a_job_that_nobody_waits_for_goes_on_and_is_found_again() {
+    in_every_shell(|shell| {
+        let mut host = Host::new(shell);
+        let aside = job(
+            "aside",
+            "read x; sleep 0.5; echo \"$x $(umask)\" >>counted; echo out; exit 3",
+        );
+        let aside = Job {
+            directory: Some(host.jobs().display().to_string()),
+            input: Some(Secret::new("given\n")),
+            ..aside
+        };
+        let clock = SystemClock::new();
+        host.start(&aside, 60).unwrap();
+        host.start(&aside, 60).unwrap();
+        assert!(
+            clock.elapsed() < Duration::from_millis(450),
+            "{shell}: it was waited for"
+        );
+        assert!(
+            host.script("echo still").unwrap().text() == "still\n",
+            "{shell}"
+        );
+        let Attached::Ended(end) = host.attach("aside").unwrap() else {
+            panic!("{shell}")
+        };
+        assert_eq!(
+            (end.end, end.out.as_slice()),
+            (End::Code(3), &b"out\n"[..]),
+            "{shell}"
+        );
+        let counted = read(&host.jobs().join("counted"));
+        let mask = host.run(&job("mask", "umask")).unwrap();
+        assert_eq!(
+            counted.as_bytes(),
+            [b"given ", mask.out.as_slice()].concat(),
+            "{shell}"
+        );
+    });
+}
+
+#[test]
+fn a_job_that_nobody_waits_for_is_killed_when_its_time_is_over() {
+    in_every_shell(|shell| {
+        let mut host = Host::new(shell);
+        host.start(&job("long", "sleep 30 & sleep 30; echo no"), 1)
+            .unwrap();
+        let Attached::Ended(end) = host.attach("long").unwrap() else {
+            panic!("{shell}")
+        };
+        assert_eq!((end.end, end.out.len()), (End::Signal(9), 0), "{shell}");
     });
 }
 

@@ -75,7 +75,7 @@ impl<'a> Watching<'a> {
 
     /// Launches the job and waits for its end.
     pub(crate) fn run(mut self, job: &Job, waiting: &Waiting<'_>) -> Result<JobEnd, ConnError> {
-        let call = jobs::launch(job)?;
+        let call = jobs::launch(job, None)?;
         let result = self
             .launch(&call, waiting)
             .and_then(|look| match look.standing {
@@ -92,6 +92,28 @@ impl<'a> Watching<'a> {
             self.give_up(job.on_deadline, error, waiting);
         }
         result
+    }
+
+    /// Launches the job, which then goes on by itself for so long at most.
+    pub(crate) fn start(
+        self,
+        job: &Job,
+        time: Duration,
+        waiting: &Waiting<'_>,
+    ) -> Result<(), ConnError> {
+        let call = jobs::launch(job, Some(time))?;
+        let frame = self
+            .shells
+            .call(self.user, Role::Steps, Body::InJobs(&call), waiting)?;
+        match jobs::look(&frame, true)?.standing {
+            Standing::Never => self.as_end(Attached::NeverStarted).map(|_| ()),
+            Standing::Ended(..)
+            | Standing::Running(_)
+            | Standing::Unclaimed
+            | Standing::Starting
+            | Standing::Gone(_)
+            | Standing::Rebooted(_) => Ok(()),
+        }
     }
 
     /// Comes back to a job; one that nobody claimed is fenced.

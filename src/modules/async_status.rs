@@ -78,9 +78,14 @@ impl Asking {
                 .to_owned()
         };
         let (out, err) = (text(&end.out), text(&end.err));
-        let code = match end.end {
-            End::Code(code) => code,
-            End::Signal(signal) => -signal,
+        let (code, message) = match end.end {
+            End::Code(code) => (code, "non-zero return code".to_owned()),
+            End::Signal(signal) => (
+                -signal,
+                format!(
+                    "killed by signal {signal}: when its time is over a job is killed by signal 9"
+                ),
+            ),
         };
         let result = fields([
             ("ansible_job_id", json!(self.job.as_str())),
@@ -99,10 +104,7 @@ impl Asking {
                 ..Outcome::default()
             }));
         }
-        Err(ModuleError::Failed {
-            message: "non-zero return code".to_owned(),
-            result,
-        })
+        Err(ModuleError::Failed { message, result })
     }
 }
 

@@ -329,6 +329,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn a_block_is_inserted_replaced_and_removed() {
         let before = |place: &str| How {
             before: Some(place.into()),

@@ -381,6 +381,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn a_line_is_added_replaced_or_left() {
         let after = |mut how: How, place: &str| {
             how.after = Some(place.into());

@@ -75,13 +75,17 @@ use serde_json::{Map, Value};
 
 use crate::clock::{Clock, Deadline, Stop};
 use crate::connection::{
-    Become, ConnError, Connection, Job, JobEnd, JobOutput, Limit, Reply, Script, Upload,
+    Attached, Become, ConnError, Connection, Job, JobEnd, JobOutput, Limit, OnDeadline, Reply,
+    Script, Upload,
 };
 use crate::secrets::{Masker, Secret};
 use crate::template::shell_quote;
 use crate::yaml::Problem;
 
 use spec::{Arguments, ModuleSpec, Safety};
+
+/// How long is waited to see that a job whose deadline came is gone.
+const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// A module: its argument table and how it makes an action of arguments.
 pub trait Module: Sync + Debug {
@@ -324,6 +328,15 @@ pub trait Watch: Send + Sync + Debug {
     fn saw(&self, what: &str);
 }
 
+/// How a task with `async` runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Background {
+    /// How long it may take; then it is killed.
+    pub time: Duration,
+    /// Whether its end is waited for: `poll` is not 0.
+    pub waits: bool,
+}
+
 /// Where and how a module runs: one host, one step.
 #[derive(Debug)]
 pub struct HostCx<'a> {
@@ -351,6 +364,10 @@ pub struct HostCx<'a> {
     pub job: &'a crate::connection::JobId,
     /// Whether the step is in an indivisible block, so that its job must outlive every session.
     pub indivisible: bool,
+    /// What happens to its job when the deadline comes.
+    pub on_deadline: OnDeadline,
+    /// Whether it runs beside the tasks after it, or with a limit of its own (`async`).
+    pub background: Option<Background>,
     /// Who looks on while the step runs.
     pub watch: &'a dyn Watch,
     /// Secrets known so far.
@@ -398,7 +415,7 @@ impl HostCx<'_> {
         Ok(self.connection.get(self.user, path, max_bytes, limit)?)
     }
 
-    /// Runs a job on the host as the task's user and waits for it.
+    /// Runs a job on the host as the task's user and waits for it. One that its deadline killed has ended, too.
     pub fn run(&mut self, job: &Job) -> Result<JobEnd, ModuleError> {
         let limit = Limit {
             clock: self.clock,
@@ -406,9 +423,37 @@ impl HostCx<'_> {
             deadline: self.deadline,
         };
         let watch = self.watch;
-        Ok(self
+        let mut watched = |output: &JobOutput<'_>| watch.output(output);
+        let ended = self.connection.job(self.user, job, limit, &mut watched);
+        let Err(error @ ConnError::TimedOut { .. }) = ended else {
+            return Ok(ended?);
+        };
+        if job.on_deadline == OnDeadline::Leave {
+            return Err(error.into());
+        }
+        let limit = Limit {
+            deadline: self.clock.deadline(LAST_LOOK),
+            ..limit
+        };
+        match self
             .connection
-            .job(self.user, job, limit, &mut |output| watch.output(output))?)
+            .attach(self.user, &job.id, limit, &mut watched)
+        {
+            Ok(Attached::Ended(end)) => Ok(end),
+            Ok(Attached::NeverStarted | Attached::Vanished { .. }) | Err(_) => Err(error.into()),
+        }
+    }
+
+    /// Starts a job on the host as the task's user; nobody waits for it.
+    pub fn start(&mut self, job: &Job, time: Duration) -> Result<(), ModuleError> {
+        let limit = Limit {
+            clock: self.clock,
+            stop: self.stop,
+            deadline: self.deadline,
+        };
+        self.connection.start(self.user, job, time, limit)?;
+        self.watch.output(&JobOutput::Started);
+        Ok(())
     }
 }
 

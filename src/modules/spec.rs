@@ -13,7 +13,7 @@ pub use specs::{Specs, builtin_name};
 
 use serde_json::{Map, Value};
 
-use crate::yaml::Loc;
+use crate::yaml::{Loc, Node, Problem};
 
 /// What kind of value an argument takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,6 +180,20 @@ impl ModuleSpec {
         example: "",
         returns: &[],
     };
+
+    /// Tells whether its work is one job, so that it can go on while the next tasks run (`poll: 0`).
+    pub fn goes_on_alone(&self) -> bool {
+        ["command", "script", "shell"].contains(&self.name)
+    }
+
+    /// Says why it cannot go on alone.
+    pub fn not_alone(&self, poll: &Node) -> Problem {
+        let message = format!(
+            "`{}` cannot go on by itself, as `poll: 0` wants it to",
+            self.name
+        );
+        Problem::at(&poll.loc, message).hint("that is for command, script and shell")
+    }
 
     /// Finds an argument by its name or another name of it.
     pub fn argument(&self, name: &str) -> Option<&'static Argument> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::files::{Append as _, NO, PRELUDE, Reply};
 use super::spec::{Argument, Arguments, Kind, ModuleSpec, Safety};
 use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome, fields};
-use crate::connection::{End, Job, JobCommand, OnDeadline};
+use crate::connection::{End, Job, JobCommand};
 use crate::template::shell_quote;
 use crate::yaml::Problem;
 use show::{Seen, Steps};
@@ -273,7 +273,7 @@ impl Wanted {
                 input: None,
                 directory: None,
                 environment: cx.environment.to_vec(),
-                on_deadline: OnDeadline::default(),
+                on_deadline: cx.on_deadline,
                 outlives_session: cx.indivisible,
             };
             let end = cx.run(&job)?;

@@ -10,7 +10,7 @@ use super::files::{
 };
 use super::spec::{Argument, Arguments, Kind, ModuleSpec, Safety};
 use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome, fields};
-use crate::connection::{End, Job, JobCommand, OnDeadline, Upload};
+use crate::connection::{End, Job, JobCommand, Upload};
 use crate::template::shell_quote;
 use crate::yaml::Problem;
 
@@ -328,7 +328,7 @@ impl Unpacking {
             input: None,
             directory: None,
             environment: cx.environment.to_vec(),
-            on_deadline: OnDeadline::default(),
+            on_deadline: cx.on_deadline,
             outlives_session: cx.indivisible,
         };
         let end = cx.run(&job)?;

@@ -70,9 +70,11 @@ impl Engine {
             {
                 return ended;
             }
+            let own = step.background.filter(|background| background.waits);
+            let own = own.map(|background| self.clock().deadline(background.time));
             let bounds = Bounds {
                 stop: self.stop_at(place),
-                deadline,
+                deadline: own.map_or(deadline, |own| own.earlier(deadline)),
                 attempt,
                 quiet: false,
             };
@@ -381,6 +383,8 @@ impl Engine {
             controller,
             job,
             indivisible: step.indivisible,
+            on_deadline: step.on_deadline,
+            background: step.background,
             watch,
             masker: &self.outside.masker,
         }

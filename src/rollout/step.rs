@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::connection::{Become, Identity, JobId};
+use crate::connection::{Become, Identity, JobId, OnDeadline};
 use crate::events::StepId;
 use crate::inventory::HostName;
 use crate::journal::{Intent, content_digest};
 use crate::modules::spec::{Arguments, Kind, ModuleSpec, Safety};
-use crate::modules::{Action as ModuleAction, Module};
-use crate::playbook::{Probed, Task};
+use crate::modules::{Action as ModuleAction, Background, Module};
+use crate::playbook::{self, Probed, Task};
 use crate::secrets::Secret;
 use crate::yaml::{Node, Problem};
 
@@ -64,6 +64,8 @@ pub(super) struct Step {
     pub(super) identity: Identity,
     pub(super) tries: Tries,
     pub(super) indivisible: bool,
+    pub(super) on_deadline: OnDeadline,
+    pub(super) background: Option<Background>,
     pub(super) members: Vec<String>,
     pub(super) digest: String,
     pub(super) decision: Decision,
@@ -162,6 +164,7 @@ impl Engine {
         let login = Login::of(&scope, context).map_err(one)?;
         let members = self.members(run, host, &scope).map_err(one)?;
         let no_log = flag(context.nearest(|k| k.no_log.as_ref()), false)?;
+        let background = background(run, &scope).map_err(one)?;
         Ok(Step {
             id: run.place.step(&run.task.id, host, index),
             host: host.clone(),
@@ -188,6 +191,8 @@ impl Engine {
             identity: Identity::default(),
             tries: Tries::of(run.task, &scope).map_err(one)?,
             indivisible: !run.place.divisible,
+            on_deadline: on_deadline(run.task, background),
+            background,
             members,
             digest: content_digest(format!("{} {sealed}", spec.name).as_bytes()),
             decision: Decision::Run,
@@ -252,6 +257,36 @@ impl Engine {
             members.extend(scope.texts(&own.members)?);
         }
         Ok(members)
+    }
+}
+
+/// Reads `async` and `poll`.
+fn background(run: &TaskRun<'_>, scope: &Scope) -> Result<Option<Background>, Problem> {
+    let Some(time) = scope.duration(run.task.r#async.as_ref())? else {
+        return Ok(None);
+    };
+    if time.is_zero() {
+        return Ok(None);
+    }
+    let poll = scope.duration(run.task.poll.as_ref())?;
+    let waits = poll.is_none_or(|poll| !poll.is_zero());
+    let spec = run.module.spec();
+    if let Some(node) = run.task.poll.as_ref().filter(|_| !waits)
+        && !spec.goes_on_alone()
+    {
+        return Err(spec.not_alone(node));
+    }
+    Ok(Some(Background { time, waits }))
+}
+
+/// Returns what the deadline does to a step's job: what the task says, and without a word what `async` means.
+fn on_deadline(task: &Task, background: Option<Background>) -> OnDeadline {
+    match task.on_deadline {
+        Some(playbook::OnDeadline::Leave) => OnDeadline::Leave,
+        Some(playbook::OnDeadline::Term) => OnDeadline::Term,
+        Some(playbook::OnDeadline::Kill) => OnDeadline::Kill,
+        None if background.is_some() => OnDeadline::Kill,
+        None => OnDeadline::Leave,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Stands between a module and its session and remembers how far a step was when the session broke.
 
+use std::time::Duration;
+
 use crate::connection::{
     Attached, Become, ConnError, Connection, Endpoint, Identity, Job, JobEnd, JobId, JobOutput,
     Limit, Reply, Script, Stream, Upload,
@@ -86,6 +88,16 @@ impl Connection for Tap<'_> {
         result
     }
 
+    fn start(
+        &mut self,
+        user: Option<&Become>,
+        job: &Job,
+        time: Duration,
+        limit: Limit<'_>,
+    ) -> Result<(), ConnError> {
+        self.call(true, |inner| inner.start(user, job, time, limit))
+    }
+
     fn attach(
         &mut self,
         user: Option<&Become>,
@@ -157,6 +169,16 @@ impl Connection for NoHost {
         _limit: Limit<'_>,
         _watch: &mut dyn FnMut(&JobOutput<'_>),
     ) -> Result<JobEnd, ConnError> {
+        Self::none()
+    }
+
+    fn start(
+        &mut self,
+        _user: Option<&Become>,
+        _job: &Job,
+        _time: Duration,
+        _limit: Limit<'_>,
+    ) -> Result<(), ConnError> {
         Self::none()
     }
 

@@ -217,6 +217,16 @@ impl Connection for LocalHost {
         })
     }
 
+    fn start(
+        &mut self,
+        user: Option<&Become>,
+        job: &Job,
+        _time: std::time::Duration,
+        limit: Limit<'_>,
+    ) -> Result<(), ConnError> {
+        self.job(user, job, limit, &mut |_| ()).map(|_| ())
+    }
+
     fn attach(
         &mut self,
         _user: Option<&Become>,

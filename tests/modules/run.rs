@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use base64::Engine as _;
 use serde_json::{Map, Value};
 use stagger::clock::{Deadline, SimulatedClock, Stop};
-use stagger::connection::{JobId, JobOutput};
+use stagger::connection::{JobId, JobOutput, OnDeadline};
 use stagger::modules::spec::{Arguments, ModuleSpec};
 use stagger::modules::{Action, HostCx, ModuleError, Observed, Outcome, Watch, find};
 use stagger::secrets::Masker;
@@ -217,6 +217,8 @@ impl World<'_> {
             controller: &self.controller,
             job: &job,
             indivisible: false,
+            on_deadline: OnDeadline::Leave,
+            background: None,
             watch: &Quiet,
             masker: &masker,
         };
@@ -259,6 +261,8 @@ impl World<'_> {
             controller: &self.controller,
             job: &job,
             indivisible: false,
+            on_deadline: OnDeadline::Leave,
+            background: None,
             watch: &Quiet,
             masker: &masker,
         };

@@ -105,7 +105,11 @@ fn verdict(verdict: &Verdict) -> Value {
 }
 
 fn agency(view: &ClusterView, questions: &Questions) -> Value {
-    let judged = agency_ok(&view.first, &view.second, &questions.agent_versions);
+    let judged = if view.first.answers.is_empty() {
+        Verdict::of(vec!["the agency was looked at only once".to_owned()])
+    } else {
+        agency_ok(&view.first, &view.second, &questions.agent_versions)
+    };
     let leading = leader(&view.second);
     json!({
         "ok": judged.ok,

@@ -17,5 +17,5 @@ mod tests;
 pub use judge::{Judgement, Questions, judge};
 pub use member::{HostView, Listed, listed};
 pub use read::{Answer, Ask, AskError, ClusterView, ServerView, read_cluster, read_round};
-pub use sync::{Replication, read_replication};
+pub use sync::{Replication, read_incoming, read_outgoing};
 pub use token::superuser_token;

@@ -63,7 +63,7 @@ pub struct ServerView {
 /// Everything that was read of a cluster.
 #[derive(Debug, Clone)]
 pub struct ClusterView {
-    /// The first round over all agents.
+    /// The first round over all agents; empty where they were looked at only once.
     pub first: Round,
     /// The second one, at least two seconds later.
     pub second: Round,
@@ -118,12 +118,25 @@ fn discover(ask: &mut dyn Ask, seeds: &[String]) -> Result<Vec<String>, String> 
     Err(format!("no agent answers: {}", problems.join("; ")))
 }
 
-/// Reads a whole cluster, starting from some of its agents.
-pub fn read_cluster(ask: &mut dyn Ask, seeds: &[String]) -> Result<ClusterView, AskError> {
+/// Reads a whole cluster, starting from some of its agents; `steady` looks at agents and shards a second time.
+pub fn read_cluster(
+    ask: &mut dyn Ask,
+    seeds: &[String],
+    steady: bool,
+) -> Result<ClusterView, AskError> {
     let agents = discover(ask, seeds).map_err(AskError)?;
-    let first = read_round(ask, &agents);
-    let earlier = read_store(ask, &agents).map(|store| store.shards);
-    ask.wait(BETWEEN_ROUNDS);
+    let first = if steady {
+        read_round(ask, &agents)
+    } else {
+        Round::default()
+    };
+    let earlier = if steady {
+        let earlier = read_store(ask, &agents).map(|store| store.shards);
+        ask.wait(BETWEEN_ROUNDS);
+        earlier
+    } else {
+        Ok(Vec::new())
+    };
     let second = read_round(ask, &agents);
     let store = read_store(ask, &agents);
     let agents = agents

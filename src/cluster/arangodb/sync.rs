@@ -50,12 +50,14 @@ impl Replication {
     }
 }
 
-/// Asks both sides, each through the first of its masters that answers.
-pub fn read_replication(ask: &mut dyn Ask, target: &[String], source: &[String]) -> Replication {
-    Replication {
-        incoming: one_of(ask, target).map(|body| incoming(&body)),
-        outgoing: one_of(ask, source).map(|body| outgoing(&body)),
-    }
+/// Reads what the target's masters say, through the first that answers.
+pub fn read_incoming(ask: &mut dyn Ask, target: &[String]) -> Result<String, String> {
+    one_of(ask, target).map(|body| incoming(&body))
+}
+
+/// Reads what the source's masters say, through the first that answers.
+pub fn read_outgoing(ask: &mut dyn Ask, source: &[String]) -> Result<String, String> {
+    one_of(ask, source).map(|body| outgoing(&body))
 }
 
 fn one_of(ask: &mut dyn Ask, masters: &[String]) -> Result<Value, String> {
@@ -138,11 +140,11 @@ mod tests {
 
     fn read(target: Option<Value>, source: Option<Value>) -> Replication {
         let targets = ["https://t1".to_owned(), "https://t2".to_owned()];
-        read_replication(
-            &mut Sides(target, source),
-            &targets,
-            &["https://s1".to_owned()],
-        )
+        let mut sides = Sides(target, source);
+        Replication {
+            incoming: read_incoming(&mut sides, &targets),
+            outgoing: read_outgoing(&mut sides, &["https://s1".to_owned()]),
+        }
     }
 
     #[test]
@@ -210,7 +212,7 @@ mod tests {
             let told = seen.told();
             assert!(told.problems[0].contains(name), "{told:?}");
         }
-        let silent = read_replication(&mut Sides(None, None), &[], &[]);
-        assert!(silent.told().problems[0].contains("none is named"));
+        let silent = read_incoming(&mut Sides(None, None), &[]);
+        assert_eq!(silent, Err("none is named".to_owned()));
     }
 }

@@ -141,7 +141,7 @@ fn judged(mut recorded: Recorded) -> Value {
         now: Some("2018-12-02T11:00:00Z".parse().unwrap()),
         ..Questions::default()
     };
-    let view = read_cluster(&mut recorded, &[endpoint(8531, 1)]).unwrap();
+    let view = read_cluster(&mut recorded, &[endpoint(8531, 1)], true).unwrap();
     let Judgement { value } = judge(&view, &questions);
     value
 }
@@ -356,7 +356,7 @@ fn leaders_go_back_where_they_were_as_far_as_the_version_allows() {
             leaders: pairs.collect(),
             ..Questions::default()
         };
-        let view = read_cluster(&mut cluster(old), &[endpoint(8531, 1)]).unwrap();
+        let view = read_cluster(&mut cluster(old), &[endpoint(8531, 1)], true).unwrap();
         judge(&view, &questions).value["restore"].clone()
     };
     assert_eq!(
@@ -372,4 +372,17 @@ fn leaders_go_back_where_they_were_as_far_as_the_version_allows() {
             .contains("holds a copy"),
         "{moved}"
     );
+}
+
+#[test]
+fn looked_at_once_everything_but_the_agency_is_judged() {
+    let mut recorded = cluster(old);
+    let view = read_cluster(&mut recorded, &[endpoint(8531, 1)], false).unwrap();
+    let value = judge(&view, &Questions::default()).value;
+    assert_eq!(
+        bad(&value),
+        ["/agency", "/path"],
+        "without a target there is no path"
+    );
+    assert_eq!(value["agency"]["leader_endpoint"], "tcp://h1:8531");
 }

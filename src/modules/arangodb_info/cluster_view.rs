@@ -14,21 +14,31 @@ use crate::modules::{HostCx, ModuleError, Outcome};
 /// How often the agency is looked at while it must stand still.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// How long to look.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// Whether agents and shards are looked at twice.
+    pub(super) steady: bool,
+    /// For how long the agency must be seen to work.
+    pub(super) stable: Duration,
+}
+
 /// Reads the cluster; with `stable` it goes on looking until the agency has worked for that long without a change of its
 /// leader, or until it does not.
 pub(super) fn read(
     cx: &mut HostCx<'_>,
     access: &Access,
     agents: &[String],
-    stable: Duration,
+    patience: Patience,
     questions: &Questions,
 ) -> Result<Outcome, ModuleError> {
+    let Patience { steady, stable } = patience;
     let began = cx.clock.elapsed();
     let questions = Questions {
         now: Some(cx.clock.now()),
         ..questions.clone()
     };
-    let mut view = look(cx, access, agents)?;
+    let mut view = look(cx, access, agents, steady)?;
     let mut value = judge(&view, &questions).value;
     let reign =
         |view: &ClusterView| leader(&view.second).map(|agent| (agent.id.clone(), agent.term));
@@ -50,7 +60,7 @@ pub(super) fn read(
         {
             return Err(ConnError::Stopped.into());
         }
-        view = look(cx, access, agents)?;
+        view = look(cx, access, agents, steady)?;
         value = judge(&view, &questions).value;
         if reign(&view) != first {
             unstable(&mut value);
@@ -77,9 +87,10 @@ fn look(
     cx: &mut HostCx<'_>,
     access: &Access,
     agents: &[String],
+    steady: bool,
 ) -> Result<ClusterView, ModuleError> {
     let mut requests = Requests::new(cx, access);
-    let view = read_cluster(&mut requests, agents);
+    let view = read_cluster(&mut requests, agents, steady);
     requests.stopped()?;
     view.map_err(|error| ModuleError::failed(error.to_string()))
 }

@@ -85,6 +85,12 @@ static SPEC: ModuleSpec = ModuleSpec {
         )
         .default("0"),
         Argument::new(
+            "rounds",
+            Kind::Int,
+            "How often agents and shards are looked at; once is quicker, and does not judge the agency (`view: cluster`).",
+        )
+        .default("2"),
+        Argument::new(
             "unit",
             Kind::Str,
             "The unit that runs the starter (`view: host`).",
@@ -113,6 +119,18 @@ static SPEC: ModuleSpec = ModuleSpec {
             Kind::List,
             "The sync masters of the data centre that the changes come from, as URLs (`view: sync`).",
         ),
+        Argument::new(
+            "sync_target_authorization",
+            Kind::Str,
+            "The `Authorization` header for the masters of the target, if it is not that of all (`view: sync`).",
+        )
+        .secret(),
+        Argument::new(
+            "sync_source_authorization",
+            Kind::Str,
+            "The `Authorization` header for the masters of the source, if it is not that of all (`view: sync`).",
+        )
+        .secret(),
         Argument::new(
             "packages",
             Kind::List,
@@ -229,7 +247,10 @@ impl Module for ArangodbInfo {
             view,
             agents,
             access: access(arguments),
-            stable: arguments.duration("stable").unwrap_or(Duration::ZERO),
+            patience: cluster_view::Patience {
+                steady: arguments.int("rounds") != Some(1),
+                stable: arguments.duration("stable").unwrap_or(Duration::ZERO),
+            },
             questions: Questions {
                 single_copy: arguments.list("single_copy"),
                 agent_versions: texts(arguments.get("agent_versions")),
@@ -247,7 +268,9 @@ impl Module for ArangodbInfo {
             demands: readiness_view::Demands::of(arguments),
             sides: sync_view::Sides {
                 target: arguments.list("sync_target"),
+                target_header: header(arguments, "sync_target_authorization"),
                 source: arguments.list("sync_source"),
+                source_header: header(arguments, "sync_source_authorization"),
             },
         }))
     }
@@ -266,6 +289,11 @@ fn access(arguments: &Arguments) -> asking::Access {
             .or_else(|| secret.map(|secret| asking::bearer(&Secret::new(secret)))),
         via_host: arguments.str("via") == Some("host"),
     }
+}
+
+fn header(arguments: &Arguments, name: &str) -> Option<Secret> {
+    let given = arguments.str(name).filter(|header| !header.is_empty());
+    given.map(Secret::new)
 }
 
 fn texts(map: Option<&Value>) -> BTreeMap<String, String> {
@@ -289,7 +317,7 @@ struct Look {
     view: View,
     agents: Vec<String>,
     access: asking::Access,
-    stable: Duration,
+    patience: cluster_view::Patience,
     questions: Questions,
     host: host_view::Place,
     demands: readiness_view::Demands,
@@ -309,9 +337,13 @@ impl Action for Look {
 
     fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
         let outcome = match self.view {
-            View::Cluster => {
-                cluster_view::read(cx, &self.access, &self.agents, self.stable, &self.questions)?
-            }
+            View::Cluster => cluster_view::read(
+                cx,
+                &self.access,
+                &self.agents,
+                self.patience,
+                &self.questions,
+            )?,
             View::Agency => cluster_view::read_agency(cx, &self.access, &self.agents),
             View::Host => host_view::read(cx, &self.access, &self.host)?,
             View::Readiness => readiness_view::read(cx, &self.demands)?,

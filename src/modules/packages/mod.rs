@@ -16,7 +16,7 @@ use super::files::{NO, PRELUDE, Reply};
 use super::program::python_lines;
 use super::waiting::pause;
 use super::{Action, Change, HostCx, ModuleError, Observed, Outcome, fields};
-use crate::connection::{End, Job, JobCommand, JobEnd, JobId, OnDeadline};
+use crate::connection::{End, Job, JobCommand, JobEnd, JobId};
 
 pub use wanted::{Name, Operator, State, Wanted};
 
@@ -210,7 +210,7 @@ impl Wanted {
                 input: None,
                 directory: None,
                 environment: cx.environment.to_vec(),
-                on_deadline: OnDeadline::default(),
+                on_deadline: cx.on_deadline,
                 outlives_session: cx.indivisible,
             };
             let end = cx.run(&job)?;

@@ -186,11 +186,7 @@ mod tests {
     fn names_have_versions_or_are_files() {
         let of = |raw: &str| {
             let name = Name::parse(raw);
-            (
-                name.name,
-                name.version.map(|(operator, version)| (operator, version)),
-                name.is_file,
-            )
+            (name.name, name.version, name.is_file)
         };
         assert_eq!(of("demo"), ("demo".into(), None, false));
         assert_eq!(

@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::files::{PRELUDE, Reply, path_word};
 use super::spec::{Argument, Arguments, Kind};
-use super::{Change, HostCx, ModuleError, Observed, Outcome};
+use super::{Background, Change, HostCx, ModuleError, Observed, Outcome};
 use crate::clock::Timestamp;
-use crate::connection::{End, Job, JobCommand, JobEnd, OnDeadline};
+use crate::connection::{End, Job, JobCommand, JobEnd};
 use crate::secrets::Secret;
 
 pub use expand::{expanded_line, glob_word};
@@ -181,13 +181,33 @@ impl Program {
             input: self.input.clone(),
             directory,
             environment: cx.environment.to_vec(),
-            on_deadline: OnDeadline::default(),
+            on_deadline: cx.on_deadline,
             outlives_session: cx.indivisible,
         };
+        let background = cx.background;
+        if let Some(Background { time, waits: false }) = background {
+            cx.start(&job, time)?;
+            return Ok(Outcome {
+                changed: true,
+                result: of_job(&job, false),
+                ..Outcome::default()
+            });
+        }
         let (start, from) = (cx.clock.now(), cx.clock.elapsed());
         let end = cx.run(&job)?;
         let took = cx.clock.elapsed().saturating_sub(from);
         let mut outcome = self.told(&end);
+        if let (Told::Failed { message, .. }, End::Signal(_)) = (&mut outcome, end.end)
+            && cx.deadline.is_over(cx.clock)
+        {
+            *message = match background {
+                Some(background) => format!(
+                    "async task did not complete within the requested time - {}s",
+                    background.time.as_secs()
+                ),
+                None => format!("it did not end in time: {message}"),
+            };
+        }
         let stamp = |time: Timestamp| json!(time.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string());
         let times = [
             ("start", stamp(start)),
@@ -199,6 +219,9 @@ impl Program {
             Told::Failed { result, .. } => result,
         };
         fields.extend(times.map(|(name, value)| (name.to_owned(), value)));
+        if background.is_some() {
+            fields.extend(of_job(&job, true));
+        }
         match outcome {
             Told::Well(outcome) => Ok(outcome),
             Told::Failed { message, result } => Err(ModuleError::Failed { message, result }),
@@ -262,6 +285,15 @@ impl Program {
             ("stderr_lines", json!(python_lines(err))),
         ])
     }
+}
+
+/// Makes the fields of a task with `async`.
+fn of_job(job: &Job, finished: bool) -> Map<String, Value> {
+    super::fields([
+        ("ansible_job_id", json!(job.id.as_str())),
+        ("started", json!(1)),
+        ("finished", json!(u8::from(finished))),
+    ])
 }
 
 enum Told {

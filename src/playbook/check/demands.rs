@@ -4,7 +4,7 @@ use super::survey::{Part, Survey};
 use super::{Findings, Surroundings};
 use crate::modules::spec::Safety;
 use crate::playbook::{Action, Files, Task};
-use crate::yaml::{Node, Problem, flag};
+use crate::yaml::{Node, Problem, duration_of, flag};
 
 pub(super) fn check(
     survey: &Survey<'_>,
@@ -16,6 +16,7 @@ pub(super) fn check(
     if surroundings.demanding && is_whole {
         resumable_commands(survey, surroundings.files, findings);
     }
+    going_on_alone(survey, findings);
     points_of_no_return(survey, findings);
     names_of_brackets(survey, findings);
     protected_tags(survey, findings);
@@ -38,6 +39,21 @@ fn resumable_commands(survey: &Survey<'_>, files: &dyn Files, findings: &mut Fin
                 .width(width)
                 .hint("add `done_when` or `creates`, or `changed_when: false` if it only reads"),
         );
+    }
+}
+
+/// Only what is one job can go on while the next tasks run.
+fn going_on_alone(survey: &Survey<'_>, findings: &mut Findings) {
+    for (task, _) in &survey.tasks {
+        let (Action::Module { spec, .. }, Some(poll), Some(_)) =
+            (&task.action, &task.poll, &task.r#async)
+        else {
+            continue;
+        };
+        let is_zero = duration_of(&poll.to_value()).is_ok_and(|poll| poll.is_zero());
+        if is_zero && !spec.goes_on_alone() {
+            findings.problems.push(spec.not_alone(poll));
+        }
     }
 }
 

@@ -42,6 +42,7 @@ fn sync(main: &Cluster<'_>, far: &Cluster<'_>) -> Vec<String> {
         format!("arangodb_sync_auth_keyfile: {SYNC_KEY_FILE}"),
         format!("arangodb_sync_master_keyfile: {SYNC_KEY_FILE}"),
         format!("arangodb_sync_source_cacert: {AUTHORITY_FILE}"),
+        format!("arangodb_sync_far_token: {}", far.monitoring_token()),
     ]
 }
 
