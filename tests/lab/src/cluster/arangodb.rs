@@ -94,15 +94,15 @@ impl<'a> Cluster<'a> {
     /// Sets the cluster up on all hosts of a fleet and waits until it serves.
     pub fn up(fleet: &'a Fleet, program: &Path, options: Options) -> Result<Self, Error> {
         let hosts = fleet.hosts().iter().collect();
-        let seals = keys::Seals::make()?;
-        Self::up_on(hosts, fleet.bastion(), (program, &seals), options)
+        let authority = keys::Authority::make()?;
+        Self::up_on(hosts, fleet.bastion(), (program, &authority), options)
     }
 
     /// The same on some hosts.
     pub(super) fn up_on(
         hosts: Vec<&'a Host>,
         bastion: &'a Bastion,
-        (program, seals): (&Path, &keys::Seals),
+        (program, authority): (&Path, &keys::Authority),
         options: Options,
     ) -> Result<Self, Error> {
         let packages = bastion.home().join("packages");
@@ -113,15 +113,15 @@ impl<'a> Cluster<'a> {
             hosts,
             bastion,
             secret: keys::secret()?,
-            token: seals.token.clone(),
+            token: keys::secret()?,
             options,
             packages,
         };
         if cluster.options.security == Security::Tls {
             let file = cluster.bastion.home().join("ca.pem");
-            files::write(&file, seals.authority.certificate(), 0o644)?;
+            files::write(&file, authority.certificate(), 0o644)?;
         }
-        cluster.on_all(|host| cluster.prepare(host, &seals.authority))?;
+        cluster.on_all(|host| cluster.prepare(host, authority))?;
         cluster.start()?;
         cluster.wait_until_up()?;
         Ok(cluster)

@@ -14,25 +14,6 @@ pub(super) fn secret() -> Result<String, files::Error> {
     Ok(format!("{}{}", uuid()?.trim(), uuid()?.trim()).replace('-', ""))
 }
 
-/// What two clusters that replicate have in common.
-#[derive(Debug)]
-pub(super) struct Seals {
-    /// Who signs the servers' certificates.
-    pub(super) authority: Authority,
-    /// With what the sync servers are watched.
-    pub(super) token: String,
-}
-
-impl Seals {
-    /// Makes them anew.
-    pub(super) fn make() -> Result<Self, Error> {
-        Ok(Self {
-            authority: Authority::make()?,
-            token: secret()?,
-        })
-    }
-}
-
 /// An authority that signs the servers' certificates.
 #[derive(Debug)]
 pub(super) struct Authority {

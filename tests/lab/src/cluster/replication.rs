@@ -24,8 +24,8 @@ impl<'a> Clusters<'a> {
     pub fn up(fleet: &'a Fleet, program: &Path, options: &Options) -> Result<Self, Error> {
         let is_far = |host: &&Host| host.name().starts_with("far");
         let (far, main): (Vec<_>, Vec<_>) = fleet.hosts().iter().partition(is_far);
-        let seals = keys::Seals::make()?;
-        let with = (program, &seals);
+        let authority = keys::Authority::make()?;
+        let with = (program, &authority);
         let set_up = |hosts| Cluster::up_on(hosts, fleet.bastion(), with, options.clone());
         if !options.sync {
             let main = set_up(main)?;
