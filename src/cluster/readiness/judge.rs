@@ -262,43 +262,45 @@ fn updates(shown: &Shown, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Configuration agents: the word that allows them, their unit, and how they are held back.
+const AGENTS: [(&str, &str, &str); 8] = [
+    (
+        "puppet",
+        "puppet.service",
+        "`puppet agent --disable \"upgrade\"` and wait for a run to end",
+    ),
+    (
+        "puppet",
+        "pe-puppet.service",
+        "`puppet agent --disable \"upgrade\"` and wait for a run to end",
+    ),
+    (
+        "chef",
+        "chef-client.service",
+        "`systemctl stop chef-client`",
+    ),
+    (
+        "chef",
+        "chef-client.timer",
+        "`systemctl stop chef-client.timer`",
+    ),
+    (
+        "salt",
+        "salt-minion.service",
+        "`systemctl stop salt-minion`",
+    ),
+    (
+        "cfengine",
+        "cfengine3.service",
+        "`systemctl stop cfengine3`",
+    ),
+    ("cfengine", "cf-execd.service", "`systemctl stop cf-execd`"),
+    ("rudder", "rudder-agent.service", "`rudder agent disable`"),
+];
+
 /// Agents that put a configuration back: they would take the drop-in away, or start the starter.
 fn agents(shown: &Shown, findings: &mut Vec<Finding>) {
-    let agents = [
-        (
-            "puppet",
-            "puppet.service",
-            "`puppet agent --disable \"upgrade\"` and wait for a run to end",
-        ),
-        (
-            "puppet",
-            "pe-puppet.service",
-            "`puppet agent --disable \"upgrade\"` and wait for a run to end",
-        ),
-        (
-            "chef",
-            "chef-client.service",
-            "`systemctl stop chef-client`",
-        ),
-        (
-            "chef",
-            "chef-client.timer",
-            "`systemctl stop chef-client.timer`",
-        ),
-        (
-            "salt",
-            "salt-minion.service",
-            "`systemctl stop salt-minion`",
-        ),
-        (
-            "cfengine",
-            "cfengine3.service",
-            "`systemctl stop cfengine3`",
-        ),
-        ("cfengine", "cf-execd.service", "`systemctl stop cf-execd`"),
-        ("rudder", "rudder-agent.service", "`rudder agent disable`"),
-    ];
-    for (about, unit, advice) in agents {
+    for (about, unit, advice) in AGENTS {
         if shown.units.get(unit).is_some_and(|unit| unit.active) {
             let found =
                 format!("{unit} is active: it may take the unit's drop-in away or start services");

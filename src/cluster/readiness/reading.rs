@@ -125,7 +125,7 @@ fn take(shown: &mut Shown, key: &str, value: &str) {
                 .skip(1)
                 .step_by(2)
                 .map(str::to_owned)
-                .collect()
+                .collect();
         }
         "sudo" => value.clone_into(&mut shown.sudo),
         _ => {}
