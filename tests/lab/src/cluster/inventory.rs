@@ -39,10 +39,10 @@ fn sync(main: &Cluster<'_>, far: &Cluster<'_>) -> Vec<String> {
         // The other way makes the source read-only for a while.
         "arangodb_sync_stop: immediate".to_owned(),
         format!("arangodb_sync_token: {}", main.monitoring_token()),
+        format!("arangodb_sync_far_token: {}", far.monitoring_token()),
         format!("arangodb_sync_auth_keyfile: {SYNC_KEY_FILE}"),
         format!("arangodb_sync_master_keyfile: {SYNC_KEY_FILE}"),
         format!("arangodb_sync_source_cacert: {AUTHORITY_FILE}"),
-        format!("arangodb_sync_far_token: {}", far.monitoring_token()),
     ]
 }
 
