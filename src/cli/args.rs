@@ -147,7 +147,7 @@ pub(super) struct Showing {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct Apply {
-    /// The playbook, such as roles/arangodb/upgrade.yml; shipped ones need not be on disk
+    /// The playbook, such as roles/arangodb/upgrade.yml; shipped ones need not be on disk. Or a plan that was kept
     pub(super) playbook: String,
     #[command(flatten)]
     pub(super) sources: Sources,
@@ -288,6 +288,9 @@ pub(super) struct Plan {
     pub(super) sources: Sources,
     #[command(flatten)]
     pub(super) selection: Selection,
+    /// Keep the plan in a file, which `stagger apply FILE` does or refuses
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,

@@ -13,6 +13,7 @@ mod listing;
 mod machine;
 mod memory;
 mod output;
+mod plan_file;
 mod prepared;
 mod progress;
 mod prompts;

@@ -8,12 +8,14 @@ use serde_json::{Map, Value};
 use super::args::{Selection, Sources};
 use super::failure::{Failure, draw_as};
 use super::machine::Machine;
-use super::{output, settings};
+use super::{output, secret_vars, settings};
 use crate::clock::{Clock, SystemClock};
 use crate::inventory::{Inventory, Limit};
+use crate::modules::spec::is_template;
 use crate::plan::{Inputs, Known, Plan, TagSelection};
-use crate::playbook::{Loader, Play, Playbook, Surroundings};
-use crate::rollout::Templaters;
+use crate::playbook::{Context, Loader, Play, Playbook, Surroundings};
+use crate::rollout::{Templaters, layers_around};
+use crate::secrets::{Masker, Secret};
 use crate::template::{Templater, Variables};
 use crate::vars::{Layer, Layers, Precedence, RunMagic, World, extra_vars};
 use crate::yaml::{Node, Problem};
@@ -70,7 +72,13 @@ struct BeforeRun {
     world: Arc<World>,
     directory: String,
     templater: Templater,
+    templaters: Arc<MachineTemplaters>,
+    limit: Option<Limit>,
+    masker: Masker,
 }
+
+/// A plan says what a text will be only if it is the same on all hosts; on more hosts than this nobody asks them all.
+const ASKED: usize = 100;
 
 impl Known for BeforeRun {
     fn value(&self, play: &Play, node: &Node) -> Result<Value, Problem> {
@@ -90,6 +98,97 @@ impl Known for BeforeRun {
             .node(node, &scope)
             .map_err(|error| error.to_problem())
     }
+
+    fn shown(&self, play: Option<&Play>, context: &Arc<Context>, node: &Node) -> Option<String> {
+        let text = node.as_str()?;
+        if !is_template(text) {
+            return None;
+        }
+        let play = play?;
+        let pattern = play.hosts.as_str()?;
+        let pattern = if is_template(pattern) {
+            self.value(play, &play.hosts).ok()?.as_str()?.to_owned()
+        } else {
+            pattern.to_owned()
+        };
+        let inventory = self.world.inventory();
+        let mut hosts = inventory.select_any(&pattern, None).ok()?;
+        if let Some(limit) = &self.limit {
+            hosts = limit.apply(&inventory, &hosts);
+        }
+        if hosts.len() > ASKED {
+            return None;
+        }
+        let mut directories: Vec<String> =
+            context.roles().map(|role| role.role.path.clone()).collect();
+        directories.push(context.directory.to_string());
+        directories.push(context.playbook_directory.to_string());
+        let templater = self.templaters.searching(&directories);
+        let layers = layers_around(&[], &Arc::default(), &play.role_uses, context);
+        let layers = Arc::new(Layers::new(layers));
+        let mut magic = Map::new();
+        magic.insert("playbook_dir".to_owned(), self.directory.clone().into());
+        if let Some(role) = context.role() {
+            magic.insert("role_name".to_owned(), role.role.name.clone().into());
+            magic.insert("role_path".to_owned(), role.role.path.clone().into());
+        }
+        let magic = Arc::new(magic);
+        let mut known: Option<Value> = None;
+        for host in &hosts {
+            let scope = self
+                .world
+                .scope(host.as_str(), &self.directory, &layers, &magic);
+            let scope: Arc<dyn Variables> = Arc::new(scope);
+            let value = templater.node(node, &scope).ok()?;
+            if known.as_ref().is_some_and(|known| *known != value) {
+                return None;
+            }
+            known = Some(value);
+        }
+        let text = match known? {
+            Value::String(text) => text,
+            Value::Array(items) => items
+                .iter()
+                .map(|item| {
+                    item.as_str()
+                        .map_or_else(|| item.to_string(), str::to_owned)
+                })
+                .collect::<Vec<_>>()
+                .join(", "),
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
+                other.to_string()
+            }
+        };
+        Some(self.masker.mask(&text))
+    }
+}
+
+/// Returns what hides the secrets among the variables of the inventory and the command line, told by their names.
+fn secrets_of(world: &Arc<World>, directory: &str) -> Masker {
+    let masker = Masker::new();
+    let names: Vec<String> = world
+        .variable_names(directory)
+        .into_iter()
+        .filter(|name| secret_vars::is_secret(name))
+        .collect();
+    if names.is_empty() {
+        return masker;
+    }
+    let layers = Arc::new(Layers::default());
+    let magic = Arc::new(Map::new());
+    for host in world.inventory().hosts() {
+        let scope = world.scope(host.as_str(), directory, &layers, &magic);
+        for name in &names {
+            if let Some(text) = scope
+                .lookup(name)
+                .as_ref()
+                .and_then(|raw| raw.value.as_str())
+            {
+                masker.add(&Secret::new(text));
+            }
+        }
+    }
+    masker
 }
 
 /// Loads and checks everything, and works out the plan.
@@ -122,8 +221,11 @@ pub(super) fn prepare(
     );
     let known = BeforeRun {
         world: Arc::clone(&world),
+        masker: secrets_of(&world, &directory),
         directory,
         templater: templaters.searching(&[]),
+        templaters: Arc::clone(&templaters),
+        limit: limit.clone(),
     };
     let listed = world.listed(&known.directory).to_string();
     let mut further = vec![("variables of the inventory".to_owned(), listed.into_bytes())];

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::lines::{Wanted, describe, seconds};
+use super::lines::{Calm, Wanted, describe, seconds};
 use crate::events::{Event, EventKind, HostState, Progress, RunState, Sink};
 
 /// How often the elapsed times are drawn anew.
@@ -21,6 +21,7 @@ pub(super) struct LiveView {
     hosts: BTreeMap<String, ProgressBar>,
     state: RunState,
     wanted: Wanted,
+    calm: Calm,
 }
 
 impl LiveView {
@@ -34,6 +35,7 @@ impl LiveView {
             hosts: BTreeMap::new(),
             state: RunState::default(),
             wanted,
+            calm: Calm::default(),
         }
     }
 
@@ -136,7 +138,7 @@ impl Sink for LiveView {
     fn on_event(&mut self, event: &Event) -> io::Result<()> {
         self.state.take(event);
         let text = describe(event, &self.wanted, &self.state);
-        if !text.is_empty() {
+        if !text.is_empty() && self.calm.lets_through(event) {
             self.all.println(text.trim_end())?;
         }
         if matches!(event.kind, EventKind::RunFinished { .. }) {

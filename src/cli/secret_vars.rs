@@ -20,11 +20,15 @@ const SHORTEST: usize = 4;
 pub(super) fn find(extra_vars: &[String]) -> Vec<(String, Secret)> {
     let secret = |(name, value): (String, Value)| {
         let text = value.as_str().map(str::to_owned)?;
-        let lower = name.to_lowercase();
-        let is_secret = SECRETIVE.iter().any(|word| lower.contains(word));
-        (is_secret && text.len() >= SHORTEST).then(|| (name, Secret::new(text)))
+        (is_secret(&name) && text.len() >= SHORTEST).then(|| (name, Secret::new(text)))
     };
     pairs(extra_vars).into_iter().filter_map(secret).collect()
+}
+
+/// Tells whether a variable's name says that it is a secret.
+pub(super) fn is_secret(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    SECRETIVE.iter().any(|word| lower.contains(word))
 }
 
 /// Returns the names of the variables that stand on the line itself.

@@ -19,7 +19,7 @@ use super::memory::{Answers, Memory};
 use super::prepared::{Mode, Prepared, prepare};
 use super::progress::LiveView;
 use super::sessions::MachineConnector;
-use super::{interrupt, output, prompts, secret_vars, settings};
+use super::{interrupt, output, plan_file, prompts, secret_vars, settings};
 use crate::clock::{Clock, Stop, Timestamp};
 use crate::events::{NdjsonSink, PlayOutline, Sink};
 use crate::journal::{
@@ -239,7 +239,18 @@ impl Reopened {
                 place.directory
             ))
         })?;
-        let mut request = typed(header, &hidden.seal)?;
+        let mut answers: Answers = kept_value(&journal, header, ANSWERS)?;
+        let digests: Vec<String> = answers
+            .files()
+            .map(|(_, digest)| digest.to_owned())
+            .collect();
+        for digest in digests {
+            if let Some(content) = journal.kept(&digest).map_err(|error| state(&error))? {
+                answers.give(&digest, content);
+            }
+        }
+        let then = machine.with(Memory::reading(answers.clone()));
+        let mut request = typed(header, &hidden.seal, &then)?;
         request.sources.inventory = place.inventory;
         request.showing = again.showing.clone();
         request.mode.verbosity = again.showing.verbose;
@@ -255,16 +266,6 @@ impl Reopened {
             .hint("--accept-changes plans what is left anew"));
         }
         request.sources.extra_vars.extend(again.extra_vars.clone());
-        let mut answers: Answers = kept_value(&journal, header, ANSWERS)?;
-        let digests: Vec<String> = answers
-            .files()
-            .map(|(_, digest)| digest.to_owned())
-            .collect();
-        for digest in digests {
-            if let Some(content) = journal.kept(&digest).map_err(|error| state(&error))? {
-                answers.give(&digest, content);
-            }
-        }
         Ok(Self {
             request,
             directory,
@@ -329,7 +330,7 @@ impl Reopened {
 }
 
 /// Reads the command line that a run was started with.
-fn typed(header: &Header, seal: &Sealer) -> Result<Request, Failure> {
+fn typed(header: &Header, seal: &Sealer, machine: &Machine) -> Result<Request, Failure> {
     let mut words = vec!["stagger".to_owned()];
     for word in &header.args {
         match seal.unseal(&Value::String(word.clone())) {
@@ -350,7 +351,12 @@ fn typed(header: &Header, seal: &Sealer) -> Result<Request, Failure> {
         ))
     })?;
     match cli.command {
-        Command::Apply(apply) => Ok(Request::of(&apply)),
+        Command::Apply(apply) => {
+            let kept = plan_file::read(&apply, machine)?;
+            Ok(Request::of(
+                kept.as_ref().map_or(&apply, |(apply, _)| apply),
+            ))
+        }
         Command::Resume(_)
         | Command::Recover(_)
         | Command::Runs(_)

@@ -6,7 +6,7 @@
 
 #![expect(
     clippy::wildcard_enum_match_arm,
-    reason = "errors are passed on but for those named here"
+    reason = "whatever ends a wait but a stop is one more reason why nobody answers"
 )]
 
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};

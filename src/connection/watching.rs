@@ -6,7 +6,7 @@
 
 #![expect(
     clippy::wildcard_enum_match_arm,
-    reason = "errors are passed on but for those named here"
+    reason = "a job that was launched before is followed, however it stands"
 )]
 
 use std::time::Duration;

@@ -141,6 +141,8 @@ pub struct RunState {
     pub brackets: BTreeMap<BracketRef, BracketState>,
     /// The members that are out of service.
     pub down: BTreeMap<String, MemberState>,
+    /// The members that were out of service and are back: member, host, for how long.
+    pub outages: Vec<(String, String, u64)>,
     /// The point of no return that waits for an answer.
     pub asking: Option<String>,
     /// How urgently the operator asked to stop.
@@ -416,8 +418,13 @@ impl RunState {
                     },
                 );
             }
-            EventKind::MemberUp { member, .. } => {
+            EventKind::MemberUp {
+                member,
+                host,
+                down_ms,
+            } => {
                 self.down.remove(member);
+                self.outages.push((member.clone(), host.clone(), *down_ms));
             }
             _ => {}
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -26,7 +27,7 @@ pub trait Known: Debug {
     fn value(&self, play: &Play, node: &Node) -> Result<Value, Problem>;
 
     /// Shows a text as it will be on every host of the play, if that is known and the same on all.
-    fn shown(&self, play: Option<&Play>, context: &Context, node: &Node) -> Option<String> {
+    fn shown(&self, play: Option<&Play>, context: &Arc<Context>, node: &Node) -> Option<String> {
         let _ = (play, context, node);
         None
     }

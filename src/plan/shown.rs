@@ -1,6 +1,7 @@
 //! Texts of a playbook as a plan shows them: what is known only later is said to be so.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::build::Known;
 use crate::playbook::{Action, Context, Item, Play, Playbook, Task};
@@ -34,8 +35,13 @@ impl<'a> Shown<'a> {
     }
 
     /// Shows a value in one line.
-    pub(super) fn value(&self, node: &Node, play: Option<&Play>, context: &Context) -> String {
-        let text = match self.known.shown(play, context, node) {
+    pub(super) fn value(&self, node: &Node, play: Option<&Play>, context: &Arc<Context>) -> String {
+        let known = if self.comes_later(node) {
+            None
+        } else {
+            self.known.shown(play, context, node)
+        };
+        let text = match known {
             Some(text) => text,
             None => match &node.data {
                 Data::Str(text) => self.later(text),
@@ -53,6 +59,14 @@ impl<'a> Shown<'a> {
             },
         };
         one_line(&text)
+    }
+
+    /// Tells whether a text uses what a task sets.
+    fn comes_later(&self, node: &Node) -> bool {
+        let text = node.as_str().unwrap_or_default();
+        words(text)
+            .into_iter()
+            .any(|word| self.later.contains_key(word))
     }
 
     /// Puts `<after: TASK>` for each template that uses what a task sets.

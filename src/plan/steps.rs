@@ -175,7 +175,11 @@ impl Steps<'_> {
         })))
     }
 
-    fn members(&self, taken: Option<&TakesDown>, context: &Context) -> Option<String> {
+    fn members(
+        &self,
+        taken: Option<&TakesDown>,
+        context: &std::sync::Arc<Context>,
+    ) -> Option<String> {
         let taken = taken?;
         let members = self.shown.value(&taken.members, self.play, context);
         let within = taken.within.as_ref().map(|node| {

@@ -75,6 +75,8 @@ pub enum Level {
     Include,
     /// A play's gate, a bracket or a guard: tags cannot take away what is inside.
     Protection,
+    /// A bracket: tags cannot take away what is inside, and conditions around it were judged when it was entered.
+    Bracket,
     /// A task.
     Task,
 }
@@ -108,9 +110,16 @@ impl Context {
         self.levels().find_map(|level| keyword(&level.keywords))
     }
 
-    /// Returns all conditions, the outermost level's first: the order in which they are asked.
+    /// Returns the conditions, the outermost level's first: the order in which they are asked. Inside of a bracket those
+    /// around it do not count: they were judged once, for the bracket as a whole, and may have become false by what was
+    /// done inside.
     pub fn conditions(&self) -> Vec<&Node> {
-        self.outermost_first(|keywords| &keywords.when)
+        let levels: Vec<&Self> = self.levels().collect();
+        let mut around = levels.iter().skip(1);
+        let bracket = around.position(|level| matches!(level.level, Level::Bracket));
+        let own = bracket.map_or(levels.len(), |place| place + 1);
+        let own = levels.into_iter().take(own).rev();
+        own.flat_map(|level| &level.keywords.when).collect()
     }
 
     /// Returns all maps of the environment, the outermost level's first: later ones win.
@@ -140,6 +149,7 @@ impl Context {
             | Level::Block
             | Level::Include
             | Level::Protection
+            | Level::Bracket
             | Level::Task => None,
         })
     }
@@ -183,7 +193,7 @@ impl Context {
     /// Says whether this is inside a gate, bracket or guard, so that tags cannot take it away.
     pub fn is_protected(&self) -> bool {
         self.levels()
-            .any(|level| matches!(level.level, Level::Protection))
+            .any(|level| matches!(level.level, Level::Protection | Level::Bracket))
     }
 
     fn outermost_first<'a>(

@@ -83,6 +83,10 @@ impl Engine {
         }
         let around = self.around(place, &block.context);
         let holds = |host: &&HostName| {
+            let mut brackets = block.brackets.iter();
+            if brackets.any(|bracket| self.was_left_open(bracket, host)) {
+                return true;
+            }
             let scope = self.scope(host.as_str(), &around);
             // A condition that cannot be asked fails its tasks; until then the block is protected.
             !matches!(scope.first_false(conditions.iter().copied()), Ok(Some(_)))

@@ -90,6 +90,11 @@ impl Engine {
             return self.within(place, inner, hosts, body);
         }
         let mut walked = Walked::default();
+        let wanted = self.judged(place, outer, hosts, &mut walked);
+        let hosts = wanted.as_slice();
+        if hosts.is_empty() {
+            return walked;
+        }
         let entered = self.enter_all(place, outer, hosts, &mut walked);
         self.stop_outside_of_batches(place, outer, &walked);
         let active = walked.through(hosts);
@@ -140,6 +145,65 @@ impl Engine {
             );
             self.halt(cause, message, bracket.id.as_str());
         }
+    }
+
+    /// Judges the conditions around a bracket, once for each host: who does not meet them takes no part in what is inside,
+    /// not even if they come to hold meanwhile. A bracket that an earlier part of the run entered is gone on with.
+    fn judged(
+        &self,
+        place: &Place,
+        bracket: &Bracket,
+        hosts: &[HostName],
+        walked: &mut Walked,
+    ) -> Vec<HostName> {
+        let conditions = bracket.context.conditions();
+        if conditions.is_empty() || place.way_out {
+            return hosts.to_vec();
+        }
+        let around = self.around(place, &bracket.context);
+        let mut wanted = Vec::new();
+        for host in hosts {
+            let scope = self.scope(host.as_str(), &around);
+            match scope.first_false(conditions.iter().copied()) {
+                Ok(None) => wanted.push(host.clone()),
+                Ok(Some(_)) if self.was_left_open(bracket, host) => wanted.push(host.clone()),
+                Ok(Some(_)) => {}
+                Err(problem) => {
+                    let name = &bracket.name;
+                    let why = format!("whether to enter `{name}`: {}", told(&problem));
+                    self.warn(why, Some(host.as_str()));
+                    walked.left.insert(host.clone(), Left::Failed);
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Tells whether an earlier part of the run entered a bracket for a host and did not leave it.
+    pub(super) fn was_left_open(&self, bracket: &Bracket, host: &HostName) -> bool {
+        let object = match bracket.per {
+            Per::Host => host.as_str().to_owned(),
+            Per::Run | Per::Play | Per::Batch => String::new(),
+        };
+        let name = bracket.name.clone();
+        let known = self
+            .outside
+            .previously
+            .bracket(&BracketRef { name, object });
+        known.is_some_and(|known| known.open)
+    }
+
+    /// Tells whether the tags leave anything to do.
+    pub(super) fn selects(&self, items: &[Item]) -> bool {
+        self.settings.tags.is_everything()
+            || items.iter().any(|item| match item {
+                Item::Task(task) => self.is_selected(task),
+                Item::Block(block) => {
+                    self.selects(&block.block)
+                        || self.selects(&block.rescue)
+                        || self.selects(&block.always)
+                }
+            })
     }
 
     /// Enters a bracket once, or on each host.

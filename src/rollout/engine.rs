@@ -97,6 +97,8 @@ pub(super) struct State {
     pub(super) approved: BTreeSet<String>,
     pub(super) recap: Recap,
     pub(super) debts: Vec<Debt>,
+    /// The turns of tries to leave a bracket in which a step was really done.
+    pub(super) acted: BTreeSet<u32>,
     /// The brackets that this part of the run left.
     pub(super) left_again: BTreeSet<BracketRef>,
     /// What would be left to do by hand on hosts that stopped half-way.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::events::{EventKind, StepId};
+use crate::events::{EventKind, StepId, StepOutcome};
 use crate::inventory::HostName;
 use crate::journal::{Outcome, Record};
 use crate::modules::spec::Safety;
@@ -91,6 +91,9 @@ impl Engine {
         };
         {
             let mut state = self.state();
+            if line.uncounted && !matches!(ended.outcome, StepOutcome::Skipped { .. }) {
+                state.acted.insert(line.step.turn);
+            }
             let counts = state.recap.entry(line.step.host.clone()).or_default();
             if !line.uncounted || ended.outcome.is_good() {
                 counts.add(&ended.outcome, ended.ignored);

@@ -45,7 +45,20 @@ impl Engine {
             ..Walked::default()
         };
         let mut groups: Vec<Group> = Vec::new();
-        for host in hosts {
+        // As in Ansible, only the first host includes; what is inside is not shared with the others.
+        let written = task.context.nearest(|k| k.run_once.as_ref());
+        let first = hosts.first().map(|host| self.scope(host.as_str(), &around));
+        let once = match first.map(|scope| scope.flag(written, false)) {
+            Some(Ok(once)) => once,
+            Some(Err(problem)) => return self.fail_all(place, task, hosts, &problem),
+            None => false,
+        };
+        let including = if once {
+            hosts.get(..1).unwrap_or_default()
+        } else {
+            hosts
+        };
+        for host in including {
             if let Err(problem) = self.names(task, include, host, &around, &mut groups) {
                 let only = std::slice::from_ref(host);
                 walked.add(self.fail_all(place, task, only, &problem));

@@ -10,6 +10,9 @@ use super::exit::Verdict;
 use super::ledger::Entry;
 use super::place::{LEAVE, Walked};
 
+/// Why a bracket is owed whose `leave` went through without a step.
+const NOTHING_DONE: &str = "every task of its `leave` was skipped: nothing was switched back";
+
 impl Engine {
     /// Leaves a bracket that is still open; returns whether it was left.
     pub(super) fn close(&self, open: &Open, good: bool) -> bool {
@@ -66,10 +69,13 @@ impl Engine {
                 drop(self.ledger.write(Entry::record(open.record(leaving))));
                 let place = self.bracket_place(open, LEAVE, true);
                 let walked = self.somewhere(open, &place, &open.bracket.leave);
-                if walked.is_good() {
-                    return Ok(());
+                // In check mode nothing is done, here as in `enter`.
+                let acted = self.settings.check || self.state().acted.contains(&place.turn);
+                match (walked.is_good(), acted) {
+                    (true, true) => return Ok(()),
+                    (true, false) => (false, NOTHING_DONE.to_owned()),
+                    (false, _) => (false, self.last_message(&open.hosts)),
                 }
-                (false, self.last_message(&open.hosts))
             };
             let Some(wait) = waits.next() else {
                 return Err(reason);

@@ -27,6 +27,7 @@ mod hearing;
 mod host_work;
 mod include;
 mod judge;
+mod layers;
 mod leaving;
 mod ledger;
 mod login;
@@ -58,6 +59,7 @@ mod watch;
 pub use decide::{Before, Decision, InDoubt, Now, Refusal, decide};
 pub use engine::{Debt, Outside};
 pub use exit::Verdict;
+pub use layers::layers_around;
 pub use login::BecomeDefaults;
 pub use outside::{
     Asker, Connector, Desk, GuardMode, NoSession, Settings, StepAnswer, Templaters, Wish,

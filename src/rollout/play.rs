@@ -99,6 +99,10 @@ impl Engine {
                 return;
             }
         };
+        // Tags take nothing away that protects what is done; where nothing is done there is nothing to protect.
+        if play.is_protected() && !self.selects_of(play) {
+            return;
+        }
         let hosts = place.play.hosts().to_vec();
         self.ledger.tell(EventKind::PlayStarted {
             play: outline(play, &hosts, &shares),
@@ -134,6 +138,12 @@ impl Engine {
             end = end.with_record(done).synced(true);
         }
         drop(self.ledger.write(end));
+    }
+
+    /// Tells whether the tags leave a play anything to do.
+    pub(super) fn selects_of(&self, play: &Play) -> bool {
+        let mut sections = play.sections().into_iter();
+        sections.any(|(_, items)| self.selects(items))
     }
 
     fn play_approved(&self, play: &Arc<Play>, place: &Place) -> bool {

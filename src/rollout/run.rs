@@ -219,7 +219,7 @@ impl Engine {
     /// Runs the plays inside of a bracket.
     fn run_around(&self, around: &Arc<BracketEntry>) {
         let path = around.bracket.id.as_str();
-        if self.outside.previously.done("", 0, path) {
+        if self.outside.previously.done("", 0, path) || !self.selects_any(&around.entries) {
             return;
         }
         let hosts = match self.hosts_around(around) {
@@ -257,6 +257,14 @@ impl Engine {
             };
             drop(self.ledger.write(Entry::record(done)));
         }
+    }
+
+    /// Tells whether the tags leave anything to do in some entries.
+    fn selects_any(&self, entries: &[PlaybookEntry]) -> bool {
+        entries.iter().any(|entry| match entry {
+            PlaybookEntry::Play(play) => self.selects_of(play),
+            PlaybookEntry::Bracket(around) => self.selects_any(&around.entries),
+        })
     }
 
     /// Returns the hosts of which one lends its variables to a bracket around plays.

@@ -38,7 +38,11 @@ fn unmet(condition: &Node, scope: &Scope) -> Option<String> {
     let text = condition.as_str()?;
     let value = left_side(text).and_then(|left| Some((left, scope.expression(left).ok()?)));
     Some(match value {
-        Some((left, value)) => format!("{left} is {}", text_of(value)),
+        Some((left, value)) => {
+            let wanted = text.get(left.len()..).unwrap_or_default().trim();
+            let wanted = wanted.strip_prefix("== ").unwrap_or(wanted);
+            format!("{left} is {}, waiting for {wanted}", text_of(value))
+        }
         None => format!("`{text}` does not hold"),
     })
 }

@@ -200,3 +200,51 @@ fn a_wrong_line_is_bad_usage() {
     assert_eq!(version.done(), expected);
     assert!(user.types("apply --help").done().contains("--approve"));
 }
+
+#[test]
+fn a_plan_that_is_kept_is_done_or_refused() {
+    let playbook = "- name: mark\n  hosts: web\n  gather_facts: false\n  tasks:\n    - name: mark\n      command: touch {{ playbook_dir }}/{{ inventory_hostname }}-{{ word }}\n";
+    let user = User::new()
+        .with("hosts", INVENTORY)
+        .with("site.yml", playbook);
+    let vars = "-e ansible_connection=local -e word=once";
+    let plan = user.types(&format!("plan site.yml -i hosts -l web1 {vars} --out kept"));
+    assert!(plan.done().contains("1 host, alone: web1"), "{plan:#?}");
+    user.types("apply kept -l web2 --state state")
+        .ended(1, &["they cannot be given again"]);
+    user.types("apply kept --state state").done();
+    assert!(user.has("web1-once") && !user.has("web2-once"));
+    user.writes("hosts", &INVENTORY.replace("port=80", "port=81"));
+    user.types("apply kept --state state").ended(
+        1,
+        &[
+            "the plan does not hold any more",
+            "changed since: variables of the inventory",
+        ],
+    );
+    user.writes("hosts", INVENTORY);
+    user.writes("site.yml", &playbook.replace("touch", "rm -f"));
+    user.types("apply kept --state state")
+        .ended(1, &["changed since: file site.yml changed"]);
+    assert!(user.has("web1-once"), "nothing was touched");
+    user.types("plan site.yml -i hosts -e api_token=abcdef -e word=x --out kept")
+        .ended(1, &["`api_token` is a secret"]);
+}
+
+#[test]
+fn a_plan_shows_values_that_are_the_same_everywhere_and_no_secrets() {
+    let playbook = "- hosts: web\n  gather_facts: false\n  vars: { wait: 30s }\n  tasks:\n    - name: look\n      command: look {{ region }} {{ inventory_hostname }}\n      changed_when: false\n      register: seen\n      until: seen.rc == 0\n      timeout: \"{{ wait }}\"\n    - name: log in\n      command: login {{ region }} {{ db_password }}\n    - name: later\n      command: use {{ seen.stdout | default('none') }}\n";
+    let user = User::new()
+        .with("hosts", INVENTORY)
+        .with("site.yml", playbook);
+    let plan = user.types("plan site.yml -i hosts -e db_password=hunter22");
+    for part in [
+        "waits until seen.rc == 0, at most 30s",
+        "login north ***",
+        "use <after: look>",
+        "{{ inventory_hostname }}",
+    ] {
+        assert!(plan.done().contains(part), "{part}: {}", plan.out);
+    }
+    assert!(!plan.out.contains("hunter22"), "{}", plan.out);
+}

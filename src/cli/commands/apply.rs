@@ -6,13 +6,18 @@ use super::super::machine::Machine;
 use super::super::memory::Memory;
 use super::super::prepared::Mode;
 use super::super::starting::{Request, begin};
-use super::super::{listing, output};
+use super::super::{listing, output, plan_file};
 
 /// Applies a playbook.
 pub(in crate::cli) fn run(arguments: &Apply, machine: &Machine) -> Result<ExitCode, Failure> {
-    let request = Request::of(arguments);
     let machine = remembering(machine);
+    let kept = plan_file::read(arguments, &machine)?;
+    let arguments = kept.as_ref().map_or(arguments, |(applied, _)| applied);
+    let request = Request::of(arguments);
     let prepared = request.prepare(&machine)?;
+    if let Some((_, plan)) = &kept {
+        plan_file::holds(plan, &prepared.plan)?;
+    }
     if arguments.syntax_check {
         return Ok(ExitCode::Done);
     }

@@ -28,7 +28,14 @@ pub(in crate::cli) fn run(arguments: &args::Check, machine: &Machine) -> Result<
     } else {
         arguments.playbooks.clone()
     };
+    let mut seen: Vec<(String, String)> = Vec::new();
     for playbook in &playbooks {
+        // A shipped playbook that another one imports stands on what that one did before.
+        let part = seen.iter().find(|(source, _)| source == playbook);
+        if let (true, Some((_, whole))) = (arguments.playbooks.is_empty(), part) {
+            output::message(&format!("{playbook}: checked as a part of {whole}\n"));
+            continue;
+        }
         let names = match names(world.as_ref(), playbook, machine) {
             Ok(names) => names,
             Err(found) => {
@@ -47,6 +54,8 @@ pub(in crate::cli) fn run(arguments: &args::Check, machine: &Machine) -> Result<
                 for note in &notes {
                     output::message(&draw_as("note", note));
                 }
+                let sources = loaded.sources.iter();
+                seen.extend(sources.map(|source| (source.name.clone(), playbook.clone())));
                 let files = match loaded.sources.len() {
                     1 => "1 file".to_owned(),
                     count => format!("{count} files"),

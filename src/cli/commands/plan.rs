@@ -4,7 +4,7 @@ use super::super::args;
 use super::super::failure::Failure;
 use super::super::machine::Machine;
 use super::super::prepared::{Mode, prepare};
-use super::super::{output, settings};
+use super::super::{output, plan_file, settings};
 
 /// Prints the plan; no host is touched.
 pub(in crate::cli) fn run(arguments: &args::Plan, machine: &Machine) -> Result<(), Failure> {
@@ -15,6 +15,10 @@ pub(in crate::cli) fn run(arguments: &args::Plan, machine: &Machine) -> Result<(
         Mode::default(),
         machine,
     )?;
+    if let Some(path) = &arguments.out {
+        let (sources, selection) = (&arguments.sources, &arguments.selection);
+        plan_file::write(path, &prepared.plan, sources, selection, machine)?;
+    }
     let text = if arguments.json {
         let value = serde_json::to_value(&prepared.plan);
         settings::pretty(&value.map_err(|error| Failure::usage(error.to_string()))?)

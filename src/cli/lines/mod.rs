@@ -5,6 +5,7 @@ mod run;
 mod steps;
 mod watching;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -28,6 +29,7 @@ pub(super) struct Lines<W> {
     out: W,
     wanted: Wanted,
     state: RunState,
+    calm: Calm,
 }
 
 impl<W> std::fmt::Debug for Lines<W> {
@@ -44,6 +46,41 @@ impl<W: Write> Lines<W> {
             out,
             wanted,
             state: RunState::default(),
+            calm: Calm::default(),
+        }
+    }
+}
+
+/// Keeps long waits from filling the screen: the same but for its figures is said again only after a while.
+#[derive(Debug, Default)]
+pub(super) struct Calm {
+    last: BTreeMap<String, (String, u64)>,
+}
+
+/// How long nothing is said of a wait of which only figures change.
+const QUIET_MS: u64 = 15_000;
+
+impl Calm {
+    /// Tells whether an event is to be shown.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only waits repeat themselves; all else is shown"
+    )]
+    pub(super) fn lets_through(&mut self, event: &Event) -> bool {
+        let (who, saw) = match &event.kind {
+            EventKind::StepWaited { step, saw, .. } => {
+                (format!("{}/{}", step.task, step.host), saw)
+            }
+            EventKind::GateWaited { task, saw, .. } => (format!("gate/{}", task.path), saw),
+            _ => return true,
+        };
+        let kind: String = saw.chars().filter(|c| !c.is_ascii_digit()).collect();
+        match self.last.get(&who) {
+            Some((said, at)) if *said == kind && event.elapsed_ms < at + QUIET_MS => false,
+            Some(_) | None => {
+                self.last.insert(who, (kind, event.elapsed_ms));
+                true
+            }
         }
     }
 }
@@ -51,6 +88,9 @@ impl<W: Write> Lines<W> {
 impl<W: Write + Send> Sink for Lines<W> {
     fn on_event(&mut self, event: &Event) -> io::Result<()> {
         self.state.take(event);
+        if !self.calm.lets_through(event) {
+            return Ok(());
+        }
         let text = describe(event, &self.wanted, &self.state);
         if text.is_empty() {
             return Ok(());
@@ -254,6 +294,31 @@ mod tests {
             },
         );
         assert!(text.contains("-a") && text.contains("+b"), "{text}");
+    }
+
+    #[test]
+    fn a_wait_of_which_only_figures_change_is_told_now_and_then() {
+        let mut calm = Calm::default();
+        let mut waits = |elapsed_ms: u64, saw: &str| {
+            let kind = EventKind::GateWaited {
+                play: "1".into(),
+                task: crate::events::TaskRef::default(),
+                saw: saw.into(),
+            };
+            calm.lets_through(&Event {
+                elapsed_ms,
+                ..event(kind)
+            })
+        };
+        let told = [
+            waits(0, "stands still for 2 of 60 s"),
+            waits(3000, "stands still for 5 of 60 s"),
+            waits(4000, "no leader"),
+            waits(5000, "stands still for 0 of 60 s"),
+            waits(19_999, "stands still for 9 of 60 s"),
+            waits(20_000, "stands still for 9 of 60 s"),
+        ];
+        assert_eq!(told, [true, false, true, true, false, true]);
     }
 
     #[test]

@@ -63,6 +63,11 @@ pub(super) fn run(
             if state.stopped.is_none() && *exit_code != 0 {
                 next(&mut text, None, wanted, state);
             }
+            for (member, host, down_ms) in &state.outages {
+                let took = seconds(*down_ms);
+                let _ = write!(text, "\nout of service: {member} on {host} for {took}");
+            }
+            let _ = write!(text, "\ntook {}", seconds(state.elapsed_ms));
             if !recap.is_empty() {
                 text.push('\n');
                 text.push_str(&recap_text(recap));

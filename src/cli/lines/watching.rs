@@ -23,12 +23,12 @@ pub(super) fn watching(kind: &EventKind) -> Option<(&'static str, String)> {
         EventKind::GuardChanged {
             guard, value, saw, ..
         } => {
-            let value = match value {
-                GuardValue::True => "holds",
-                GuardValue::False => "does not hold",
-                GuardValue::Unknown => "is unknown",
+            let text = match value {
+                GuardValue::True => format!("holds: {guard}"),
+                GuardValue::False => format!("does not hold: {guard}: {saw}"),
+                GuardValue::Unknown => format!("nobody knows: {guard}: {saw}"),
             };
-            ("guard", format!("{guard} {value}: {saw}"))
+            ("guard", text)
         }
         EventKind::GuardBreached { guard, saw, .. } => ("breach", format!("{guard}: {saw}")),
         _ => return None,

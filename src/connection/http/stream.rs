@@ -123,7 +123,7 @@ impl Transport for Through {
 
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "the kinds of another library, of which only some matter here"
+    reason = "of all kinds of errors only those of time are told apart"
 )]
 fn late(error: io::Error, timeout: NextTimeout) -> Error {
     match error.kind() {

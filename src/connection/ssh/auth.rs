@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::wildcard_enum_match_arm,
-    reason = "errors are passed on but for those named here"
+    reason = "of all that libssh2 and its agent say, only a refusal lets the next way be tried"
 )]
 
 use std::path::Path;

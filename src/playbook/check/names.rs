@@ -163,6 +163,7 @@ fn public_role<'s>(task: &Task, survey: &Survey<'s>) -> Option<&'s RoleUse> {
         | Level::Block
         | Level::Include
         | Level::Protection
+        | Level::Bracket
         | Level::Task => None,
     })
 }

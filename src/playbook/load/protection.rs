@@ -224,7 +224,7 @@ impl Load<'_> {
         let fields = &mut fields;
         let name = self.own_name(fields, "a bracket");
         let keywords = self.keywords(fields);
-        let context = place.level(Level::Protection, keywords);
+        let context = place.level(Level::Bracket, keywords);
         let inner = place.within(&context);
         let per = self.per(fields.take("per"), around);
         let expect = fields.take("expect").map(|(_, node)| node.clone());

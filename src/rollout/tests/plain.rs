@@ -188,7 +188,10 @@ fn a_task_is_tried_until_its_condition_holds() {
         .collect();
     assert_eq!(
         saw,
-        ["found.value is 1", "found.value is 2"],
+        [
+            "found.value is 1, waiting for >= 3",
+            "found.value is 2, waiting for >= 3"
+        ],
         "only news are told"
     );
 }
@@ -754,4 +757,24 @@ fn variables_come_from_where_ansible_takes_them() {
         .file("a.yml", "four: mine\n")
         .run();
     assert_eq!(ran.did(), ["a do play-file-task-mine", "a do block"]);
+}
+
+#[test]
+fn an_include_that_runs_once_is_included_by_the_first_host_only() {
+    let text = "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - include_tasks: more.yml
+      run_once: true
+";
+    let ran = Kit::new("a b", text)
+        .file("more.yml", "- act: inside\n")
+        .run();
+    let did: Vec<&String> = ran
+        .log
+        .iter()
+        .filter(|line| line.contains(" do "))
+        .collect();
+    assert_eq!(did, ["a do inside"]);
 }

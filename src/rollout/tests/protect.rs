@@ -804,3 +804,150 @@ fn while_a_bracket_cannot_be_renewed_forward_steps_wait() {
     assert!(never.exit() == 3 && !last, "{:?}", never.log);
     assert_eq!(never.log.last().map(String::as_str), Some("a job off"));
 }
+
+#[test]
+fn leaving_does_not_ask_the_conditions_around_the_bracket_again() {
+    // What is done inside makes the block's own condition false.
+    let text = "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - set_fact: {needed: true}
+    - when: needed
+      bracket:
+        name: maintenance
+        enter: [{launch: \"on\"}]
+        settle: [{look: settled}]
+        leave: [{launch: \"off\"}]
+        after: [{look: after}]
+      block:
+        - act: one
+        - set_fact: {needed: false}
+        - act: never
+";
+    let ran = Kit::new("a", text).run();
+    assert_eq!(ran.exit(), 0);
+    let did = |call: &str| ran.log.iter().any(|line| line == call);
+    for call in [
+        "a job on",
+        "a do one",
+        "a look settled",
+        "a job off",
+        "a look after",
+    ] {
+        assert!(did(call), "{call}: {:?}", ran.log);
+    }
+    assert!(!did("a do never"));
+}
+
+#[test]
+fn a_bracket_whose_conditions_do_not_hold_is_not_entered() {
+    let text = "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - when: inventory_hostname == 'b'
+      bracket:
+        name: maintenance
+        per: host
+        enter: [{launch: \"on\"}]
+        leave: [{launch: \"off\"}]
+      block:
+        - act: one
+";
+    let ran = Kit::new("a b", text).run();
+    assert_eq!(ran.exit(), 0);
+    let jobs: Vec<&String> = ran
+        .log
+        .iter()
+        .filter(|line| line.contains(" job "))
+        .collect();
+    assert_eq!(jobs, ["b job on", "b job off"]);
+}
+
+#[test]
+fn a_leave_that_did_nothing_is_owed() {
+    let text = "
+- hosts: all
+  gather_facts: false
+  bracket:
+    name: maintenance
+    enter: [{launch: \"on\"}]
+    leave: [{launch: \"off\", when: wanted | default(false)}]
+  tasks:
+    - act: one
+";
+    let mut kit = Kit::new("a", text);
+    kit.settings.leave.truncate(1);
+    let ran = kit.run();
+    assert_eq!(ran.exit(), 7);
+    assert!(
+        ran.ended.debts[0].reason.contains("was skipped"),
+        "{:?}",
+        ran.ended.debts
+    );
+    let ran = Kit::new("a", text)
+        .with(|settings| settings.check = true)
+        .run();
+    assert_eq!(ran.exit(), 0, "in check mode nothing was switched");
+}
+
+#[test]
+fn where_tags_leave_nothing_to_do_nothing_is_protected() {
+    let text = "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - {act: look, tags: [preflight]}
+- bracket:
+    name: held
+    enter: [{launch: \"on\"}]
+    leave: [{launch: \"off\"}]
+  plays:
+    - hosts: all
+      gather_facts: false
+      gate: [{look: gate}]
+      tasks: [{act: work}]
+";
+    let tags =
+        |names: &[&str]| crate::plan::TagSelection::new(names.iter().map(ToString::to_string), []);
+    let ran = Kit::new("a", text)
+        .with(|settings| settings.tags = tags(&["preflight"]))
+        .run();
+    assert_eq!(ran.exit(), 0);
+    assert_eq!(ran.log, ["a see look", "a do look"]);
+    let ran = Kit::new("a", text).run();
+    for call in ["a job on", "a look gate", "a do work", "a job off"] {
+        assert!(
+            ran.log.iter().any(|line| line == call),
+            "{call}: {:?}",
+            ran.log
+        );
+    }
+}
+
+#[test]
+fn a_bracket_around_plays_that_is_not_entered_on_a_host_stops_the_run() {
+    let text = "
+- bracket:
+    name: held
+    per: host
+    enter: [{act: \"on\"}]
+    leave: [{act: \"off\"}]
+  plays:
+    - hosts: all
+      gather_facts: false
+      tasks: [{act: work}]
+";
+    let ran = Kit::new("a b", text).fault("b do on", Fault::Fails).run();
+    assert_eq!(ran.exit(), 2);
+    assert!(
+        !ran.log.iter().any(|line| line.ends_with(" do work")),
+        "{:?}",
+        ran.log
+    );
+    assert!(ran.log.contains(&"a do off".to_owned()), "{:?}", ran.log);
+    let (cause, message) = ran.ended.stopped.clone().unwrap();
+    assert_eq!(cause, StopCause::Failed);
+    assert!(message.contains("could not be entered on b"), "{message}");
+}
