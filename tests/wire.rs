@@ -655,7 +655,7 @@ fn many_at_once_all_get_in(server: &Server) {
     });
 }
 
-fn http_goes_through_a_tunnel_quickly(server: &Server) {
+fn http_goes_through_a_tunnel(server: &Server) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -667,8 +667,7 @@ fn http_goes_through_a_tunnel_quickly(server: &Server) {
     });
     let mut host = Host::new(&server.target());
     let call = HttpCall::get(format!("http://127.0.0.1:{port}/"), Duration::from_secs(10));
-    let mut took = Vec::new();
-    for _ in 0..51 {
+    for _ in 0..20 {
         let limit = Limit {
             clock: &host.clock,
             stop: &host.stop,
@@ -676,14 +675,7 @@ fn http_goes_through_a_tunnel_quickly(server: &Server) {
         };
         let reply = http(&call, Some(&mut *host.connection), limit).unwrap();
         assert_eq!(reply.body, b"hi");
-        took.push(reply.elapsed);
     }
-    let average = took.iter().skip(1).sum::<Duration>() / 50;
-    println!(
-        "HTTP through a tunnel: {average:?} a request, the first one {:?}",
-        took[0]
-    );
-    assert!(average < Duration::from_millis(5), "{average:?}");
     let limit = Limit {
         clock: &host.clock,
         stop: &host.stop,
@@ -700,33 +692,6 @@ fn http_goes_through_a_tunnel_quickly(server: &Server) {
         )
         .unwrap_err();
     assert!(error.nothing_sent(), "{error:?}");
-}
-
-fn a_connect_and_a_job_are_cheap(server: &Server) {
-    let median = |mut times: Vec<Duration>| {
-        times.sort();
-        times[times.len() / 2]
-    };
-    let clock = SystemClock::new();
-    let connects = (0..7).map(|_| {
-        let began = clock.elapsed();
-        Host::new(&server.target()).script("true").unwrap();
-        clock.elapsed().checked_sub(began).unwrap()
-    });
-    println!(
-        "connect and a first script: {:?} (median)",
-        median(connects.collect())
-    );
-    let mut host = Host::new(&server.target());
-    host.job(None, "warm", "true").unwrap();
-    let jobs = (0..40).map(|number| {
-        let began = clock.elapsed();
-        host.job(None, &format!("t{number}"), "true").unwrap();
-        clock.elapsed().checked_sub(began).unwrap()
-    });
-    let cost = median(jobs.collect());
-    println!("a job running `true`: {cost:?} (median)");
-    assert!(cost < Duration::from_millis(60), "{cost:?}");
 }
 
 /// What is tried, by name.
@@ -756,10 +721,7 @@ const TRIALS: [(&str, fn(&Server)); 11] = [
     ("a_silent_host_is_noticed", a_silent_host_is_noticed),
     ("jumps_are_gone_through", jumps_are_gone_through),
     ("many_at_once_all_get_in", many_at_once_all_get_in),
-    (
-        "http_goes_through_a_tunnel_quickly",
-        http_goes_through_a_tunnel_quickly,
-    ),
+    ("http_goes_through_a_tunnel", http_goes_through_a_tunnel),
 ];
 
 fn main() {
@@ -768,11 +730,7 @@ fn main() {
     if let Some(reason) = &reason {
         println!("the tests over SSH are ignored: {reason}");
     }
-    let all = TRIALS.into_iter().chain([(
-        "a_connect_and_a_job_are_cheap",
-        a_connect_and_a_job_are_cheap as fn(&Server),
-    )]);
-    let trials = all.map(|(name, trial)| {
+    let trials = TRIALS.into_iter().map(|(name, trial)| {
         Trial::test(name, move || {
             let server = Server::start().map_err(Failed::from)?;
             trial(&server);
