@@ -1,7 +1,6 @@
 //! A plan kept in a file: `plan --out FILE` writes it, `apply FILE` does that plan or says what changed.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::args::{Apply, Selection, Sources};
 use super::failure::Failure;
@@ -69,7 +68,7 @@ pub(super) fn read(arguments: &Apply, machine: &Machine) -> Result<Option<(Apply
     let plan: Plan = serde_json::from_slice(&content)
         .map_err(|error| Failure::usage(format!("{file} is no plan: {error}")))?;
     let asked: Asked = match plan.request.clone() {
-        Value::Null => {
+        request if request.is_null() => {
             return Err(Failure::usage(format!(
                 "{file} does not say what was asked for: it was printed, not kept"
             ))

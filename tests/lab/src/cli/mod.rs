@@ -146,10 +146,6 @@ pub fn is_required() -> bool {
 
 /// Returns the program that `STAGGER_LAB_PROGRAM` names, to be tried instead of the one that
 /// would be built.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the lab's environment is read here, and only here"
-)]
 pub fn given_program() -> Option<PathBuf> {
     std::env::var_os("STAGGER_LAB_PROGRAM").map(PathBuf::from)
 }

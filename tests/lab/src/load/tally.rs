@@ -48,6 +48,18 @@ pub struct Explained {
     pub failed_elsewhere: u64,
 }
 
+impl Explained {
+    /// Tells whether clients saw no more than was announced: with a gap that was announced, what waits for the stopped
+    /// leader; without, what a change of leadership takes.
+    pub fn is_announced(&self, gap: bool) -> bool {
+        if gap {
+            self.failed_elsewhere == 0 && self.gaps_elsewhere == 0
+        } else {
+            self.failed == 0 && self.gaps == self.handovers
+        }
+    }
+}
+
 /// What befell a shard in a span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Befell {

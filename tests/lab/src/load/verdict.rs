@@ -42,18 +42,10 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
         let oddest = oddest(&tally);
         (explained, tally.numbers(), oddest)
     };
-    let failures_allowed = options.announced_gap && explained.failed_elsewhere == 0;
-    let unannounced = if options.announced_gap {
-        explained.gaps_elsewhere
-    } else {
-        explained.gaps - explained.handovers
-    };
-    let stale = client.tally().stale_reads();
     let ok = settled
-        && (explained.failed == 0 || failures_allowed)
-        && unannounced == 0
+        && explained.is_announced(options.announced_gap)
         && held.lost + held.foreign + held.differing_copies + held.unread_copies == 0
-        && stale == 0
+        && client.tally().stale_reads() == 0
         && breaches.is_empty();
     let (maintenance, leaderless, longest_leaderless, looks) = watch.durations();
     let more = json!({
