@@ -7,10 +7,9 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
-    clippy::indexing_slicing,
     clippy::too_many_lines,
     clippy::format_push_string,
-    reason = "a test ends where it cannot go on, and prints what it measured"
+    reason = "a test ends where it cannot go on, and prints what it saw"
 )]
 #[path = "wire/config.rs"]
 mod config;

@@ -215,6 +215,7 @@ fn a_cluster_is_judged_alike_before_in_the_middle_and_when_it_is_done() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn each_thing_that_is_wrong_spoils_its_own_verdict() {
     type Change = fn(&mut Recorded);
     let cases: [(&str, Change, &[&str], &str); 10] = [
@@ -252,8 +253,8 @@ fn each_thing_that_is_wrong_spoils_its_own_verdict() {
             "the supervision's health is of an earlier time",
             |recorded| {
                 recorded.change(HEALTH, |health| {
-                    health["Health"]["PRMR-1"]["Version"] = json!("3.2.9-1")
-                })
+                    health["Health"]["PRMR-1"]["Version"] = json!("3.2.9-1");
+                });
             },
             &["/health"],
             "the supervision still sees PRMR-1 on 3.2.9-1, it is on 3.3.20",
@@ -262,8 +263,8 @@ fn each_thing_that_is_wrong_spoils_its_own_verdict() {
             "a server is bad",
             |recorded| {
                 recorded.change(HEALTH, |health| {
-                    health["Health"]["CRDN-2"]["Status"] = json!("BAD")
-                })
+                    health["Health"]["CRDN-2"]["Status"] = json!("BAD");
+                });
             },
             &["/health"],
             "Coordinator2 is \\\"BAD\\\"",
@@ -283,7 +284,7 @@ fn each_thing_that_is_wrong_spoils_its_own_verdict() {
                 recorded.says(
                     "tcp://h1:8530/_admin/server/role",
                     json!({"role": "SINGLE"}),
-                )
+                );
             },
             &["/servers"],
             "says that its role is SINGLE, not PRIMARY",
@@ -315,7 +316,7 @@ fn each_thing_that_is_wrong_spoils_its_own_verdict() {
             |recorded| {
                 recorded.says("tcp://h1:8529/_api/version", json!({"version": "3.3.21"}));
                 recorded.change(HEALTH, |health| {
-                    health["Health"]["CRDN-1"]["Version"] = json!("3.3.21")
+                    health["Health"]["CRDN-1"]["Version"] = json!("3.3.21");
                 });
             },
             &["/path"],

@@ -442,9 +442,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn a_machine_that_is_fit_has_no_findings_and_each_lack_has_one() {
-        assert_eq!(judge(&fine(), &wanted(), (1000, 1001)), []);
         type Change = Box<dyn Fn(&mut Shown)>;
+        assert_eq!(judge(&fine(), &wanted(), (1000, 1001)), []);
         let lock = |path: &str| Lock {
             path: path.into(),
             pid: "7".into(),
