@@ -693,8 +693,57 @@ fn http_goes_through_a_tunnel(server: &Server) {
     assert!(error.nothing_sent(), "{error:?}");
 }
 
+/// The processor time of all threads that carry streams, in ticks of 10 ms.
+fn ticks_of_pumps() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let of = |task: std::fs::DirEntry| {
+        let read = |name: &str| std::fs::read_to_string(task.path().join(name)).ok();
+        (read("comm")?.trim() == "pump").then_some(())?;
+        let stat = read("stat")?;
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
+        let user: u64 = fields.next()?.parse().ok()?;
+        let system: u64 = fields.next()?.parse().ok()?;
+        Some(user + system)
+    };
+    tasks.filter_map(of).sum()
+}
+
+fn an_idle_tunnel_takes_no_processor(server: &Server) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let mut buffer = [0; 4096];
+            let _count = socket.read(&mut buffer);
+            let _sent = socket.write_all(b"HTTP/1.1 200 x\r\nContent-Length: 2\r\n\r\nhi");
+        }
+    });
+    let mut target = server.target();
+    // The answers to these lie unread when nothing goes through the tunnel.
+    target.timeouts.keepalive = Duration::from_secs(1);
+    let mut host = Host::new(&target);
+    let call = HttpCall::get(format!("http://127.0.0.1:{port}/"), Duration::from_secs(10));
+    for _ in 0..2 {
+        let limit = Limit {
+            clock: &host.clock,
+            stop: &host.stop,
+            deadline: host.clock.deadline(Duration::from_secs(20)),
+        };
+        let reply = http(&call, Some(&mut *host.connection), limit).unwrap();
+        assert_eq!(reply.body, b"hi");
+        let before = ticks_of_pumps();
+        std::thread::sleep(Duration::from_secs(4));
+        let spent = ticks_of_pumps().saturating_sub(before);
+        assert!(spent < 100, "{spent} ticks of 400");
+    }
+}
+
 /// What is tried, by name.
-const TRIALS: [(&str, fn(&Server)); 11] = [
+const TRIALS: [(&str, fn(&Server)); 12] = [
+    (
+        "an_idle_tunnel_takes_no_processor",
+        an_idle_tunnel_takes_no_processor,
+    ),
     ("logs_in_and_runs", logs_in_and_runs),
     (
         "files_of_any_size_go_both_ways",

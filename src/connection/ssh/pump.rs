@@ -72,6 +72,7 @@ impl Pump {
             waiting: VecDeque::new(),
             links: Vec::new(),
             closing: Vec::new(),
+            unread: 0,
         };
         let thread = std::thread::Builder::new().name("pump".to_owned());
         thread.spawn(move || running.run()).map_err(failed)?;
@@ -324,6 +325,8 @@ struct Running {
     waiting: VecDeque<Order>,
     links: Vec<Link>,
     closing: Vec<Channel>,
+    // How much lay unread when nobody was reading.
+    unread: u64,
 }
 
 impl Running {
@@ -401,11 +404,21 @@ impl Running {
         Ok(())
     }
 
+    /// Tells whether somebody takes what the session's socket has. libssh2 reads only for a channel: with none that reads,
+    /// an answer to a keepalive would lie there and wake the poll at once for ever.
+    fn reads(&self) -> bool {
+        let reads = |link: &Link| !link.remote_ended && link.back.len() < BUFFER;
+        !self.closing.is_empty() || !self.waiting.is_empty() || self.links.iter().any(reads)
+    }
+
     fn rest(&mut self) -> Result<(), Broken> {
-        let mut fds = vec![PollFd::from_borrowed_fd(
-            self.live.socket(),
-            self.live.wants(),
-        )];
+        let reads = self.reads();
+        let wanted = if reads {
+            self.live.wants()
+        } else {
+            PollFlags::RDHUP
+        };
+        let mut fds = vec![PollFd::from_borrowed_fd(self.live.socket(), wanted)];
         let mut polled = Vec::new();
         for (at, link) in self.links.iter().enumerate() {
             if let Some(flags) = link.wants() {
@@ -420,17 +433,32 @@ impl Running {
         let seen: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
         drop(fds);
         let mut seen = seen.into_iter();
-        if seen
-            .next()
-            .is_some_and(|flags| flags.contains(PollFlags::IN))
-        {
+        let session = seen.next().unwrap_or(PollFlags::empty());
+        if !reads {
+            self.notice(session)?;
+        } else if session.contains(PollFlags::IN) {
             self.live.heard();
+            self.unread = 0;
         }
         for (at, flags) in polled.into_iter().zip(seen) {
             if let Some(link) = self.links.get_mut(at).filter(|link| link.is_given()) {
                 link.dead |= flags.contains(PollFlags::HUP);
             }
         }
+        Ok(())
+    }
+
+    /// Learns from a socket that nobody reads whether the other side is there.
+    fn notice(&mut self, flags: PollFlags) -> Result<(), Broken> {
+        if flags.intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR) {
+            return Err(Broken("the host has closed the connection".to_owned()));
+        }
+        let unread = rustix::io::ioctl_fionread(self.live.socket())
+            .map_err(|error| Broken(error.to_string()))?;
+        if unread > self.unread {
+            self.live.heard();
+        }
+        self.unread = unread;
         Ok(())
     }
 }
