@@ -732,7 +732,7 @@ fn an_idle_tunnel_takes_no_processor(server: &Server) {
         let reply = http(&call, Some(&mut *host.connection), limit).unwrap();
         assert_eq!(reply.body, b"hi");
         let before = ticks_of_pumps();
-        std::thread::sleep(Duration::from_secs(4));
+        let _woken = host.clock.wait(Duration::from_secs(4), &host.stop);
         let spent = ticks_of_pumps().saturating_sub(before);
         assert!(spent < 100, "{spent} ticks of 400");
     }

@@ -144,6 +144,7 @@ fn modules_are_listed_and_described() {
     for argument in ["dest", "content", "backup"] {
         assert!(copy.done().contains(argument), "{argument}: {copy:#?}");
     }
+    assert!(!copy.done().contains("ModuleSpec"), "{copy:#?}");
     user.types("modules cpy")
         .ended(1, &["there is no module `cpy`", "did you mean `copy`?"]);
 }

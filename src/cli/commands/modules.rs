@@ -8,7 +8,7 @@ use crate::yaml::nearest;
 /// Prints the list of modules, or one module's documentation.
 pub(in crate::cli) fn run(arguments: &args::Modules) -> Result<(), Failure> {
     let text = match &arguments.name {
-        Some(name) => format!("{:#?}\n", find(name)?.spec()),
+        Some(name) => modules::documentation(find(name)?.spec()),
         None => list(),
     };
     output::data(&text).map_err(|error| Failure::usage(format!("cannot print: {error}")))

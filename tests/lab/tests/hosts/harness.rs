@@ -1,6 +1,6 @@
 //! What a case is, and what it is given.
 
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use lab::command::Command;
 use lab::fleet::{self, Fleet, Options, Place};
@@ -25,22 +25,58 @@ impl<E: std::error::Error> From<E> for Failure {
 pub(crate) struct Case {
     name: &'static str,
     run: fn(&Lab) -> Outcome,
+    alone: bool,
+    unproved: Option<&'static str>,
 }
+
+/// Held for reading by cases that run beside each other, for writing by one that measures.
+static MACHINE: RwLock<()> = RwLock::new(());
 
 /// Makes a case of a name and a function.
 pub(crate) fn case(name: &'static str, run: fn(&Lab) -> Outcome) -> Case {
-    Case { name, run }
+    Case {
+        name,
+        run,
+        alone: false,
+        unproved: None,
+    }
 }
 
 impl Case {
+    /// Lets no other case run beside it: on a machine that is short of processors clients wait for no fault of the
+    /// cluster's, and the oracle takes a server that is starved for one that is down.
+    pub(crate) fn alone(self) -> Self {
+        Self {
+            alone: true,
+            ..self
+        }
+    }
+
+    /// Lists it as ignored, with the reason, unless `STAGGER_LAB_UNPROVED` asks for it.
+    pub(crate) fn unproved(self, reason: &'static str) -> Self {
+        Self {
+            unproved: Some(reason),
+            ..self
+        }
+    }
+
     /// Makes it known to the test harness.
     pub(crate) fn trial(self, lab: &'static Lab) -> Trial {
         Trial::ignorable_test(self.name, move || {
+            if let Some(reason) = self.unproved.filter(|_| !lab::cli::wants_unproved()) {
+                return Ok(Completion::ignored_with(reason));
+            }
             if let Err(reason) = lab.ready() {
                 if lab::cli::is_required() {
                     return Err(Failed::from(format!("the lab cannot start: {reason}")));
                 }
                 return Ok(Completion::ignored_with(reason));
+            }
+            let (_alone, _beside);
+            if self.alone {
+                _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+            } else {
+                _beside = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
             }
             (self.run)(lab).map_err(|failure| Failed::from(failure.0))?;
             Ok(Completion::Completed)

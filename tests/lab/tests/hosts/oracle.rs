@@ -5,17 +5,19 @@ use lab::demo::{Change, Options};
 use serde_json::{Value, json};
 
 use crate::harness::{Case, Lab, Outcome, case};
-use crate::upgrade::{self, Seen, variant};
+use crate::upgrade::{self, Seen, UNPROVED, variant};
 
 pub(crate) fn cases() -> Vec<Case> {
-    vec![
+    let cases = [
         case(
             "oracle::sees_leaders_that_were_not_moved_away",
             leaders_stay,
         ),
         case("oracle::sees_a_missing_maintenance_mode", no_maintenance),
         case("oracle::sees_a_missing_sync_gate", no_sync_gate),
-    ]
+    ];
+    let unproved = |case: Case| case.alone().unproved(UNPROVED);
+    cases.into_iter().map(unproved).collect()
 }
 
 /// Runs a variant that must not be well, and returns what was seen.
