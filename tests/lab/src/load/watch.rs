@@ -275,13 +275,16 @@ fn befell(
     let within = history
         .iter()
         .filter(|(at, _)| *at > from_ms && *at <= to_ms);
-    let mut leaders = before.into_iter().chain(within);
-    let stopped = leaders.any(|(_, leader)| {
-        downs(bare(leader)).into_iter().any(|(begin, end)| {
-            begin <= to_ms.saturating_add(slack)
-                && end.saturating_add(scaled(FOUND_AGAIN_MS)) >= from_ms
+    let leaders: Vec<_> = before.into_iter().chain(within).collect();
+    // Whether a leader was down in the span, or until so long before it.
+    let down = |until_ms: u64| {
+        leaders.iter().any(|(_, leader)| {
+            downs(bare(leader)).into_iter().any(|(begin, end)| {
+                begin <= to_ms.saturating_add(slack) && end.saturating_add(until_ms) >= from_ms
+            })
         })
-    });
+    };
+    let stopped = down(scaled(FOUND_AGAIN_MS));
     // The first entry is what was found, no change.
     let mut changes = history.iter().skip(1).map(|(at, _)| *at);
     let changed = changes.any(|at| {
@@ -290,9 +293,10 @@ fn befell(
     });
     // A machine that is busy is given some time beside.
     let short = to_ms.saturating_sub(from_ms) <= scaled(HANDOVER_MS) + slack;
-    match (stopped, changed && short) {
-        (true, _) => Befell::Stopped,
-        (false, true) => Befell::HandedOver,
+    // A change of leadership soon after an outage explains a short stall by itself.
+    match (stopped, changed && short && !down(slack)) {
+        (_, true) => Befell::HandedOver,
+        (true, false) => Befell::Stopped,
         (false, false) => Befell::Nothing,
     }
 }
@@ -413,9 +417,15 @@ mod tests {
 
     #[test]
     fn a_stall_is_laid_at_the_door_of_what_befell_its_shard() {
-        let history: Vec<(u64, String)> = [(0, "A"), (20_000, "_A"), (21_000, "B")]
-            .map(|(at, leader)| (at, leader.to_owned()))
-            .into();
+        let history: Vec<(u64, String)> = [
+            (0, "A"),
+            (20_000, "_A"),
+            (21_000, "B"),
+            (110_000, "_B"),
+            (111_000, "C"),
+        ]
+        .map(|(at, leader)| (at, leader.to_owned()))
+        .into();
         let downs = |server: &str| match server {
             "A" => vec![(60_000, 62_000)],
             "B" => vec![(100_000, 105_000)],
@@ -430,6 +440,8 @@ mod tests {
             ((60_500, 61_900), Befell::Nothing),
             ((99_000, 106_000), Befell::Stopped),
             ((104_000, 115_000), Befell::Stopped),
+            // It came back five seconds ago, and hands over now.
+            ((109_950, 111_150), Befell::HandedOver),
             ((117_000, 119_000), Befell::Nothing),
         ];
         for (span, expected) in cases {
