@@ -15,7 +15,7 @@
 //! | [`cluster`] | what a stateful cluster looks like: models and invariants (pure), and the readers that fill them |
 //! | [`plan`] | playbook x inventory -> plan, its digest, its text |
 //! | [`events`] | what happened, as one enum; folding events to a state |
-//! | [`connection`] | a session to a host: SSH, local, scripted; shell protocol, jobs, files, tunnels, become |
+//! | [`connection`] | a session to a host: SSH or local; shell protocol, jobs, files, tunnels, become |
 //! | [`journal`] | the durable record of a run: intents and outcomes |
 //! | [`modules`] | one file per module, all of one shape |
 //! | [`rollout`] | the engine: batches, steps, gates, guards, brackets, handlers, interrupts |
