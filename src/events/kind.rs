@@ -142,6 +142,22 @@ pub struct Counts {
     pub in_doubt: u32,
 }
 
+impl Counts {
+    /// Returns each count with the name that people see, in the order in which a recap shows them.
+    pub fn columns(&self) -> [(&'static str, u32); 8] {
+        [
+            ("ok", self.ok),
+            ("changed", self.changed),
+            ("unreachable", self.unreachable),
+            ("failed", self.failed),
+            ("skipped", self.skipped),
+            ("rescued", self.rescued),
+            ("ignored", self.ignored),
+            ("in doubt", self.in_doubt),
+        ]
+    }
+}
+
 /// The counts of every host.
 pub type Recap = BTreeMap<String, Counts>;
 

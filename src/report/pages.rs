@@ -234,20 +234,8 @@ impl Report {
             return;
         }
         page.heading("Hosts");
-        let columns = |counts: &Counts| {
-            [
-                ("ok", counts.ok),
-                ("changed", counts.changed),
-                ("unreachable", counts.unreachable),
-                ("failed", counts.failed),
-                ("skipped", counts.skipped),
-                ("rescued", counts.rescued),
-                ("ignored", counts.ignored),
-                ("in doubt", counts.in_doubt),
-            ]
-        };
         if page.markup == Markup::Markdown {
-            let names = columns(&Counts::default()).map(|(name, _)| name);
+            let names = Counts::default().columns().map(|(name, _)| name);
             page.line(&format!("| host | {} |", names.join(" | ")));
             page.line(&format!("|---|{}", "---:|".repeat(names.len())));
         }
@@ -255,11 +243,13 @@ impl Report {
         for (host, counts) in &self.recap {
             match page.markup {
                 Markup::Plain => {
-                    let cells = columns(counts).map(|(name, count)| format!("{name}={count}"));
+                    let cells = counts
+                        .columns()
+                        .map(|(name, count)| format!("{name}={count}"));
                     page.line(&format!("  {host:width$}  {}", cells.join("  ")));
                 }
                 Markup::Markdown => {
-                    let cells = columns(counts).map(|(_, count)| count.to_string());
+                    let cells = counts.columns().map(|(_, count)| count.to_string());
                     page.line(&format!("| {host} | {} |", cells.join(" | ")));
                 }
             }

@@ -183,27 +183,16 @@ fn next(text: &mut String, cause: Option<&StopCause>, wanted: &Wanted, state: &R
 
 /// Returns a table of the counts of every host.
 pub(super) fn recap_text(recap: &Recap) -> String {
-    let all = |counts: &Counts| {
-        [
-            ("ok", counts.ok),
-            ("changed", counts.changed),
-            ("unreachable", counts.unreachable),
-            ("failed", counts.failed),
-            ("skipped", counts.skipped),
-            ("rescued", counts.rescued),
-            ("ignored", counts.ignored),
-            ("in doubt", counts.in_doubt),
-        ]
-    };
     let width = recap.keys().map(String::len).max().unwrap_or(0);
     let mut widths = [0; 8];
     for counts in recap.values() {
-        for (width, (_, count)) in widths.iter_mut().zip(all(counts)) {
+        for (width, (_, count)) in widths.iter_mut().zip(counts.columns()) {
             *width = count.to_string().len().max(*width);
         }
     }
     let row = |(host, counts): (&String, &Counts)| {
-        let counts: Vec<String> = all(counts)
+        let counts: Vec<String> = counts
+            .columns()
             .iter()
             .zip(widths)
             .map(|((name, count), width)| format!("{name}={count:<width$}"))
