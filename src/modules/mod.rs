@@ -39,6 +39,7 @@ mod include_vars;
 mod known_hosts;
 mod lineinfile;
 mod meta;
+mod notes;
 mod package;
 mod pause;
 mod ping;
@@ -65,6 +66,7 @@ mod wait_for;
 mod wait_for_connection;
 
 pub use documentation::{arguments_table, documentation, modules_table};
+pub use notes::Notes;
 pub use registry::{ALL, find};
 
 use std::fmt::Debug;
@@ -372,6 +374,8 @@ pub struct HostCx<'a> {
     pub watch: &'a dyn Watch,
     /// Secrets known so far.
     pub masker: &'a Masker,
+    /// What probes noted at earlier looks of this run.
+    pub notes: &'a Notes,
 }
 
 impl HostCx<'_> {

@@ -13,7 +13,7 @@ use crate::connection::{Become, JobId};
 use crate::events::{BracketRef, ByHand, EventKind, Recap, StepId, StopCause};
 use crate::inventory::HostName;
 use crate::journal::{Record, Seal};
-use crate::modules::Module;
+use crate::modules::{Module, Notes};
 use crate::playbook::{Loader, TaskId};
 use crate::secrets::Masker;
 use crate::template::Templater;
@@ -54,6 +54,8 @@ pub struct Outside {
     pub seal: Arc<dyn Seal>,
     /// The secrets known so far.
     pub masker: Masker,
+    /// What the run's probes note.
+    pub notes: Notes,
     /// What is known of the run from before.
     pub previously: Arc<dyn Previously>,
 }
