@@ -95,6 +95,8 @@ pub(super) struct State {
     pub(super) halt: Option<Halt>,
     pub(super) verdicts: BTreeSet<Verdict>,
     pub(super) lost: BTreeMap<HostName, Left>,
+    /// The hosts that failed and that nothing rescues: lost when their batch is over.
+    pub(super) leaving: BTreeSet<HostName>,
     pub(super) hosts: BTreeSet<HostName>,
     pub(super) approved: BTreeSet<String>,
     pub(super) recap: Recap,
@@ -203,6 +205,12 @@ impl Engine {
     /// Tells whether a host failed, was unreachable or is in doubt, and takes no further part.
     pub(super) fn is_lost(&self, host: &HostName) -> bool {
         self.state().lost.contains_key(host)
+    }
+
+    /// Tells whether a host takes no further part, or does so no more once the batch is over.
+    pub(super) fn is_leaving(&self, host: &HostName) -> bool {
+        let state = self.state();
+        state.lost.contains_key(host) || state.leaving.contains(host)
     }
 
     /// Takes a host out of the run.
