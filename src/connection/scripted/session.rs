@@ -14,7 +14,7 @@ use super::hosts::{Claimed, Course, ScriptedHosts, lost};
 use super::{Answering, Call, Fault, Verb, ended};
 
 /// How long a session sleeps at a stretch: so often it looks at its deadline and the stop flag.
-const SLICE: Duration = Duration::from_millis(100);
+const SLICE: Duration = Duration::from_secs(1);
 
 /// How long a job goes on that is not waited for.
 const GOES_ON: Duration = Duration::from_hours(1);
