@@ -14,6 +14,8 @@ pub mod http;
 mod job;
 mod jobs;
 mod local;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod shell;
 mod shells;
 mod ssh;
