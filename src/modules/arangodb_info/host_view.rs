@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::asking::{Access, Requests, bearer};
-use crate::cluster::arangodb::{Ask as _, HostView, host, listed};
+use crate::cluster::arangodb::{Ask as _, HostView, host, listed, setup};
 use crate::modules::{HostCx, ModuleError, Outcome};
 use crate::secrets::Secret;
 
@@ -52,7 +52,7 @@ pub(super) fn read(
     let mut secrets = Vec::new();
     let mut result = Map::new();
     if let Some(text) = &view.depth.setup {
-        let (setup, secret) = host::parse_setup(text).map_err(ModuleError::failed)?;
+        let (setup, secret) = setup::parse_setup(text).map_err(ModuleError::failed)?;
         view.setup = Some(setup);
         if let Some(secret) = secret.map(Secret::new) {
             let header = bearer(&secret);
