@@ -222,6 +222,7 @@ impl World<'_> {
             masker: &masker,
         };
         let observed = action.observe(&mut cx);
+        let observing = cx_trips(&mut cx);
         let after = snapshot(&self.dir);
         if before != after {
             return Err(format!(
@@ -229,16 +230,16 @@ impl World<'_> {
             ));
         }
         let change = match observed {
-            Ok(Observed::Same(outcome)) => return Ok((Came::Same(outcome), [self.host.trips, 0])),
-            Ok(Observed::Skip(why)) => return Ok((Came::Skipped(why), [self.host.trips, 0])),
+            Ok(Observed::Same(outcome)) => return Ok((Came::Same(outcome), [observing, 0])),
+            Ok(Observed::Skip(why)) => return Ok((Came::Skipped(why), [observing, 0])),
             Ok(Observed::Unknown(_)) if self.case.check => {
-                return Ok((Came::Unknown, [self.host.trips, 0]));
+                return Ok((Came::Unknown, [observing, 0]));
             }
             Ok(Observed::Differs(change)) if self.case.check => {
-                return Ok((Came::Would(change), [self.host.trips, 0]));
+                return Ok((Came::Would(change), [observing, 0]));
             }
             Ok(Observed::Differs(change) | Observed::Unknown(change)) => change,
-            Err(error) => return Ok((Came::Failed(error), [self.host.trips, 0])),
+            Err(error) => return Ok((Came::Failed(error), [observing, 0])),
         };
         if let (Some(part), true) = (&self.case.expect.summary, first)
             && !change.summary.contains(part)
@@ -247,27 +248,8 @@ impl World<'_> {
         }
         // A change is data: it must survive being written down.
         let change = serde_json::from_value(serde_json::to_value(change).unwrap()).unwrap();
-        let mut cx = HostCx {
-            host: "host",
-            connection: &mut self.host,
-            user: None,
-            environment: &environment,
-            check: false,
-            diff: self.case.diff,
-            clock: &clock,
-            stop: &stop,
-            deadline: Deadline::NEVER,
-            controller: &self.controller,
-            job: &job,
-            indivisible: false,
-            on_deadline: OnDeadline::Leave,
-            background: None,
-            watch: &Quiet,
-            masker: &masker,
-        };
-        let observing = cx_trips(&mut cx);
         let applied = action.apply(&mut cx, &change);
-        let trips = [observing, self.host.trips - observing];
+        let trips = [observing, cx_trips(&mut cx) - observing];
         Ok(match applied {
             Ok(outcome) => (Came::Changed(outcome), trips),
             Err(error) => (Came::Failed(error), trips),
