@@ -64,7 +64,7 @@ mod user;
 mod wait_for;
 mod wait_for_connection;
 
-pub use documentation::{arguments_table, documentation, modules_table};
+pub use documentation::documentation;
 pub use registry::{ALL, find};
 
 use std::fmt::Debug;
