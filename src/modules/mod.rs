@@ -74,9 +74,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::clock::{Clock, Deadline, Stop};
+use crate::cluster::sections::Marker;
 use crate::connection::{
     Attached, Become, ConnError, Connection, Job, JobEnd, JobOutput, Limit, OnDeadline, Reply,
-    Script, Upload,
+    Script, Upload, random_hex,
 };
 use crate::secrets::{Masker, Secret};
 use crate::template::shell_quote;
@@ -393,6 +394,13 @@ impl HostCx<'_> {
             deadline: self.deadline,
         };
         Ok(self.connection.script(self.user, &Script(body), limit)?)
+    }
+
+    /// Draws the random word that parts what a text prints.
+    pub fn marker(&self) -> Result<Marker, ModuleError> {
+        let word = random_hex::<16>();
+        word.map(Marker::new)
+            .map_err(|error| ModuleError::failed(format!("cannot draw a random word: {error}")))
     }
 
     /// Puts a file on the host as the task's user, atomically.
