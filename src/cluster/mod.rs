@@ -7,3 +7,4 @@ pub mod arangodb;
 pub mod model;
 pub mod process;
 pub mod readiness;
+pub mod sections;

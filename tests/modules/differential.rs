@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::case::Case;
 use crate::host::Shell;
+use crate::laid;
 use crate::run::{self, Ran};
 
 /// Modules whose cases need nothing that only the tests have.
@@ -91,7 +92,7 @@ pub fn compare(playbook: &str, cases: &[(String, usize, String)]) -> Vec<String>
         let case: Case = serde_yaml::from_str(&text).unwrap();
         run::lay_out(&case, &place, &dir);
         for (name, entry) in &case.controller {
-            run::make(&place.join(name), entry);
+            laid::make(&place.join(name), entry);
         }
         let play = json!([{
             "hosts": "localhost",

@@ -8,6 +8,7 @@ mod judge;
 mod member;
 pub mod parse;
 mod read;
+pub mod setup;
 mod sightings;
 mod sync;
 mod token;
