@@ -16,6 +16,7 @@ mod jobs;
 mod local;
 mod shell;
 mod shells;
+pub mod sql;
 mod ssh;
 mod ssh_config;
 mod streams;
