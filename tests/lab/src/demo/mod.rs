@@ -47,6 +47,8 @@ pub struct Options {
     pub factor: f64,
     /// More variables for the product, as `name=value`.
     pub extra: Vec<String>,
+    /// How the simulators behave from the moment on at which the load has begun, where that differs.
+    pub later: serde_json::Map<String, Value>,
     /// What the operator has changed in the files that `stagger init` wrote out.
     pub changes: Vec<Change>,
     /// Whether what the product says goes to the terminal.
@@ -78,6 +80,7 @@ impl Options {
             },
             factor: 1.0,
             extra: Vec::new(),
+            later: serde_json::Map::new(),
             changes: Vec::new(),
             shows: false,
         }
@@ -163,6 +166,9 @@ pub fn upgrade(
     };
     demo.prepare()?;
     let mut load = demo.begin_load(place)?;
+    if !options.later.is_empty() {
+        cluster.switch(&options.later)?;
+    }
     tell("the cluster serves; the load has begun");
     clock::pause(QUIET);
     let (exit, wall) = demo.apply()?;

@@ -126,8 +126,7 @@ fn no_sync_gate(lab: &Lab) -> Outcome {
     // Leaders stay where they are, and a server that was away stays behind.
     options.cluster.leaders = "wait".to_owned();
     options.announced_gap = true;
-    let switches = &mut options.cluster.switches;
-    switches.insert("resync".to_owned(), json!(false));
+    options.later.insert("resync".to_owned(), json!(false));
     // The coordinators' own gate ends the run.
     let extra = "arangodb_health_timeout=60".to_owned();
     options.extra.push(extra);
