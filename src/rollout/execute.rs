@@ -128,6 +128,10 @@ impl Engine {
     }
 
     /// Looks at what a try gave: `changed_when`, `failed_when`, then `until`. Returns the condition that keeps it waiting.
+    #[expect(
+        clippy::option_option,
+        reason = "whether it waits, and for which condition, if one is written"
+    )]
     pub(super) fn judge<'s>(
         &self,
         step: &'s Step,
