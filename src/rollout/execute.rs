@@ -343,9 +343,8 @@ impl Engine {
                 Observed::Differs(change) if step.check => {
                     return Ok(Ended::would_change(change));
                 }
-                Observed::Unknown(_) if step.check => {
-                    let why = "in check mode it cannot be known what it would do";
-                    return Ok(Ended::skipped(why.to_owned(), None));
+                Observed::Unknown(change) if step.check => {
+                    return Ok(Ended::unknown_in_check_mode(change.result));
                 }
                 Observed::Differs(change) => change,
                 Observed::Unknown(mut change) => {
