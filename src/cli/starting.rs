@@ -26,7 +26,7 @@ use crate::journal::{
     Durability, Frozen, Header, Journal, JournalError, Record, RunLock, Seal as _, SealError,
     Sealer, SqliteJournal, StateDirectory, content_digest,
 };
-use crate::modules;
+use crate::modules::{self, Notes};
 use crate::plan::Plan;
 use crate::playbook::Files as _;
 use crate::rollout::{
@@ -406,6 +406,7 @@ fn run(
         modules: modules::find,
         seal: Arc::new(seal),
         masker,
+        notes: Notes::new(),
         previously: parts.previously,
     };
     let run = parts.header.run.clone();

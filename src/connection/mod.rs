@@ -14,8 +14,11 @@ pub mod http;
 mod job;
 mod jobs;
 mod local;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod shell;
 mod shells;
+pub mod sql;
 mod ssh;
 mod ssh_config;
 mod streams;

@@ -10,6 +10,7 @@ pub mod packages;
 pub mod program;
 mod registry;
 pub mod spec;
+pub mod sql;
 pub mod waiting;
 pub mod web;
 
@@ -38,7 +39,10 @@ mod hostname;
 mod include_vars;
 mod known_hosts;
 mod lineinfile;
+mod memsql_info;
 mod meta;
+mod mysql_query;
+mod notes;
 mod package;
 mod pause;
 mod ping;
@@ -65,6 +69,7 @@ mod wait_for;
 mod wait_for_connection;
 
 pub use documentation::documentation;
+pub use notes::Notes;
 pub use registry::{ALL, find};
 
 use std::fmt::Debug;
@@ -373,6 +378,8 @@ pub struct HostCx<'a> {
     pub watch: &'a dyn Watch,
     /// Secrets known so far.
     pub masker: &'a Masker,
+    /// What probes noted at earlier looks of this run.
+    pub notes: &'a Notes,
 }
 
 impl HostCx<'_> {

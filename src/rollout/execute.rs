@@ -357,7 +357,11 @@ impl Engine {
         *change = Some(found.clone());
         tap.applies();
         let mut cx = self.context(step, bounds, job, watch, &controller, tap);
-        let mut outcome = step.action.apply(&mut cx, &found)?;
+        // Before, since what is seen while it works is not what was; after, since nobody knows when it took effect.
+        self.outside.notes.changed();
+        let applied = step.action.apply(&mut cx, &found);
+        self.outside.notes.changed();
+        let mut outcome = applied?;
         if outcome.diff.is_none() {
             outcome.diff.clone_from(&found.diff);
         }
@@ -390,6 +394,7 @@ impl Engine {
             background: step.background,
             watch,
             masker: &self.outside.masker,
+            notes: &self.outside.notes,
         }
     }
 

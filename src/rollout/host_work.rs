@@ -14,7 +14,7 @@ use super::engine::Engine;
 use super::finish::Line;
 use super::ledger::Entry;
 use super::loops::Items;
-use super::place::Left;
+use super::place::{Left, Place};
 use super::previously::Known;
 use super::recall::Recalled;
 use super::scope::Scope;
@@ -102,7 +102,7 @@ impl Engine {
             Ok(items) => work.items = items,
             Err(problem) => {
                 // A task that would be skipped need not have items that can be found.
-                let ended = match asked(run.task, &work.scope) {
+                let ended = match asked(run.place, &work.host, run.task, &work.scope) {
                     Ok(Some(skipped)) => skipped,
                     Ok(None) | Err(_) => Ended::wrong(&problem),
                 };
@@ -155,7 +155,7 @@ impl Engine {
             .step(&run.task.id, &work.host, item.as_ref().map(|item| item.0));
         let known = self.outside.previously.step(&id);
         let was_begun = known.is_some_and(|known| known.intent.is_some());
-        match asked(run.task, &scope) {
+        match asked(run.place, &work.host, run.task, &scope) {
             Ok(Some(_)) if was_begun => {}
             Ok(None) => {}
             Ok(Some(skipped)) => return ended(skipped),
@@ -282,8 +282,18 @@ impl Engine {
     }
 }
 
-/// Asks the conditions of a task; returns how it ended if one of them is false.
-pub(super) fn asked(task: &Task, scope: &Scope) -> Result<Option<Ended>, Problem> {
+/// Asks the conditions of a task; returns how it ended if one of them is false. What was false when a protected block
+/// began stays so for everything in it.
+pub(super) fn asked(
+    place: &Place,
+    host: &HostName,
+    task: &Task,
+    scope: &Scope,
+) -> Result<Option<Ended>, Problem> {
+    if let Some(text) = place.unmet.get(host) {
+        let why = format!("`{text}` was false when what is around began");
+        return Ok(Some(Ended::skipped(why, Some(text.clone()))));
+    }
     let unmet = scope.first_false(task.context.conditions())?;
     Ok(unmet.map(|node| {
         let text = node

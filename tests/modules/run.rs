@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use stagger::clock::{Deadline, SimulatedClock, Stop};
 use stagger::connection::{JobId, JobOutput, OnDeadline};
 use stagger::modules::spec::{Arguments, ModuleSpec};
-use stagger::modules::{Action, HostCx, ModuleError, Observed, Outcome, Watch, find};
+use stagger::modules::{Action, HostCx, ModuleError, Notes, Observed, Outcome, Watch, find};
 use stagger::secrets::Masker;
 use stagger::yaml::{Data, Loc, Node, Problem, Source};
 
@@ -203,6 +203,7 @@ impl World<'_> {
     fn run(&mut self, action: &dyn Action, first: bool) -> Result<(Came, [usize; 2]), String> {
         let clock = SimulatedClock::new();
         let (stop, job, masker) = (Stop::new(), JobId::new("case"), Masker::new());
+        let notes = Notes::new();
         let environment: Vec<(String, String)> =
             self.case.environment.clone().into_iter().collect();
         let before = snapshot(&self.dir);
@@ -225,6 +226,7 @@ impl World<'_> {
             background: None,
             watch: &Quiet,
             masker: &masker,
+            notes: &notes,
         };
         let observed = action.observe(&mut cx);
         let observing = cx_trips(&mut cx);

@@ -174,7 +174,7 @@ impl Program {
             directory,
             environment: cx.environment.to_vec(),
             on_deadline: cx.on_deadline,
-            outlives_session: cx.indivisible,
+            outlives_session: cx.indivisible || cx.background.is_some(),
         };
         let background = cx.background;
         if let Some(Background { time, waits: false }) = background {

@@ -1,5 +1,6 @@
 //! The least time that an upgrade could have taken: what the servers themselves needed to
-//! stop, to upgrade and to start, one after the other, and the waits that the role states.
+//! stop, to upgrade and to start, one after the other, what the cluster needed to move
+//! leadership and to switch maintenance mode, and the waits that the role states.
 //! Pure: read from what the servers counted.
 
 use std::collections::BTreeMap;
@@ -32,6 +33,50 @@ impl Needed {
         self.start += other.start;
         self.servers += other.servers;
     }
+}
+
+/// What the cluster needed beside its servers: for what was asked of its supervision.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// For moves of shards and of leadership; those at the same time count once.
+    pub jobs: Duration,
+    /// For switching maintenance mode, until the coordinator answered.
+    pub maintenance: Duration,
+}
+
+/// Reads from the counts of all hosts what the cluster needed for what it was asked.
+pub fn asked(effects: &[String]) -> Asked {
+    let lines = effects.iter().flat_map(|effects| effects.lines());
+    let all: Vec<Value> = lines
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let of = |what: &'static str| all.iter().filter(move |e| text(e, "/what") == what);
+    let mut jobs: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for asked in of("job-asked") {
+        let begun = at(asked);
+        jobs.insert(text(asked, "/detail/id"), (begun, begun));
+    }
+    for ended in of("job-ended") {
+        if let Some((_, end)) = jobs.get_mut(text(ended, "/detail/id")) {
+            *end = at(ended).max(*end);
+        }
+    }
+    let switched = of("maintenance").filter_map(|e| e.pointer("/detail/took_ms")?.as_u64());
+    Asked {
+        jobs: Duration::from_millis(covered(jobs.into_values().collect())),
+        maintenance: Duration::from_millis(switched.sum()),
+    }
+}
+
+/// Returns how much of time these spans cover together.
+fn covered(mut spans: Vec<(u64, u64)>) -> u64 {
+    spans.sort_unstable();
+    let (mut sum, mut until) = (0, 0);
+    for (begin, end) in spans {
+        sum += end.saturating_sub(begin.max(until));
+        until = until.max(end);
+    }
+    sum
 }
 
 /// Reads from the count of one host what its servers needed.
@@ -122,6 +167,26 @@ mod tests {
         assert_eq!(needed.upgrade.as_millis(), 1_020);
         assert_eq!(needed.start.as_millis(), 500);
         assert_eq!((needed.servers, needed.total().as_millis()), (1, 1_820));
+    }
+
+    #[test]
+    fn jobs_at_the_same_time_count_once() {
+        let of_one = [
+            line(1_000, "/d/c", "job-asked", &json!({"id": "7"})),
+            line(2_000, "/d/c", "job-asked", &json!({"id": "8"})),
+            line(9_000, "/d/c", "job-asked", &json!({"id": "9"})),
+            line(9_500, "/d/c", "maintenance", &json!({"took_ms": 1_100})),
+        ];
+        let of_another = [
+            line(3_000, "/d/a", "job-ended", &json!({"id": "7"})),
+            line(3_500, "/d/a", "job-ended", &json!({"id": "7"})),
+            line(4_000, "/d/a", "job-ended", &json!({"id": "8"})),
+            line(9_600, "/d/a", "job-ended", &json!({"id": "not asked for"})),
+            line(9_900, "/d/a", "maintenance", &json!({"took_ms": 900})),
+        ];
+        let asked = asked(&[of_one.concat(), of_another.concat()]);
+        assert_eq!(asked.jobs.as_millis(), 3_000, "the third never ended");
+        assert_eq!(asked.maintenance.as_millis(), 2_000);
     }
 
     #[test]
