@@ -133,7 +133,7 @@ mod tests {
         );
         let down = MembersDown::default();
         let names = |text: &str| vec![text.to_owned()];
-        let minute = Some(Duration::from_secs(60));
+        let minute = Some(Duration::from_mins(1));
         down.take_down("a", &names("PRMR-1"), minute, clock.as_ref(), &ledger);
         down.take_down("b", &names("CRDN-1"), None, clock.as_ref(), &ledger);
         assert_eq!(down.left_out(clock.elapsed()), ["CRDN-1", "PRMR-1"]);
