@@ -261,6 +261,9 @@ impl Engine {
                 self.execute(run.place, step, attempt)
             }
         };
+        if step.decision != Decision::ObserveFirst {
+            self.ask_at_once(run.place, step, &mut ended);
+        }
         let changed_before = step.decision == Decision::ObserveFirst
             && step.known.as_ref().is_some_and(Known::may_have_changed);
         if changed_before && ended.outcome.is_good() {

@@ -45,7 +45,7 @@ pub fn judge(view: &View, questions: &Questions) -> Map<String, Value> {
     let addresses =
         |all: Vec<Address>| -> Vec<String> { all.iter().map(ToString::to_string).collect() };
     let groups = model::groups(cluster);
-    let order: Vec<u32> = groups.keys().copied().collect();
+    let order = order(&over, questions.to.as_deref());
     let groups: BTreeMap<String, Vec<String>> = groups
         .into_iter()
         .map(|(group, leaves)| (group.to_string(), addresses(leaves)))
@@ -77,6 +77,8 @@ pub fn judge(view: &View, questions: &Questions) -> Map<String, Value> {
         "redundancy": redundancy(view, &over),
         "status": status(view, &over),
         "one_group_down": model::one_group_down(cluster),
+        "masters": model::masters(&over),
+        "switches": switches(view, questions),
         "even": model::even(&over),
         "copies": model::copies_forward(&over),
         "detach": each(cluster.leaves.iter().map(|leaf| &leaf.address), |address| {
@@ -91,6 +93,66 @@ pub fn judge(view: &View, questions: &Questions) -> Map<String, Value> {
     }));
     value.extend(fields(asked_in_full(view, questions, &versions)));
     value
+}
+
+/// The groups in the order in which they are taken: the one that has fewer leaves left to upgrade is the one begun.
+fn order(over: &Overview<'_>, to: Option<&str>) -> Vec<u32> {
+    let mut left: BTreeMap<u32, usize> = BTreeMap::new();
+    for leaf in &over.cluster.leaves {
+        if let Some(group) = leaf.group {
+            *left.entry(group).or_default() += usize::from(leaf.version.as_deref() != to);
+        }
+    }
+    let mut order: Vec<(usize, u32)> = left
+        .into_iter()
+        .map(|(group, left)| (left, group))
+        .collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, group)| group).collect()
+}
+
+/// What is switched off around the work: for each switch the aggregator, its id, the name and the value. Failure
+/// detection of leaves, and attaching, are the master aggregator's; failure detection of aggregators is everybody's.
+fn switches(view: &View, questions: &Questions) -> Value {
+    let mut attach = Vec::new();
+    let mut detection = Vec::new();
+    for aggregator in &view.cluster.aggregators {
+        let Some(variables) = view.variables.get(&aggregator.address) else {
+            continue;
+        };
+        let node = node_of(view, questions, &aggregator.address);
+        for (key, value) in variables {
+            let one = json!({
+                "address": aggregator.address,
+                "memsql_id": node.map(|node| &node.id),
+                "key": key,
+                "value": value,
+            });
+            match (key.as_str(), aggregator.master) {
+                ("auto_attach", true) => attach.push(one),
+                ("leaf_failure_detection", true) | ("aggregator_failure_detection", _) => {
+                    detection.push(one);
+                }
+                _ => {}
+            }
+        }
+    }
+    json!({"auto_attach": attach, "failure_detection": detection})
+}
+
+/// Makes the nodes that Ops knows data, for when the master aggregator itself is away.
+pub fn ops_nodes(ops: &super::Ops) -> Value {
+    let node = |node: &Node| {
+        json!({
+            "memsql_id": node.id,
+            "address": node.address,
+            "role": node.role,
+            "version": node.version,
+            "run_state": node.run_state,
+            "state": node.state,
+        })
+    };
+    json!({"ops_nodes": ops.nodes.iter().map(node).collect::<Vec<_>>(), "problems": ops.problems})
 }
 
 /// What only a full look can judge.

@@ -11,6 +11,6 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-pub use judge::{Questions, judge};
+pub use judge::{Questions, judge, ops_nodes};
 pub use ops::Ops;
-pub use read::{Ask, AskError, Busy, Depth, Plan, View, Where, read, read_positions};
+pub use read::{Ask, AskError, Busy, Depth, Plan, View, Where, read, read_ops, read_positions};

@@ -294,7 +294,8 @@ fn master(place: &Where, ops: Option<&Ops>) -> Result<Address, AskError> {
     }
 }
 
-fn read_ops(ask: &mut dyn Ask, depth: Depth) -> Result<Ops, AskError> {
+/// Asks Ops alone.
+pub fn read_ops(ask: &mut dyn Ask, depth: Depth) -> Result<Ops, AskError> {
     let full = depth == Depth::Full;
     let said = ask.ops(full)?;
     let mut read = Ops::default();

@@ -14,7 +14,9 @@ use super::spec::{Argument, Arguments, Kind, ModuleSpec, Safety};
 use super::sql::{CA_CERT, CHECK_HOSTNAME, CONNECT_TIMEOUT, Login, PASSWORD, TLS, USER, VIA};
 use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome};
 use crate::clock::Woken;
-use crate::cluster::memsql::{Depth, Questions, View, Where, judge, read, read_positions};
+use crate::cluster::memsql::{
+    Depth, Questions, View, Where, judge, ops_nodes, read, read_ops, read_positions,
+};
 use crate::cluster::model::memsql::{Address, CaughtUp, Cluster, Progress};
 use crate::connection::ConnError;
 use crate::yaml::Problem;
@@ -27,12 +29,13 @@ static SPEC: ModuleSpec = ModuleSpec {
         "Changes nothing. It runs on the host of the primary agent, where `memsql-ops` is asked.",
         "Every leaf and aggregator is asked itself: while failure detection is off, a leaf's state alone proves nothing.",
         "`view: cluster` reads all; `view: state` leaves out Ops but its nodes, what would have to be restored, and what runs.",
+        "`view: ops` asks Ops alone for its nodes: for when the master aggregator is away.",
         "`view: caught_up` waits until the slaves of what `leaves` lead have what their masters had, in two rounds of which the second is quick.",
     ],
     arguments: &[
         Argument::new("view", Kind::Str, "What to look at.")
             .default("cluster")
-            .choices(&["cluster", "state", "caught_up"]),
+            .choices(&["cluster", "state", "caught_up", "ops"]),
         Argument::new(
             "master",
             Kind::Str,
@@ -148,6 +151,18 @@ static SPEC: ModuleSpec = ModuleSpec {
             "restore, rebalance",
             "how many steps each database would need",
         ),
+        (
+            "masters",
+            "verdict: every partition has one master that is up and not locked",
+        ),
+        (
+            "switches",
+            "the switches that stand around the work: `auto_attach`, `failure_detection`; each with address, memsql_id, key, value",
+        ),
+        (
+            "ops_nodes",
+            "`view: ops`: memsql_id, address, role, version, run_state, state",
+        ),
         ("caught_up", "`view: caught_up`: whether it was proved"),
     ],
     ..ModuleSpec::EMPTY
@@ -202,6 +217,7 @@ impl Module for MemsqlInfo {
             view: match arguments.str("view") {
                 Some("state") => Looks::State,
                 Some("caught_up") => Looks::CaughtUp,
+                Some("ops") => Looks::Ops,
                 _ => Looks::Cluster,
             },
             place: Where {
@@ -227,7 +243,7 @@ fn add_machines(questions: &mut Questions, arguments: &Arguments) {
         questions.machines.insert(machine.clone());
         questions.aliases.add(machine, machine);
         for name in names.as_array().into_iter().flatten() {
-            if let Some(name) = name.as_str() {
+            if let Some(name) = name.as_str().filter(|name| !name.is_empty()) {
                 questions.aliases.add(name, machine);
             }
         }
@@ -239,6 +255,7 @@ enum Looks {
     Cluster,
     State,
     CaughtUp,
+    Ops,
 }
 
 #[derive(Debug)]
@@ -278,6 +295,19 @@ impl Look {
                 .into_iter()
                 .collect(),
         })
+    }
+
+    /// Asks Ops alone.
+    fn ask_ops(&self, cx: &mut HostCx<'_>) -> Result<Map<String, Value>, ModuleError> {
+        let mut requests = Requests::new(cx, &self.login, &self.program);
+        let ops = read_ops(&mut requests, Depth::State);
+        requests.ended()?;
+        let ops = ops.map_err(|error| ModuleError::failed(error.message))?;
+        match (ops_nodes(&ops), ops.problems.first()) {
+            (_, Some(problem)) => Err(ModuleError::failed(problem.clone())),
+            (Value::Object(fields), None) => Ok(fields),
+            (_, None) => Ok(Map::new()),
+        }
     }
 
     /// Proves that slaves have caught up, or waits in vain.
@@ -338,6 +368,7 @@ impl Action for Look {
             Looks::Cluster => "read the state of the cluster".to_owned(),
             Looks::State => "read the state of nodes and partitions".to_owned(),
             Looks::CaughtUp => "prove that slaves have caught up".to_owned(),
+            Looks::Ops => "read the nodes that Ops knows".to_owned(),
         }
     }
 
@@ -346,6 +377,7 @@ impl Action for Look {
             Looks::Cluster => judge(&self.read(cx, Depth::Full)?, &self.questions),
             Looks::State => judge(&self.read(cx, Depth::State)?, &self.questions),
             Looks::CaughtUp => self.catch_up(cx)?,
+            Looks::Ops => self.ask_ops(cx)?,
         };
         Ok(Observed::Same(Outcome {
             result,

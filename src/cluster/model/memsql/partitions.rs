@@ -59,6 +59,18 @@ pub fn redundancy(over: &Overview<'_>) -> Verdict {
     Verdict::of(problems)
 }
 
+/// I2: judges that every partition has exactly one master, on a leaf that is up, and that no query has to wait.
+pub fn masters(over: &Overview<'_>) -> Verdict {
+    let mut problems = Vec::new();
+    for partition in &over.partitions {
+        master_problem(over, partition, &mut problems);
+        if partition.locked {
+            problems.push(format!("{} is locked", partition.name));
+        }
+    }
+    Verdict::of(problems)
+}
+
 /// I2: says what stands against a partition having one master on a leaf that is up.
 pub(super) fn master_problem(
     over: &Overview<'_>,
