@@ -111,6 +111,7 @@ pub(crate) mod testing {
     }
 
     /// Counts the programs that a text starts, by wrappers in front of all that the search path holds.
+    #[expect(clippy::disallowed_methods, reason = "the wrappers are made")]
     pub(crate) fn programs_of(text: &str) -> Vec<String> {
         let place = tempfile::tempdir().unwrap();
         let log = place.path().join("log");

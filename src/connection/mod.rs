@@ -18,6 +18,7 @@ mod local;
 pub(crate) mod scripted;
 mod shell;
 mod shells;
+pub mod sql;
 mod ssh;
 mod ssh_config;
 mod streams;

@@ -319,7 +319,7 @@ impl Reader<'_> {
                 let length = rest
                     .iter()
                     .take(3)
-                    .take_while(|c| ('0'..='7').contains(c))
+                    .take_while(|c| matches!(c, '0'..='7'))
                     .count();
                 self.code(length, 8)
             }

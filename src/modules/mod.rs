@@ -10,6 +10,7 @@ pub mod packages;
 pub mod program;
 mod registry;
 pub mod spec;
+pub mod sql;
 pub mod waiting;
 pub mod web;
 
@@ -38,7 +39,9 @@ mod hostname;
 mod include_vars;
 mod known_hosts;
 mod lineinfile;
+mod memsql_info;
 mod meta;
+mod mysql_query;
 mod notes;
 mod package;
 mod pause;

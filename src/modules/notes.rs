@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Notes {
     kept: Arc<Mutex<HashMap<String, Box<dyn Any + Send>>>>,
     changes: Arc<AtomicU64>,
+    outages: Arc<AtomicU64>,
 }
 
 impl Notes {
@@ -30,6 +31,17 @@ impl Notes {
     /// Returns how often something was changed: while it stays equal, the run itself has changed nothing.
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::SeqCst)
+    }
+
+    /// Notes that the run takes a member out of service, or has put it back.
+    pub fn outage(&self) {
+        self.outages.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Returns how often a member was taken out of service or put back: while it stays equal, the run itself has
+    /// disturbed none.
+    pub fn outages(&self) -> u64 {
+        self.outages.load(Ordering::SeqCst)
     }
 
     /// Gives `use_it` what is kept under `name`; what is not there, or is of another type, begins as its default.
@@ -52,6 +64,7 @@ impl fmt::Debug for Notes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Notes")
             .field("changes", &self.changes())
+            .field("outages", &self.outages())
             .finish_non_exhaustive()
     }
 }
@@ -70,6 +83,8 @@ mod tests {
         assert_eq!(notes.with("b", |kept: &mut Vec<u8>| kept.len()), 0);
         assert_eq!(notes.with("a", |kept: &mut String| kept.len()), 0);
         other.changed();
-        assert_eq!(notes.changes(), 1);
+        assert_eq!((notes.changes(), notes.outages()), (1, 0));
+        other.outage();
+        assert_eq!((notes.changes(), notes.outages()), (1, 1));
     }
 }

@@ -128,6 +128,10 @@ impl Engine {
     }
 
     /// Looks at what a try gave: `changed_when`, `failed_when`, then `until`. Returns the condition that keeps it waiting.
+    #[expect(
+        clippy::option_option,
+        reason = "whether it waits, and for which condition, if one is written"
+    )]
     pub(super) fn judge<'s>(
         &self,
         step: &'s Step,
@@ -339,9 +343,8 @@ impl Engine {
                 Observed::Differs(change) if step.check => {
                     return Ok(Ended::would_change(change));
                 }
-                Observed::Unknown(_) if step.check => {
-                    let why = "in check mode it cannot be known what it would do";
-                    return Ok(Ended::skipped(why.to_owned(), None));
+                Observed::Unknown(change) if step.check => {
+                    return Ok(Ended::unknown_in_check_mode(change.result));
                 }
                 Observed::Differs(change) => change,
                 Observed::Unknown(mut change) => {

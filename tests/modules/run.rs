@@ -36,7 +36,8 @@ enum Came {
     Changed(Outcome),
     /// Check mode: what would change.
     Would(stagger::modules::Change),
-    Unknown,
+    /// Check mode: nobody knows what would change.
+    Unknown(stagger::modules::Change),
     Skipped(String),
     Failed(ModuleError),
 }
@@ -142,8 +143,12 @@ pub fn ran(module: &str, document: &str, shell: Shell) -> Ran {
             ran.changed = outcome.changed;
             ran.result = outcome.result;
         }
-        Came::Would(change) => ran.changed = !change.silent,
-        Came::Unknown | Came::Skipped(_) => {}
+        Came::Would(change) => {
+            ran.changed = !change.silent;
+            ran.result = change.result;
+        }
+        Came::Unknown(change) => ran.result = change.result,
+        Came::Skipped(_) => {}
         Came::Failed(error) => {
             ran.failed = true;
             if let ModuleError::Failed { result, .. } = error {
@@ -234,8 +239,8 @@ impl World<'_> {
         let change = match observed {
             Ok(Observed::Same(outcome)) => return Ok((Came::Same(outcome), [observing, 0])),
             Ok(Observed::Skip(why)) => return Ok((Came::Skipped(why), [observing, 0])),
-            Ok(Observed::Unknown(_)) if self.case.check => {
-                return Ok((Came::Unknown, [observing, 0]));
+            Ok(Observed::Unknown(change)) if self.case.check => {
+                return Ok((Came::Unknown(change), [observing, 0]));
             }
             Ok(Observed::Differs(change)) if self.case.check => {
                 return Ok((Came::Would(change), [observing, 0]));
@@ -281,8 +286,10 @@ impl World<'_> {
                 }
                 self.compare_outcome(&outcome)?;
             }
-            Came::Unknown if expect.unknown => {}
-            Came::Unknown => return Err("it cannot be known in check mode".to_owned()),
+            Came::Unknown(change) if expect.unknown => {
+                compare_result(&expect.result, &change.result)?;
+            }
+            Came::Unknown(_) => return Err("it cannot be known in check mode".to_owned()),
             Came::Skipped(why) => match &expect.skipped {
                 Some(part) if why.contains(part) => {}
                 _ => return Err(format!("skipped: {why}")),

@@ -281,6 +281,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a data directory is made")]
     fn a_data_directory_is_read_by_every_shell() {
         let top = tempfile::tempdir().unwrap();
         let data = top.path().join("da ta$'x");
@@ -366,6 +367,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a data directory is made")]
     fn few_programs_are_started_for_a_host() {
         let top = tempfile::tempdir().unwrap();
         for server in ["agent8531", "dbserver8530", "coordinator8529"] {

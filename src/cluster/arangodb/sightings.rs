@@ -20,6 +20,7 @@ const OLDEST: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub struct Sightings {
     changes: u64,
+    outages: u64,
     reign: Option<(String, u64)>,
     reign_since: Duration,
     works_since: Option<Duration>,
@@ -27,22 +28,25 @@ pub struct Sightings {
 }
 
 impl Sightings {
-    /// Forgets what the run itself may have ended: `changes` counts what it has changed. Who leads is not forgotten, the
-    /// term tells.
-    pub fn since_changes(&mut self, changes: u64) {
+    /// Forgets what the run itself may have ended: `changes` counts what it has changed, `outages` the members that it
+    /// took down or put back. Who leads is not forgotten, the term tells.
+    pub fn since(&mut self, changes: u64, outages: u64) {
         if self.changes != changes {
             self.changes = changes;
-            self.works_since = None;
             self.glances.clear();
+        }
+        if self.outages != outages {
+            self.outages = outages;
+            self.works_since = None;
         }
     }
 
-    /// Returns the latest look that is old enough for one at `now` to confirm it.
-    pub fn earlier(&self, now: Duration) -> Option<&Glance> {
+    /// Returns the latest look that is old enough for one at `now` to confirm it, and when it was.
+    pub fn earlier(&self, now: Duration) -> Option<(Duration, &Glance)> {
         let age = |at: &Duration| now.saturating_sub(*at);
         let fit = |at: &Duration| age(at) >= BETWEEN_LOOKS && age(at) <= OLDEST;
         let found = self.glances.iter().rev().find(|(at, _)| fit(at));
-        found.map(|(_, glance)| glance)
+        found.map(|(at, glance)| (*at, glance))
     }
 
     /// Notes who leads; returns whether that is somebody else, or in another term, than before.
@@ -71,10 +75,10 @@ impl Sightings {
         ));
     }
 
-    /// Notes whether the agency works with all its agents.
-    pub fn saw_agency(&mut self, now: Duration, works: bool) {
+    /// Notes whether the agency works with all its agents, and has since the look that confirms it.
+    pub fn saw_agency(&mut self, since: Duration, works: bool) {
         if works {
-            self.works_since.get_or_insert(now);
+            self.works_since.get_or_insert(since);
         } else {
             self.works_since = None;
         }
@@ -130,7 +134,7 @@ mod tests {
         );
         assert!(!seen.saw_leader(s(50), &round("a", 1)));
         assert_eq!(seen.led_for(s(60)), s(55));
-        seen.since_changes(7);
+        seen.since(7, 7);
         assert_eq!(seen.led_for(s(60)), s(55), "the term proves it");
         assert!(seen.saw_leader(s(61), &round("a", 2)), "elected again");
         assert_eq!(seen.led_for(s(62)), s(1));
@@ -152,10 +156,12 @@ mod tests {
             seen.saw_agency(s(at), works);
             assert_eq!(seen.works_for(s(at)), s(for_so_long), "at {at}");
         }
-        seen.since_changes(1);
-        assert_eq!(seen.works_for(s(10)), s(0), "the run changed something");
+        seen.since(1, 0);
+        assert_eq!(seen.works_for(s(10)), s(4), "no member was disturbed");
+        seen.since(2, 1);
+        assert_eq!(seen.works_for(s(10)), s(0), "the run took a member down");
         seen.saw_agency(s(10), true);
-        seen.since_changes(1);
+        seen.since(2, 1);
         assert_eq!(seen.works_for(s(12)), s(2));
         seen.saw_leader(s(12), &round("b", 2));
         assert_eq!(seen.works_for(s(12)), s(0), "another leader");
@@ -167,7 +173,7 @@ mod tests {
         seen.keep(s(10), &round("a", 1), &[]);
         seen.keep(s(11), &round("a", 2), &[]);
         let term = |seen: &Sightings, at| {
-            let glance = seen.earlier(s(at))?;
+            let (_, glance) = seen.earlier(s(at))?;
             leader(&glance.round).map(|agent| agent.term)
         };
         for (at, wanted) in [
@@ -179,7 +185,7 @@ mod tests {
         ] {
             assert_eq!(term(&seen, at), wanted, "at {at}");
         }
-        seen.since_changes(1);
+        seen.since(1, 0);
         assert_eq!(term(&seen, 13), None, "the run changed something");
     }
 }

@@ -38,14 +38,15 @@ pub(super) fn read(
 ) -> Result<Outcome, ModuleError> {
     let mut first = true;
     loop {
-        let view = look(cx, access, agents, patience.steady)?;
+        let (view, since) = look(cx, access, agents, patience.steady)?;
         let questions = Questions {
             now: Some(cx.clock.now()),
             ..questions.clone()
         };
         let mut value = judge(&view, &questions).value;
         let works = value.pointer("/agency/ok") == Some(&Value::Bool(true));
-        let (another, stood, led) = note(cx, agents, &view, patience.steady.then_some(works));
+        let (another, stood, led) =
+            note(cx, agents, &view, patience.steady.then_some((since, works)));
         let missing = patience
             .stable
             .saturating_sub(stood)
@@ -102,7 +103,7 @@ fn sightings<R>(
     agents.sort_unstable();
     let name = format!("arangodb {}", agents.join(" "));
     cx.notes.with(&name, |seen: &mut Sightings| {
-        seen.since_changes(cx.notes.changes());
+        seen.since(cx.notes.changes(), cx.notes.outages());
         use_them(seen)
     })
 }
@@ -112,7 +113,7 @@ fn note(
     cx: &HostCx<'_>,
     agents: &[String],
     view: &ClusterView,
-    works: Option<bool>,
+    judged: Option<(Duration, bool)>,
 ) -> (bool, Duration, Duration) {
     let now = cx.clock.elapsed();
     sightings(cx, agents, |seen| {
@@ -120,30 +121,38 @@ fn note(
         let shards = view.store.as_ref().map(|store| store.shards.as_slice());
         seen.keep(now, &view.second, shards.unwrap_or_default());
         // Looked at once the agency is not judged.
-        if let Some(works) = works {
-            seen.saw_agency(now, works);
+        if let Some((since, works)) = judged {
+            seen.saw_agency(since, works);
         }
         (another, seen.works_for(now), seen.led_for(now))
     })
 }
 
+/// Looks at the cluster; returns what it shows, and since when that is confirmed.
 fn look(
     cx: &mut HostCx<'_>,
     access: &Access,
     agents: &[String],
     steady: bool,
-) -> Result<ClusterView, ModuleError> {
-    let now = cx.clock.elapsed();
-    let confirmed = if steady {
-        let earlier = sightings(cx, agents, |seen| seen.earlier(now).cloned());
-        earlier.map_or(Confirmation::Fresh, Confirmation::By)
-    } else {
-        Confirmation::None
-    };
+) -> Result<(ClusterView, Duration), ModuleError> {
+    let mut since = cx.clock.elapsed();
+    let mut confirmed = Confirmation::None;
+    if steady {
+        let found = sightings(cx, agents, |seen| {
+            let (at, glance) = seen.earlier(since)?;
+            Some((at, glance.clone()))
+        });
+        confirmed = Confirmation::Fresh;
+        if let Some((at, glance)) = found {
+            since = at;
+            confirmed = Confirmation::By(glance);
+        }
+    }
     let mut requests = Requests::new(cx, access);
     let view = read_cluster(&mut requests, agents, confirmed);
     requests.stopped()?;
-    view.map_err(|error| ModuleError::failed(error.to_string()))
+    let view = view.map_err(|error| ModuleError::failed(error.to_string()))?;
+    Ok((view, since))
 }
 
 /// Asks the agents once.

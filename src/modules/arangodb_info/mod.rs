@@ -81,7 +81,7 @@ static SPEC: ModuleSpec = ModuleSpec {
         Argument::new(
             "stable",
             Kind::Duration,
-            "For how long the agency must be seen to work, without a change of its leader or of anything by this run.",
+            "For how long the agency must be seen to work, without a change of its leader and with no member taken down by this run.",
         )
         .default("0"),
         Argument::new(

@@ -113,6 +113,7 @@ impl Program {
     /// Asks `creates` and `removes`, if given.
     pub fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
         let mut change = Change::new("run it");
+        change.result = self.not_run();
         if !self.can_be_asked() {
             return Ok(Observed::Unknown(change));
         }
@@ -131,13 +132,20 @@ impl Program {
                 ..Outcome::default()
             }));
         }
-        change.result = self.lines("", "");
-        change.result.insert("rc".into(), json!(0));
-        change.result.insert(
-            "msg".into(),
-            json!("Command would have run if not in check mode"),
-        );
         Ok(Observed::Differs(change))
+    }
+
+    /// Returns the result of what check mode did not run.
+    fn not_run(&self) -> Map<String, Value> {
+        let mut result = self.lines("", "");
+        result.extend(super::fields([
+            ("rc", json!(0)),
+            ("start", Value::Null),
+            ("end", Value::Null),
+            ("delta", Value::Null),
+            ("msg", json!("Command would have run if not in check mode")),
+        ]));
+        result
     }
 
     fn question(&self) -> String {

@@ -13,9 +13,9 @@ pub(super) fn replied(out: &str) -> Reply {
 
 /// Makes an answer of named values.
 pub(super) fn reply(records: &[(&str, &str)]) -> Reply {
-    let out: String = records
-        .iter()
-        .map(|(name, value)| format!("{name}={value}\0"))
-        .collect();
+    let mut out = String::new();
+    for (name, value) in records {
+        out.extend([name, "=", value, "\0"]);
+    }
     replied(&out)
 }

@@ -15,7 +15,7 @@ pub struct Needed {
     pub stop: Duration,
     /// From the start to the end of the upgrades of their directories.
     pub upgrade: Duration,
-    /// From the start to being ready, of those that were upgraded.
+    /// From the start of the starter to the server being ready, and all others of the host taken up again.
     pub start: Duration,
     /// How many servers were upgraded.
     pub servers: usize,
@@ -89,16 +89,21 @@ pub fn needed(effects: &str) -> Needed {
         let place = text(&effect, "/place").to_owned();
         servers.entry(place).or_default().push(effect);
     }
+    let starter = servers.iter().find(|(_, effects)| {
+        let first = effects.first().map(|effect| text(effect, "/role"));
+        first == Some("starter")
+    });
+    let starter = starter.map(|(_, effects)| effects.as_slice());
     let mut all = Needed::default();
     for server in servers.values() {
-        all.add(of_server(server));
+        all.add(of_server(server, starter.unwrap_or_default()));
     }
     all
 }
 
 /// One server's: the stop before its first auto-upgrade, the last one that went well, and the
 /// start after that.
-fn of_server(effects: &[Value]) -> Needed {
+fn of_server(effects: &[Value], starter: &[Value]) -> Needed {
     let is = |what: &'static str| move |effect: &&Value| text(effect, "/what") == what;
     let Some(begin) = effects.iter().position(|e| is("start-auto-upgrade")(&e)) else {
         return Needed::default();
@@ -117,12 +122,31 @@ fn of_server(effects: &[Value]) -> Needed {
     let upgrade_ended = then.iter().find(is("exit")).or(then.first()).map_or(0, at);
     let start = then.iter().find(is("start")).map_or(0, at);
     let ready = then.iter().find(is("ready")).map_or(start, at);
+    let (start, ready) = with_starter(starter, start, ready);
     Needed {
         stop: Duration::from_millis(stop.unwrap_or(0)),
         upgrade: Duration::from_millis(upgrade_ended.saturating_sub(upgrade_began)),
         start: Duration::from_millis(ready.saturating_sub(start)),
         servers: 1,
     }
+}
+
+/// The starter that started the server began before, and may still take up others after.
+fn with_starter(starter: &[Value], start: u64, ready: u64) -> (u64, u64) {
+    let is = |what: &'static str| move |effect: &&Value| text(effect, "/what") == what;
+    let before = |effect: &&Value| at(effect) <= start;
+    let Some(begun) = starter.iter().filter(before).rfind(is("start")).map(at) else {
+        return (start, ready);
+    };
+    // Killed, it leaves no word of its end; the next one's start is that.
+    let next = starter.iter().filter(is("start")).map(at);
+    let ended = next
+        .into_iter()
+        .find(|next| *next > begun)
+        .unwrap_or(u64::MAX);
+    let own = |effect: &&Value| (begun..ended).contains(&at(effect));
+    let taken = starter.iter().filter(is("adopt")).filter(own).map(at).max();
+    (begun, ready.max(taken.unwrap_or_default()))
 }
 
 fn at(effect: &Value) -> u64 {
@@ -167,6 +191,32 @@ mod tests {
         assert_eq!(needed.upgrade.as_millis(), 1_020);
         assert_eq!(needed.start.as_millis(), 500);
         assert_eq!((needed.servers, needed.total().as_millis()), (1, 1_820));
+    }
+
+    #[test]
+    fn the_starter_counts_until_it_has_all_servers() {
+        let starter = |ms: u64, what: &str| {
+            let mut effect = json!({"unix_ms": ms, "place": "/d", "what": what});
+            effect["role"] = json!("starter");
+            effect.to_string() + "\n"
+        };
+        let effects = [
+            starter(0, "start"),
+            starter(100, "adopt"),
+            line(6_000, "/d/agent", "start-auto-upgrade", &Value::Null),
+            line(8_000, "/d/agent", "auto-upgrade-end", &json!({"exit": 0})),
+            line(8_000, "/d/agent", "exit", &json!({"code": 0})),
+            starter(9_000, "start"),
+            line(9_200, "/d/agent", "start", &Value::Null),
+            line(9_500, "/d/agent", "ready", &Value::Null),
+            starter(10_400, "adopt"),
+            starter(11_400, "adopt"),
+            starter(20_000, "start"),
+            starter(20_100, "adopt"),
+        ];
+        let with_end = effects[..10].concat();
+        assert_eq!(needed(&with_end).start.as_millis(), 2_400);
+        assert_eq!(needed(&effects.concat()).start.as_millis(), 2_400);
     }
 
     #[test]
