@@ -8,3 +8,4 @@ pub mod memsql;
 pub mod model;
 pub mod process;
 pub mod readiness;
+pub mod sections;

@@ -42,6 +42,7 @@ mod lineinfile;
 mod memsql_info;
 mod meta;
 mod mysql_query;
+mod notes;
 mod package;
 mod pause;
 mod ping;
@@ -67,7 +68,8 @@ mod user;
 mod wait_for;
 mod wait_for_connection;
 
-pub use documentation::{arguments_table, documentation, modules_table};
+pub use documentation::documentation;
+pub use notes::Notes;
 pub use registry::{ALL, find};
 
 use std::fmt::Debug;
@@ -77,9 +79,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::clock::{Clock, Deadline, Stop};
+use crate::cluster::sections::Marker;
 use crate::connection::{
     Attached, Become, ConnError, Connection, Job, JobEnd, JobOutput, Limit, OnDeadline, Reply,
-    Script, Upload,
+    Script, Upload, random_hex,
 };
 use crate::secrets::{Masker, Secret};
 use crate::template::shell_quote;
@@ -375,6 +378,8 @@ pub struct HostCx<'a> {
     pub watch: &'a dyn Watch,
     /// Secrets known so far.
     pub masker: &'a Masker,
+    /// What probes noted at earlier looks of this run.
+    pub notes: &'a Notes,
 }
 
 impl HostCx<'_> {
@@ -396,6 +401,13 @@ impl HostCx<'_> {
             deadline: self.deadline,
         };
         Ok(self.connection.script(self.user, &Script(body), limit)?)
+    }
+
+    /// Draws the random word that parts what a text prints.
+    pub fn marker(&self) -> Result<Marker, ModuleError> {
+        let word = random_hex::<16>();
+        word.map(Marker::new)
+            .map_err(|error| ModuleError::failed(format!("cannot draw a random word: {error}")))
     }
 
     /// Puts a file on the host as the task's user, atomically.

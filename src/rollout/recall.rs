@@ -57,6 +57,7 @@ impl Engine {
         }
     }
 
+    #[expect(clippy::result_large_err, reason = "how a step ended is the answer")]
     fn open_session(&self, run: &TaskRun<'_>, step: &mut Step) -> Result<(), Ended> {
         let scope = if step.runs_on == step.host {
             step.scope.clone()
