@@ -130,7 +130,7 @@ impl Module for MysqlQuery {
         }
         let port = arguments.int("login_port").unwrap_or(3306);
         let total = arguments.duration("query_timeout").unwrap_or(WHOLE);
-        Ok(Box::new(Statements {
+        Ok(Box::new(Queries {
             texts,
             statements,
             host: arguments
@@ -147,7 +147,7 @@ impl Module for MysqlQuery {
     }
 }
 
-const WHOLE: Duration = Duration::from_secs(3600);
+const WHOLE: Duration = Duration::from_hours(1);
 
 /// The first words of statements that only read.
 const READING: [&str; 6] = ["SELECT", "SHOW", "EXPLAIN", "DESCRIBE", "DESC", "HELP"];
@@ -156,7 +156,7 @@ const READING: [&str; 6] = ["SELECT", "SHOW", "EXPLAIN", "DESCRIBE", "DESC", "HE
 const COUNTED: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "REPLACE"];
 
 #[derive(Debug)]
-struct Statements {
+struct Queries {
     /// As written, with placeholders: what may be shown.
     texts: Vec<String>,
     statements: Vec<String>,
@@ -187,7 +187,7 @@ fn only_reads(statement: &str) -> bool {
         && !upper.trim_end_matches([';', ' ', '\n']).contains(';')
 }
 
-impl Statements {
+impl Queries {
     fn only_reads(&self) -> bool {
         self.statements
             .iter()
@@ -301,7 +301,7 @@ impl Done {
     }
 }
 
-impl Action for Statements {
+impl Action for Queries {
     fn describe(&self) -> String {
         format!("on {}: {}", self.place(), self.texts.join("; "))
     }

@@ -24,7 +24,7 @@ use super::watch::StepWatch;
 use crate::events::StopCause;
 
 /// For how long a command whose answer was lost is asked for, and how often.
-const ASKED_FOR: Duration = Duration::from_secs(60);
+const ASKED_FOR: Duration = Duration::from_mins(1);
 const ASKED_EVERY: Duration = Duration::from_secs(2);
 
 /// Why a step does not run now.

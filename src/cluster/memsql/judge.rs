@@ -33,14 +33,7 @@ pub fn judge(view: &View, questions: &Questions) -> Map<String, Value> {
     let over = view.cluster.overview();
     let cluster = over.cluster;
     let led = model::led_by(&over);
-    let versions: BTreeSet<&String> = cluster
-        .leaves
-        .iter()
-        .map(|leaf| &leaf.version)
-        .chain(cluster.aggregators.iter().map(|found| &found.version))
-        .flatten()
-        .collect();
-    let versions: Vec<String> = versions.into_iter().cloned().collect();
+    let versions = versions(view);
     let (layout, warnings) = model::layout(cluster, &questions.aliases);
     let addresses =
         |all: Vec<Address>| -> Vec<String> { all.iter().map(ToString::to_string).collect() };
@@ -93,6 +86,14 @@ pub fn judge(view: &View, questions: &Questions) -> Map<String, Value> {
     }));
     value.extend(fields(asked_in_full(view, questions, &versions)));
     value
+}
+
+/// The versions that run.
+fn versions(view: &View) -> Vec<String> {
+    let leaves = view.cluster.leaves.iter().map(|leaf| &leaf.version);
+    let aggregators = view.cluster.aggregators.iter().map(|found| &found.version);
+    let versions: BTreeSet<&String> = leaves.chain(aggregators).flatten().collect();
+    versions.into_iter().cloned().collect()
 }
 
 /// The groups in the order in which they are taken: the one that has fewer leaves left to upgrade is the one begun.

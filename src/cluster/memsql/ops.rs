@@ -111,7 +111,9 @@ fn word(value: &Value, names: &[&str]) -> String {
     match found {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),
-        Some(other) => other.to_string(),
+        Some(other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_))) => {
+            other.to_string()
+        }
     }
 }
 

@@ -398,7 +398,7 @@ fn what_is_wrong_is_found_by_its_verdict() {
         fake.ops
             .insert(part.to_owned(), said(&text.replacen(from, to, 1)));
     }
-    let table: [(&str, &str, Change); 16] = [
+    let table: [(&str, &str, Change); 15] = [
         ("Ops is down", "ops", |f| {
             edit(f, "status", "is running", "is not running")
         }),
@@ -418,9 +418,6 @@ fn what_is_wrong_is_found_by_its_verdict() {
         ("no file", "target", |f| edit(f, "files", "5.7.2", "5.7.1")),
         ("the file is not everywhere", "target", |f| {
             edit(f, "files", "A1", "A2")
-        }),
-        ("a second master", "nodes", |f| {
-            edit(f, "nodes", "AGGREGATOR", "MASTER")
         }),
         ("a node does not run", "nodes", |f| {
             edit(f, "nodes", "RUNNING", "NOT RUNNING")
@@ -498,6 +495,21 @@ fn the_statement_that_not_every_version_has_may_fail_and_others_may_not() {
         if let Err(error) = found {
             assert_eq!(error.number, Some(1752));
         }
+    }
+}
+
+#[test]
+fn without_one_master_aggregator_nothing_is_asked() {
+    for (from, to) in [("AGGREGATOR", "MASTER"), ("MASTER", "AGGREGATOR")] {
+        let mut fake = Fake::new(healthy(1, &[("shop", 2)]));
+        let text = fake.ops["nodes"].text.replacen(from, to, 1);
+        fake.ops.insert("nodes".to_owned(), said(&text));
+        let place = Where {
+            with_ops: true,
+            ..Where::default()
+        };
+        assert!(read(&mut fake, &place, Depth::Full).is_err(), "{from}");
+        assert!(fake.asked.is_empty());
     }
 }
 

@@ -1,5 +1,7 @@
 //! A value of a row as data: numbers as numbers, texts as texts, bytes that are no text as hexadecimal digits.
 
+use std::fmt::Write as _;
+
 use mysql::consts::ColumnType;
 use mysql::{Column, Value as Sql};
 use serde_json::{Number, Value};
@@ -47,6 +49,10 @@ pub(super) fn value_of(column: &Column, value: Sql) -> Value {
 }
 
 fn hexadecimal(bytes: &[u8]) -> Value {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
-    Value::String(format!("0x{digits}"))
+    let mut digits = String::from("0x");
+    for byte in bytes {
+        // A text takes whatever is written into it.
+        let _ = write!(digits, "{byte:02X}");
+    }
+    Value::String(digits)
 }

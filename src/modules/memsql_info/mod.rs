@@ -333,7 +333,11 @@ impl Look {
                 Progress::Behind(behind) => behind,
             };
             let shown = saw.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
-            let shown = format!("{} partitions are behind: {shown}", saw.len());
+            let shown = if saw.is_empty() {
+                "what the masters had the slaves have; looking once more".to_owned()
+            } else {
+                format!("{} partitions are behind: {shown}", saw.len())
+            };
             requests.cx.watch.saw(&shown);
             if deadline.is_over(clock) {
                 return Err(ModuleError::failed(format!(

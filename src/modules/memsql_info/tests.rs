@@ -64,7 +64,10 @@ fn the_role_forces_nothing_and_means_no_node_that_it_does_not_name() {
         "{only}"
     );
     assert!(only.contains("if memsql_ids else ['false']"), "{only}");
-    for command in ["'memsql-stop', item", "'memsql-start', item"] {
+    for command in [
+        "'memsql-stop', memsql_ids_of[item]",
+        "'memsql-start', memsql_ids_of[item]",
+    ] {
         let all = |text: &str| text.matches(command.split(", ").next().unwrap()).count();
         let named = |text: &str| text.matches(command).count();
         for (file, text) in &files {

@@ -98,10 +98,8 @@ pub(crate) fn place(
 
 /// What the statement does to a healthy cluster: masters go to the pair, copies are gone.
 pub(crate) fn detach(cluster: &mut Cluster, address: &Address) {
-    let pair = cluster
-        .leaf(address)
-        .and_then(|leaf| leaf.pair.clone())
-        .unwrap();
+    let pair = cluster.leaf(address).and_then(|leaf| leaf.pair.clone());
+    let pair = pair.unwrap_or_default();
     for found in &mut cluster.leaves {
         if found.address == *address {
             found.state = super::DETACHED.to_owned();
