@@ -739,7 +739,9 @@ fn an_idle_tunnel_takes_no_processor(server: &Server) {
 }
 
 /// What is tried, by name.
-const TRIALS: [(&str, fn(&Server)); 12] = [
+type Tried = (&'static str, fn(&Server));
+
+const TRIALS: [Tried; 12] = [
     (
         "an_idle_tunnel_takes_no_processor",
         an_idle_tunnel_takes_no_processor,

@@ -442,7 +442,17 @@ impl MachineDesk {
 
 impl rollout::Desk for MachineDesk {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        Machine::read_file(path)
+        let memory = &self.machine.memory;
+        memory.read(path, || Machine::read_file(path))
+    }
+
+    fn carry(&self, path: &str) -> Result<Vec<u8>, String> {
+        let memory = &self.machine.memory;
+        memory.carry(path, || Machine::read_file(path))
+    }
+
+    fn written(&self, path: &str) -> Option<Vec<u8>> {
+        Machine::read_file(path).ok()
     }
 
     fn exists(&self, path: &str) -> bool {
@@ -465,11 +475,14 @@ impl rollout::Desk for MachineDesk {
     }
 
     fn write(&self, path: &str, content: &[u8]) -> Result<(), String> {
+        self.machine.memory.forget(path);
         Machine::write_file(Path::new(path), content, 0o644).map_err(|error| reason(&error))
     }
 
     fn inventory(&self) -> Result<inventory::Inventory, Vec<Problem>> {
-        inventory::Inventory::load(&self.sources.inventory, &self.machine)
+        // It is read again because it may be another one now.
+        let fresh = self.machine.with(Memory::default());
+        inventory::Inventory::load(&self.sources.inventory, &fresh)
     }
 }
 

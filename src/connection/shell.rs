@@ -75,7 +75,7 @@ pub(crate) fn prologue(nonce: &Nonce, setting: Setting<'_>) -> String {
         ""
     };
     format!(
-        "{{ unset _N _R _S _U _X _W; _N={nonce}; _X={shell}; _S={state}; _R=; _U=$(umask); umask 077; {home}\n\
+        "{{ unset _N _R _S _U _X _W _L; _N={nonce}; _X={shell}; _S={state}; _R=; _U=$(umask); umask 077; {home}\n\
          {DIRECTORY}{JOB}{ASK}{FILES}\
          printf '\\036%s.hello.0\\n' \"$_N\"; printf '\\036%s.hello\\n' \"$_N\" >&2; }}\n",
         nonce = nonce.as_str()
@@ -108,7 +108,8 @@ _R=$_y/jobs
 /// TIME in seconds it does not wait for the end, and lets somebody watch that the job is gone by then.
 ///
 /// The first line of what it prints: `ended CODE`, `taken`, `nodir`, `nosetsid`, `noscope` or `nowrite`. Identity and
-/// end are written before the start and overwritten in place, so that a full disk does not lose them. The traps are
+/// end are written before the start and overwritten in place, so that a full disk does not lose them. What must outlive
+/// its user's sessions runs in a scope of systemd's where that is there, with whoever watches its time. The traps are
 /// handlers and not ignores, so that the job's own shell starts with the defaults.
 const JOB: &str = r#"_job() {
 _d=$_R/$1
@@ -127,7 +128,7 @@ if printf '%-479s\n%s\n' '' "$_b" >"$_d.cmd.id" && printf 'running  \n' >"$_d.rc
 true >"$_d.out" && true >"$_d.err"; then :; else
 rm -f "$_d.rc" "$_d.cmd.id" "$_d.cmd" "$_d.cmd.txt" "$_d.in" "$_d.out" "$_d.err" "$_d.claim"; echo nowrite; return; fi
 if [ -n "$6" ]; then exec 3<"$_d.in"; rm -f "$_d.in"; else exec 3</dev/null; fi
-if [ -n "$8" ]; then
+if [ -n "$8" ] && [ $_h = setsid ]; then
 umask "$_U"
 { trap : HUP INT TERM QUIT; _run; } <&3 3<&- >/dev/null 2>&1 &
 { trap : HUP INT TERM QUIT; _late "$1" "$8"; } </dev/null 3<&- >/dev/null 2>&1 &
@@ -136,8 +137,8 @@ elif [ $_h = setsid ]; then
 trap : HUP INT TERM QUIT
 umask "$_U"; _run <&3 3<&-
 else
-printf '%s\n' "$_W" >"$_d.run"
-umask "$_U"; systemd-run --quiet --scope $_X "$_d.run" "$_d" "$_X" <&3 3<&-; umask 077
+printf '%s\n' "$_L" "$_W" >"$_d.run"
+umask "$_U"; systemd-run --quiet --scope $_X "$_d.run" "$_d" "$_X" $8 <&3 3<&-; umask 077
 if [ ! -e "$_d.ran" ]; then echo void >"$_d.claim"; echo noscope; return; fi
 fi
 _ask "$1" 0 1 1 "$7"
@@ -147,7 +148,14 @@ _W='_run() {
 umask 077; _f=; { printf . >"$_d.end"; } 2>/dev/null || _f=" full"
 printf "%-9s\n" "$_r$_f" 1<>"$_d.rc"
 }
-if [ $# -gt 0 ]; then _d=$1; _X=$2; true >"$_d.ran"; trap : HUP INT TERM QUIT; _run; fi'
+if [ $# -gt 0 ]; then
+_d=$1; _X=$2; true >"$_d.ran"; trap : HUP INT TERM QUIT
+if [ -z "$3" ]; then _run
+else
+_R=${1%/*}; exec 3<&0
+{ trap : HUP INT TERM QUIT; _run; } <&3 3<&- >/dev/null 2>&1 &
+{ trap : HUP INT TERM QUIT; _late "${1##*/}" "$3"; } </dev/null 3<&- >/dev/null 2>&1 &
+fi; fi'
 set --
 eval "$_W"
 "#;
@@ -158,7 +166,7 @@ eval "$_W"
 /// `claimed`, `starting`, `running PID`, `gone PID`, `rebooted WAS IS`, `ended CODE`, `nowrite`.
 /// `_sig ID SIGNAL` signals a job's whole session if it is still that one; `_late ID SECONDS` kills one that takes
 /// longer; `_forget ID...` removes what has ended.
-const ASK: &str = r#"_alive() {
+const ASK: &str = r#"_L='_alive() {
 _p=${1%% *}; set -- ${1##*) }; _t=${20}
 _n=; { read -r _n <"/proc/$_p/stat"; } 2>/dev/null || return 1
 set -- ${_n##*) }; [ "${20}" = "$_t" ]
@@ -167,6 +175,20 @@ _identity() {
 _i=; _o=; { read -r _i; read -r _o; } 2>/dev/null <"$_d.cmd.id"
 _b=; { read -r _b </proc/sys/kernel/random/boot_id; } 2>/dev/null
 }
+_sig() {
+_d=$_R/$1
+_identity
+if [ -n "$_i" ] && [ "$_o" = "$_b" ] && _alive "$_i"; then kill -s "$2" -- "-${_i%% *}" && echo signalled; else echo gone; fi
+}
+_late() {
+_e=$2
+while [ "$_e" -gt 0 ]; do
+sleep 1; _e=$((_e - 1)); _r=; { read -r _r <"$_d.rc"; } 2>/dev/null
+[ "$_r" = running ] || return
+done
+_sig "$1" KILL
+}'
+eval "$_L"
 _ask() {
 _d=$_R/$1
 if [ "$2" = 1 ]; then
@@ -188,19 +210,6 @@ else echo "gone ${_i%% *}"; fi;;
 esac
 if [ -s "$_d.out" ]; then if [ "$3" = 1 ]; then head -c "$5" "$_d.out"; else tail -c "+$3" "$_d.out" | head -c "$5"; fi; fi
 if [ -s "$_d.err" ]; then if [ "$4" = 1 ]; then head -c "$5" "$_d.err" >&2; else tail -c "+$4" "$_d.err" | head -c "$5" >&2; fi; fi
-}
-_sig() {
-_d=$_R/$1
-_identity
-if [ -n "$_i" ] && [ "$_o" = "$_b" ] && _alive "$_i"; then kill -s "$2" -- "-${_i%% *}" && echo signalled; else echo gone; fi
-}
-_late() {
-_e=$2
-while [ "$_e" -gt 0 ]; do
-sleep 1; _e=$((_e - 1)); _r=; { read -r _r <"$_d.rc"; } 2>/dev/null
-[ "$_r" = running ] || return
-done
-_sig "$1" KILL
 }
 _forget() {
 for _j; do

@@ -222,6 +222,27 @@ fn small_disk(shell: &'static str) -> Host {
     Host::over(shell, LocalTransport::behind(&before), directory)
 }
 
+/// A host that says it is run by systemd, with a `systemd-run` that notes how it is called and runs what it is given.
+fn with_systemd(shell: &'static str) -> Host {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().display().to_string();
+    let program = directory.path().join("systemd-run");
+    let text = format!("#!/bin/sh\necho \"$@\" >>{place}/called\nshift 2\nexec \"$@\"\n");
+    std::fs::write(&program, text).unwrap();
+    let runs = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, runs).unwrap();
+    let how = if rustix::process::geteuid().is_root() {
+        "-m"
+    } else {
+        "-rm"
+    };
+    let before = format!(
+        "exec unshare {how} sh -c 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && \
+         PATH={place}:$PATH && exec \"$@\"' sh "
+    );
+    Host::over(shell, LocalTransport::behind(&before), directory)
+}
+
 fn host_limit<'a>(clock: &'a SystemClock, stop: &'a Stop) -> Limit<'a> {
     Limit {
         clock,

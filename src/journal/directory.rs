@@ -211,6 +211,7 @@ fn summarise(run: &str, entries: &[Entry], owner: Option<String>) -> RunSummary 
             | Record::Outcome(_)
             | Record::Registered { .. }
             | Record::Shared { .. }
+            | Record::Learned { .. }
             | Record::Done { .. }
             | Record::Rescued { .. }
             | Record::HostLeft { .. }

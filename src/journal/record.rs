@@ -182,6 +182,13 @@ pub enum Record {
         /// The variables, sealed.
         variables: Map<String, Value>,
     },
+    /// Something was read of the controller's side for the first time; a run that goes on gets the same answer.
+    Learned {
+        /// What was asked.
+        question: String,
+        /// The answer; of a file's content its digest, under which it may be kept.
+        answer: Value,
+    },
     /// A stretch came to its end on all its hosts.
     Done {
         /// The play's id.
@@ -267,6 +274,7 @@ impl Record {
             Self::Outcome(_) => "outcome",
             Self::Registered { .. } => "registered",
             Self::Shared { .. } => "shared",
+            Self::Learned { .. } => "learned",
             Self::Done { .. } => "done",
             Self::Rescued { .. } => "rescued",
             Self::HostLeft { .. } => "host_left",
@@ -294,7 +302,7 @@ impl Record {
 
     /// Reads a record; one of a kind that is not known here is kept as it is.
     pub(super) fn from_text(kind: &str, body: &str) -> Result<Self, serde_json::Error> {
-        const KNOWN: [&str; 16] = [
+        const KNOWN: [&str; 17] = [
             "opened",
             "part_started",
             "batch",
@@ -302,6 +310,7 @@ impl Record {
             "outcome",
             "registered",
             "shared",
+            "learned",
             "done",
             "rescued",
             "host_left",

@@ -13,6 +13,7 @@ use super::exit::Verdict;
 use super::ledger::Entry;
 use super::meta::role_key;
 use super::place::{Left, Place, Walked};
+use super::scope::text_of;
 
 impl Engine {
     /// Walks a block with everything that protects it.
@@ -38,7 +39,14 @@ impl Engine {
         if block.indivisible {
             inside.divisible = false;
         }
-        let concerned = self.concerned(place, block, hosts);
+        let unmet = self.unmet(place, block, hosts);
+        let mut concerned = hosts.to_vec();
+        concerned.retain(|host| !unmet.contains_key(host));
+        if !unmet.is_empty() {
+            let mut all = (*inside.unmet).clone();
+            all.extend(unmet);
+            inside.unmet = Arc::new(all);
+        }
         if concerned.is_empty() {
             return self.sections(&inside, block, hosts);
         }
@@ -74,24 +82,34 @@ impl Engine {
         walked
     }
 
-    /// Returns the hosts on which a block's conditions hold; the others skip its tasks one by one.
-    fn concerned(&self, place: &Place, block: &Block, hosts: &[HostName]) -> Vec<HostName> {
+    /// Returns the hosts that do not meet a protected block's conditions, with the condition: they skip its tasks one by
+    /// one, and nothing is entered for them.
+    fn unmet(
+        &self,
+        place: &Place,
+        block: &Block,
+        hosts: &[HostName],
+    ) -> BTreeMap<HostName, String> {
         let protects = !block.brackets.is_empty() || block.takes_down.is_some();
         let conditions = block.context.conditions();
         if !protects || conditions.is_empty() {
-            return hosts.to_vec();
+            return BTreeMap::new();
         }
         let around = self.around(place, &block.context);
-        let holds = |host: &&HostName| {
+        let unmet = |host: &HostName| {
+            if let Some(known) = place.unmet.get(host) {
+                return Some((host.clone(), known.clone()));
+            }
             let mut brackets = block.brackets.iter();
             if brackets.any(|bracket| self.was_left_open(bracket, host)) {
-                return true;
+                return None;
             }
             let scope = self.scope(host.as_str(), &around);
             // A condition that cannot be asked fails its tasks; until then the block is protected.
-            !matches!(scope.first_false(conditions.iter().copied()), Ok(Some(_)))
+            let found = scope.first_false(conditions.iter().copied()).ok()??;
+            Some((host.clone(), text_of(found.to_value())))
         };
-        hosts.iter().filter(holds).cloned().collect()
+        hosts.iter().filter_map(unmet).collect()
     }
 
     fn sections(&self, place: &Place, block: &Arc<Block>, hosts: &[HostName]) -> Walked {

@@ -70,7 +70,7 @@ impl Controller for StepController {
     fn read(&self, kind: &str, path: &str) -> Result<Vec<u8>, Problem> {
         let found = self.find(kind, path)?;
         self.desk
-            .read(&found)
+            .carry(&found)
             .map_err(|reason| self.wrong(&found, &reason))
     }
 
@@ -128,7 +128,7 @@ impl Controller for StepController {
     }
 
     fn written(&self, path: &str) -> Option<Vec<u8>> {
-        self.desk.read(path).ok()
+        self.desk.written(path)
     }
 
     fn write(&self, path: &str, content: &[u8]) -> Result<(), Problem> {

@@ -14,7 +14,7 @@ use super::engine::Engine;
 use super::finish::Line;
 use super::ledger::Entry;
 use super::loops::Items;
-use super::place::Left;
+use super::place::{Left, Place};
 use super::previously::Known;
 use super::recall::Recalled;
 use super::scope::Scope;
@@ -74,6 +74,10 @@ impl HostReport {
 }
 
 /// An item that was looked at.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one of them lives at a time, and not for long"
+)]
 enum Looked {
     /// It ended already: skipped, failed, not reached, taken from the journal.
     Ended(Ended),
@@ -98,7 +102,7 @@ impl Engine {
             Ok(items) => work.items = items,
             Err(problem) => {
                 // A task that would be skipped need not have items that can be found.
-                let ended = match asked(run.task, &work.scope) {
+                let ended = match asked(run.place, &work.host, run.task, &work.scope) {
                     Ok(Some(skipped)) => skipped,
                     Ok(None) | Err(_) => Ended::wrong(&problem),
                 };
@@ -123,7 +127,7 @@ impl Engine {
                     return;
                 }
                 Looked::Ended(ended) => {
-                    let stops = ended_left(&ended, &work.items).is_some();
+                    let stops = ended_left(&ended, work.items.as_ref()).is_some();
                     work.ended.push((work.at, ended));
                     work.at += 1;
                     if stops {
@@ -151,7 +155,7 @@ impl Engine {
             .step(&run.task.id, &work.host, item.as_ref().map(|item| item.0));
         let known = self.outside.previously.step(&id);
         let was_begun = known.is_some_and(|known| known.intent.is_some());
-        match asked(run.task, &scope) {
+        match asked(run.place, &work.host, run.task, &scope) {
             Ok(Some(_)) if was_begun => {}
             Ok(None) => {}
             Ok(Some(skipped)) => return ended(skipped),
@@ -212,7 +216,7 @@ impl Engine {
         let Some(items) = &work.items else {
             return true;
         };
-        if ended_left(ended, &work.items).is_some() {
+        if ended_left(ended, work.items.as_ref()).is_some() {
             return true;
         }
         if items.break_when.is_empty() {
@@ -257,6 +261,9 @@ impl Engine {
                 self.execute(run.place, step, attempt)
             }
         };
+        if step.decision != Decision::ObserveFirst {
+            self.ask_at_once(run.place, step, &mut ended);
+        }
         let changed_before = step.decision == Decision::ObserveFirst
             && step.known.as_ref().is_some_and(Known::may_have_changed);
         if changed_before && ended.outcome.is_good() {
@@ -278,8 +285,18 @@ impl Engine {
     }
 }
 
-/// Asks the conditions of a task; returns how it ended if one of them is false.
-pub(super) fn asked(task: &Task, scope: &Scope) -> Result<Option<Ended>, Problem> {
+/// Asks the conditions of a task; returns how it ended if one of them is false. What was false when a protected block
+/// began stays so for everything in it.
+pub(super) fn asked(
+    place: &Place,
+    host: &HostName,
+    task: &Task,
+    scope: &Scope,
+) -> Result<Option<Ended>, Problem> {
+    if let Some(text) = place.unmet.get(host) {
+        let why = format!("`{text}` was false when what is around began");
+        return Ok(Some(Ended::skipped(why, Some(text.clone()))));
+    }
     let unmet = scope.first_false(task.context.conditions())?;
     Ok(unmet.map(|node| {
         let text = node
@@ -305,7 +322,7 @@ fn wrong(problems: &[Problem]) -> Ended {
 
 /// Says why a host does not go on after a step, if so. In a loop a failed item does not keep the others from being done;
 /// a host that is gone does.
-fn ended_left(ended: &Ended, items: &Option<Items>) -> Option<Left> {
+fn ended_left(ended: &Ended, items: Option<&Items>) -> Option<Left> {
     match ended.outcome {
         _ if ended.stopped => Some(Left::Stopped),
         StepOutcome::Unreachable if !ended.ignored => Some(Left::Unreachable),
@@ -325,7 +342,7 @@ fn sum_up(work: &HostWork, report: &mut HostReport) {
         if let Some((_, ended)) = work.ended.first() {
             report.result.clone_from(&ended.result);
             report.changed = ended.is_changed();
-            report.left = ended_left(ended, &None);
+            report.left = ended_left(ended, None);
         }
         return;
     };
@@ -338,7 +355,7 @@ fn sum_up(work: &HostWork, report: &mut HostReport) {
         changed |= ended.is_changed();
         failed |= ended.result.get("failed") == Some(&json!(true));
         skipped &= ended.is_skipped();
-        if let Some(left) = ended_left(ended, &work.items) {
+        if let Some(left) = ended_left(ended, work.items.as_ref()) {
             report.left.get_or_insert(left);
         } else if ended.is_failed() {
             report.left.get_or_insert(Left::Failed);

@@ -59,7 +59,7 @@ impl Engine {
             hosts
         };
         for host in including {
-            if let Err(problem) = self.names(task, include, host, &around, &mut groups) {
+            if let Err(problem) = self.names(place, task, include, host, &around, &mut groups) {
                 let only = std::slice::from_ref(host);
                 walked.add(self.fail_all(place, task, only, &problem));
             }
@@ -77,6 +77,7 @@ impl Engine {
     /// Finds what a host includes, for each of its items.
     fn names(
         &self,
+        place: &Place,
         task: &Task,
         include: &Include,
         host: &HostName,
@@ -86,7 +87,7 @@ impl Engine {
         let whole = self.scope(host.as_str(), around);
         let items = match Items::of(task, &whole) {
             Ok(items) => items,
-            Err(problem) => match asked(task, &whole) {
+            Err(problem) => match asked(place, host, task, &whole) {
                 Ok(Some(_)) => return Ok(()),
                 Ok(None) | Err(_) => return Err(problem),
             },
@@ -96,7 +97,7 @@ impl Engine {
             let variables = items.as_ref().map(|items| items.variables(index));
             let variables = variables.unwrap_or_default();
             let scope = whole.with(variables.clone());
-            if asked(task, &scope)?.is_some() {
+            if asked(place, host, task, &scope)?.is_some() {
                 continue;
             }
             let named = named(include, &scope)?;

@@ -39,7 +39,7 @@ impl Engine {
         };
         let mut willing = Vec::new();
         for host in asked_of.unwrap_or_default() {
-            match asked(task, &self.scope(host.as_str(), &around)) {
+            match asked(place, host, task, &self.scope(host.as_str(), &around)) {
                 Ok(None) => willing.push(host.clone()),
                 Ok(Some(_)) => {}
                 Err(problem) => return self.fail_all(place, task, hosts, &problem),
@@ -82,6 +82,7 @@ impl Engine {
                 let mut state = self.state();
                 for host in place.batch_hosts.iter() {
                     state.lost.remove(host);
+                    state.leaving.remove(host);
                 }
             }
             Meta::ClearFacts => {

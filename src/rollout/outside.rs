@@ -76,6 +76,16 @@ pub trait Desk: Send + Sync + Debug {
     /// Reads a whole file; the error is a reason for people.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
 
+    /// Reads a whole file that goes to a host as it is.
+    fn carry(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.read(path)
+    }
+
+    /// Reads a file that runs write, as it is now.
+    fn written(&self, path: &str) -> Option<Vec<u8>> {
+        self.read(path).ok()
+    }
+
     /// Tells whether a path is there, as a file or a directory.
     fn exists(&self, path: &str) -> bool;
 

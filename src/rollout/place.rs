@@ -45,6 +45,9 @@ pub(super) struct Place {
     pub(super) top: Arc<Map<String, Value>>,
     /// The members that the blocks around take out of service, by host.
     pub(super) members: Arc<BTreeMap<HostName, Vec<String>>>,
+    /// The hosts that did not meet the conditions of a protected block around, with the condition: they skip everything
+    /// in it, even if the condition comes to hold meanwhile, because nothing protects them there.
+    pub(super) unmet: Arc<BTreeMap<HostName, String>>,
 }
 
 impl Place {
@@ -65,6 +68,7 @@ impl Place {
             gate: false,
             top: Arc::default(),
             members: Arc::default(),
+            unmet: Arc::default(),
         }
     }
 

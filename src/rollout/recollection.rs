@@ -132,7 +132,8 @@ impl Recollection {
                 }
             }
             Record::Event(event) => self.last_event = self.last_event.max(event.seq),
-            Record::Rescued { .. }
+            Record::Learned { .. }
+            | Record::Rescued { .. }
             | Record::HostLeft { .. }
             | Record::RestPoint { .. }
             | Record::Stopped { .. }

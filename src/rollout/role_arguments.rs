@@ -32,7 +32,7 @@ impl Engine {
         };
         for host in hosts {
             let scope = self.scope(host.as_str(), &around);
-            let ended = match asked(task, &scope) {
+            let ended = match asked(place, host, task, &scope) {
                 Ok(Some(skipped)) => skipped,
                 Ok(None) => checked(role, &scope),
                 Err(problem) => Ended::wrong(&problem),

@@ -175,3 +175,30 @@ fn the_role_judges_what_it_is_told() {
     ran.ended(1, &["the role `arangodb` needs `arangodb_version`"]);
     assert!(!ran.err.contains("starts:"), "no host is touched: {ran:#?}");
 }
+
+#[test]
+fn templates_that_roles_share_are_found_at_run_time() {
+    let tasks = "\
+- name: a role's own
+  template: { src: own.j2, dest: \"{{ playbook_dir }}/own\" }
+- name: a shared one
+  template: { src: \"{{ 'shared' }}.j2\", dest: \"{{ playbook_dir }}/shared\" }
+- name: a lookup
+  copy: { content: \"{{ lookup('template', 'db/shared.j2') }}\", dest: \"{{ playbook_dir }}/looked\" }
+";
+    let user = User::new()
+        .with("site.yml", "- hosts: all\n  gather_facts: false\n  roles: [db]\n")
+        .with("roles/db/tasks/main.yml", tasks)
+        .with("roles/db/templates/own.j2", "own {% include 'db/part.j2' %}")
+        .with("templates/db/part.j2", "part\n")
+        .with("templates/db/shared.j2", "below the role's name\n")
+        .with("templates/shared.j2", "shared {{ inventory_hostname }}\n");
+    user.applies("site.yml").done();
+    assert_eq!(user.read("own"), "own part");
+    assert_eq!(user.read("shared"), "shared localhost\n");
+    assert_eq!(user.read("looked"), "below the role's name\n");
+    // What lies beside the role wins over what is shared.
+    user.writes("roles/db/templates/shared.j2", "the role's own\n");
+    user.applies("site.yml").done();
+    assert_eq!(user.read("shared"), "the role's own\n");
+}

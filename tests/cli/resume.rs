@@ -289,3 +289,41 @@ fn a_run_is_worked_on_once_and_runs_are_found_by_name() {
         assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}");
     }
 }
+
+#[test]
+fn what_is_first_read_while_it_goes_on_is_kept_too() {
+    // The first host reads all that is read at run time, then the run is cut off and everything is edited.
+    let playbook = "\
+- name: work
+  hosts: all
+  gather_facts: false
+  serial: 1
+  tasks:
+    - include_tasks: \"{{ 'more' }}.yml\"
+    - name: write
+      template: { src: \"{{ 'text' }}.j2\", dest: \"{{ playbook_dir }}/{{ inventory_hostname }}.txt\" }
+    - name: carry
+      copy: { src: \"{{ carried | default('data') }}\", dest: \"{{ playbook_dir }}/{{ inventory_hostname }}.data\" }
+    - name: slow
+      command: sleep 1
+";
+    let more = "- set_fact: { word: \"{{ lookup('file', 'word') }}\" }\n";
+    let user = user(playbook)
+        .with("more.yml", more)
+        .with("word", "first")
+        .with("text.j2", "{{ word }} one\n")
+        .with("data", "data one");
+    let ran = user.is_cut_off("", "a: slow", Signal::INT);
+    assert_eq!(ran.code, Some(6), "{ran:#?}");
+    assert_eq!(user.read("a.txt"), "first one\n");
+    user.writes("more.yml", "- fail: { msg: edited }\n");
+    user.writes("word", "edited");
+    user.writes("text.j2", "edited\n");
+    user.writes("data", "edited");
+    user.resumes("").ended(2, &["it is another file now than the one that the run began with"]);
+    assert_eq!(user.read("b.txt"), "first one\n");
+    assert!(!user.has("b.data"));
+    user.writes("data", "data one");
+    user.resumes("").ended(0, &["b: carry"]);
+    assert_eq!(user.read("b.data"), "data one");
+}

@@ -268,3 +268,46 @@ fn a_job_costs_little_more_than_its_command() {
         );
     }
 }
+
+#[test]
+fn what_must_outlive_its_session_runs_in_a_scope_where_systemd_is_there() {
+    in_every_shell(|shell| {
+        let mut host = with_systemd(shell);
+        let outlives = |id: &str, text: &str| Job {
+            outlives_session: true,
+            ..job(id, text)
+        };
+        let called = host.path("called");
+        host.run(&job("plain", "true")).unwrap();
+        assert_eq!(read(&called), "", "{shell}: a plain job needs none");
+        let end = host.run(&outlives("waited", "echo out; exit 3")).unwrap();
+        assert_eq!((end.end, end.out), (End::Code(3), b"out\n".to_vec()));
+
+        let fed = Job {
+            input: Some(Secret::new("word")),
+            ..outlives("fed", "read -r x; echo \"got $x\"; exit 4")
+        };
+        host.start(&fed, 60).unwrap();
+        let ended = |host: &mut Host, id: &str| match host.attach(id).unwrap() {
+            Attached::Ended(end) => (end.end, String::from_utf8_lossy(&end.out).into_owned()),
+            other => panic!("{shell}: {other:?}"),
+        };
+        assert_eq!(
+            ended(&mut host, "fed"),
+            (End::Code(4), "got word\n".to_owned())
+        );
+
+        host.start(&outlives("late", "trap '' INT; sleep 60"), 1)
+            .unwrap();
+        let (end, _) = ended(&mut host, "late");
+        assert_eq!(end, End::Signal(9), "{shell}: its own time is over");
+        let calls = read(&called);
+        assert_eq!(calls.lines().count(), 3, "{shell}: {calls}");
+        assert!(
+            calls
+                .lines()
+                .all(|line| line.starts_with("--quiet --scope ")),
+            "{calls}"
+        );
+    });
+}

@@ -98,8 +98,8 @@ fn check(playbook: &Playbook, surroundings: &Surroundings<'_>, is_whole: bool) -
     files::check(&survey, surroundings.files, &mut findings);
     let mut names = names::collect(&survey, surroundings, &mut findings);
     names.anything |= !is_whole;
+    names.missing = role_arguments::check(&survey, &names, &mut findings);
     texts::check(&survey, surroundings, &names, &mut findings);
-    role_arguments::check(&survey, &names, &mut findings);
     if is_whole {
         handlers::check(&survey, &mut findings);
         differences::note(&survey, &mut findings);

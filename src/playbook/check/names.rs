@@ -2,7 +2,7 @@
 //!
 //! Errs on the side of silence: a variable that anything might define is not undefined.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::survey::Survey;
 use super::{Findings, Surroundings, files};
@@ -71,6 +71,8 @@ pub(super) struct Names<'a> {
     pub(super) outside: HashSet<&'a str>,
     /// Whether something may define any name.
     pub(super) anything: bool,
+    /// The arguments of roles that are missing, which is told where the role is used.
+    pub(super) missing: BTreeSet<String>,
 }
 
 /// Adds a map of variables.

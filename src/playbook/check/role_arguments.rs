@@ -1,5 +1,7 @@
 //! The arguments of roles that can be judged before the run: those that are missing, and those that are literals.
 
+use std::collections::BTreeSet;
+
 use super::Findings;
 use super::names::Names;
 use super::scope::Scope;
@@ -8,7 +10,14 @@ use crate::modules::spec::is_template;
 use crate::playbook::{Action, RoleOption, RoleUse, Task};
 use crate::yaml::{Data, Key, Node, Problem};
 
-pub(super) fn check(survey: &Survey<'_>, names: &Names<'_>, findings: &mut Findings) {
+/// Returns the names of arguments that are missing: each is told once, at the first use of its role, and its uses are not
+/// told again as undefined variables.
+pub(super) fn check(
+    survey: &Survey<'_>,
+    names: &Names<'_>,
+    findings: &mut Findings,
+) -> BTreeSet<String> {
+    let mut told: BTreeSet<(String, String)> = BTreeSet::new();
     for (task, around) in &survey.tasks {
         let Action::RoleArguments(used) = &task.action else {
             continue;
@@ -25,7 +34,8 @@ pub(super) fn check(survey: &Survey<'_>, names: &Names<'_>, findings: &mut Findi
             .iter()
             .flat_map(|spec| &spec.options);
         for option in options {
-            if option.required && !is_given(option, task, &scope) {
+            let is_missing = option.required && !is_given(option, task, &scope);
+            if is_missing && told.insert((option.name.clone(), used.role.path.clone())) {
                 findings.problems.push(missing(option, used));
             }
         }
@@ -33,6 +43,7 @@ pub(super) fn check(survey: &Survey<'_>, names: &Names<'_>, findings: &mut Findi
             check_literal(used, key, value, findings);
         }
     }
+    told.into_iter().map(|(name, _)| name).collect()
 }
 
 /// Says whether anything can give a required argument.

@@ -287,7 +287,8 @@ impl Reader<'_> {
                 }
                 Defined::ByNothing => {
                     let name = need.name.as_str();
-                    if !asks_for(text, name) && !asked_around(scope.context, name) {
+                    let is_told = scope.names.missing.contains(name);
+                    if !is_told && !asks_for(text, name) && !asked_around(scope.context, name) {
                         let mut problem = undefined(&need, scope);
                         if !note.is_empty() {
                             problem = problem.note(note);

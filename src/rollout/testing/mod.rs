@@ -1,7 +1,7 @@
 //! The engine whole, on scripted hosts and a simulated clock: a playbook and an inventory in, events and records out.
 //!
-//! Hosts are a [`Fleet`]: modules made for tests (`look`, `act`, `launch`) speak to it over scripted sessions, every call
-//! is logged, and any call can be made to fail in any way.
+//! Hosts are a [`Fleet`] of scripted ones: modules made for tests (`look`, `act`, `launch`) speak to it, every call is
+//! logged, and any call can be made to fail in any way.
 
 mod answers;
 mod fleet;
@@ -60,18 +60,19 @@ impl Kit {
             inventory = inventory + "    " + host + ":\n";
         }
         let stop = Stop::new();
+        let clock = Arc::new(SimulatedClock::new());
         Self {
             playbook: playbook.to_owned(),
             inventory,
             files: BTreeMap::new(),
-            fleet: Fleet::new(stop.clone()),
+            fleet: Fleet::new(clock.clone(), stop.clone()),
             answers: Arc::default(),
             settings: Settings {
                 guards: GuardMode::Inline,
                 ..Settings::default()
             },
             stop,
-            clock: Arc::new(SimulatedClock::new()),
+            clock,
             journal: MemoryJournal::new(),
             previously: Arc::new(NothingBefore),
             mortal: Mutex::new(None),
@@ -170,6 +171,7 @@ impl Kit {
                 modules: modules::find,
                 seal: Arc::new(Sealer::new(masker.clone())),
                 masker,
+                notes: crate::modules::Notes::new(),
                 previously: self.previously.clone(),
             },
             playbook: Arc::new(playbook),

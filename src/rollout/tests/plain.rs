@@ -574,6 +574,43 @@ fn hosts_end_their_part_where_they_are_told() {
 }
 
 #[test]
+fn a_host_that_failed_is_among_the_plays_hosts_no_more() {
+    let kit = play(
+        "a b",
+        "
+- act: one
+- act: \"{{ ansible_play_hosts | join('+') }}\"
+- meta: end_play
+  when: ansible_play_hosts | length < ansible_play_hosts_all | length
+- act: two
+",
+    );
+    let ran = kit.fault("a do one", Fault::Fails).run();
+    assert_eq!(ran.did(), ["a do one", "b do one", "b do b"]);
+    assert_eq!(ran.exit(), 2);
+    // One that is rescued stays.
+    let kit = play(
+        "a b",
+        "
+- block: [{act: one}]
+  rescue: [{act: \"{{ ansible_play_hosts | join('+') }}\"}]
+- act: \"all {{ ansible_play_hosts | join('+') }}\"
+",
+    );
+    let ran = kit.fault("a do one", Fault::Fails).run();
+    assert_eq!(
+        ran.did(),
+        [
+            "a do one",
+            "b do one",
+            "a do a+b",
+            "a do all a+b",
+            "b do all a+b"
+        ]
+    );
+}
+
+#[test]
 fn tags_choose_tasks() {
     let tasks = "
 - act: one

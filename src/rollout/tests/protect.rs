@@ -927,6 +927,110 @@ fn where_tags_leave_nothing_to_do_nothing_is_protected() {
 }
 
 #[test]
+fn who_does_not_meet_a_protected_blocks_condition_walks_nothing_in_it() {
+    // What is done inside on `b` makes the condition hold on `a`, where nothing was entered.
+    for (protection, entered) in [
+        (
+            "bracket: {name: held, enter: [{launch: \"on\"}], leave: [{launch: \"off\"}]}",
+            vec!["b job on", "b do one", "b job off"],
+        ),
+        (
+            "takes_down: [\"m-{{ inventory_hostname }}\"]",
+            vec!["b do one"],
+        ),
+    ] {
+        let text = format!(
+            "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - set_fact: {{wanted: \"{{{{ inventory_hostname == 'b' }}}}\"}}
+    - when: wanted
+      {protection}
+      block:
+        - {{set_fact: {{wanted: true}}, delegate_to: a, delegate_facts: true, when: inventory_hostname == 'b'}}
+        - act: one
+          register: done
+        - include_tasks: more.yml
+        - act: two
+          when: done is not skipped
+    - {{look: end, failed_when: (done is skipped) != (inventory_hostname == 'a')}}
+"
+        );
+        let text = text.replace("delegate_to: a", "delegate_to: \"{{ 'a' }}\"");
+        let ran = Kit::new("a b", &text)
+            .file("more.yml", "- act: three\n")
+            .run();
+        assert_eq!(ran.exit(), 0, "{:?}", ran.ended);
+        let did = ran.did();
+        assert!(did.iter().all(|call| call.starts_with("b ")), "{did:?}");
+        for call in entered {
+            assert!(did.contains(&call), "{call}: {did:?}");
+        }
+        assert!(did.contains(&"b do three"), "{did:?}");
+        assert!(
+            ran.steps("a").contains(&"act: skipped".to_owned()),
+            "{:?}",
+            ran.steps("a")
+        );
+    }
+}
+
+#[test]
+fn outside_of_batches_a_bracket_that_is_not_entered_stops_the_run_inside_the_budget_judges() {
+    let around = "
+- bracket:
+    name: held
+    per: host
+    enter: [{act: \"on\"}]
+    leave: [{act: \"off\"}]
+  plays:
+    - hosts: all
+      gather_facts: false
+      max_fail_percentage: 90
+      tasks: [{act: work}]
+";
+    let batch = "
+- hosts: all
+  gather_facts: false
+  max_fail_percentage: 90
+  tasks:
+    - bracket: {name: held, per: host, enter: [{act: \"on\"}], leave: [{act: \"off\"}]}
+      block: [{act: work}]
+";
+    // Where the bracket stands and what befalls `b`; the exit code, why it stops, and whether the others go on.
+    let table = [
+        (around, Fault::Fails, 2, Some(StopCause::Failed), false),
+        (around, Fault::Gone, 4, Some(StopCause::Unreachable), false),
+        (batch, Fault::Fails, 2, None, true),
+        (batch, Fault::Gone, 4, None, true),
+    ];
+    for (text, fault, exit, cause, goes_on) in table {
+        let kit = Kit::new("a b c", text).fault("b do on", fault);
+        let kit = kit.with(|settings| {
+            settings.connect.clear();
+            settings.reconnect.clear();
+        });
+        let ran = kit.run();
+        let told = format!("{fault:?}: {:?}", ran.ended);
+        assert_eq!(ran.exit(), exit, "{told}");
+        assert_eq!(
+            ran.ended.stopped.clone().map(|(cause, _)| cause),
+            cause,
+            "{told}"
+        );
+        let worked = ran.did().contains(&"a do work");
+        assert_eq!(worked, goes_on, "{told}");
+        for host in ["a", "c"] {
+            assert!(
+                ran.did().contains(&format!("{host} do off").as_str()),
+                "{told}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_bracket_around_plays_that_is_not_entered_on_a_host_stops_the_run() {
     let text = "
 - bracket:

@@ -60,9 +60,19 @@ impl Seen {
     fn text(&self) -> String {
         let lines: Vec<_> = self.said.lines().collect();
         let end = lines.get(lines.len().saturating_sub(60)..).unwrap_or(&[]);
+        // The first lines of a failure tell what it is; the command that follows may be long.
+        let is_bad = |line: &str| {
+            let outcome = line.split_whitespace().nth(1);
+            matches!(outcome, Some("failed" | "unreachable" | "in-doubt"))
+        };
+        let bad = lines.iter().enumerate().filter(|(_, line)| is_bad(line));
+        let bad = bad.map(|(at, _)| lines.get(at..(at + 8).min(lines.len())).unwrap_or(&[]));
         format!(
-            "{:#}\nstagger said at the end:\n{}",
+            "{:#}\nstagger said of what went wrong:\n{}\nand at the end:\n{}",
             self.report,
+            bad.map(|lines| lines.join("\n"))
+                .collect::<Vec<_>>()
+                .join("\n"),
             end.join("\n")
         )
     }

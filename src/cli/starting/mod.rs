@@ -1,0 +1,265 @@
+//! From what was asked for to a run: prepared, its records opened, everything handed to the engine.
+//!
+//! `apply` and `preflight` begin a run here; `resume` and `recover` go on with one, from what the run kept of its files
+//! and of its own command line (`going_on`, `frozen`). Knows no command's text and prints only what a run owes or where
+//! its records are.
+
+mod frozen;
+mod going_on;
+mod handing;
+mod records;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::args::{Apply, Reaching, Selection, Showing, Sources};
+use super::asking::{Terminal, password};
+use super::failure::{ExitCode, Failure};
+use super::machine::{Machine, MachineDesk};
+use super::prepared::{Mode, Prepared, prepare};
+use super::{interrupt, output, prompts, secret_vars};
+use crate::clock::{Clock, Stop};
+use crate::journal::{Header, RunLock, Seal as _, Sealer, SqliteJournal, StateDirectory};
+use crate::modules::{self, Notes};
+use crate::rollout::{NothingBefore, Outside, Previously, Rollout};
+use crate::secrets::{Masker, Secret};
+
+use frozen::{SharedJournal, freeze};
+use handing::{connector, engine_settings, header, outline, sinks};
+use records::say_debts;
+
+pub(in crate::cli) use going_on::{GoingOn, Reopened};
+pub(in crate::cli) use records::{records_directory, state};
+
+/// What is asked for, whichever command asks.
+#[derive(Debug, Clone)]
+pub(in crate::cli) struct Request {
+    pub(in crate::cli) playbook: String,
+    pub(in crate::cli) sources: Sources,
+    pub(in crate::cli) selection: Selection,
+    pub(in crate::cli) reaching: Reaching,
+    pub(in crate::cli) showing: Showing,
+    pub(in crate::cli) mode: Mode,
+    pub(in crate::cli) step: bool,
+    pub(in crate::cli) approve: Vec<String>,
+    pub(in crate::cli) reason: Option<String>,
+    pub(in crate::cli) start_at: Option<String>,
+    pub(in crate::cli) state: Option<PathBuf>,
+}
+
+impl Request {
+    /// Reads what `apply` was given.
+    pub(in crate::cli) fn of(arguments: &Apply) -> Self {
+        Self {
+            playbook: arguments.playbook.clone(),
+            sources: arguments.sources.clone(),
+            selection: arguments.selection.clone(),
+            reaching: arguments.reaching.clone(),
+            showing: arguments.showing.clone(),
+            mode: Mode {
+                check: arguments.check,
+                diff: arguments.diff,
+                verbosity: arguments.showing.verbose,
+                forks: arguments.reaching.forks,
+            },
+            step: arguments.step,
+            approve: arguments.approve.clone(),
+            reason: arguments.reason.clone(),
+            start_at: arguments.start_at_task.clone(),
+            state: arguments.state.clone(),
+        }
+    }
+
+    /// Loads and checks all that the request names.
+    pub(in crate::cli) fn prepare(&self, machine: &Machine) -> Result<Prepared, Failure> {
+        prepare(
+            &self.playbook,
+            &self.sources,
+            &self.selection,
+            self.mode,
+            machine,
+        )
+    }
+}
+
+/// The secrets of a run, and what hides them.
+#[derive(Debug)]
+struct Hidden {
+    masker: Masker,
+    seal: Sealer,
+}
+
+impl Hidden {
+    fn of(extra_vars: &[String]) -> Self {
+        let masker = Masker::new();
+        let seal = Sealer::new(masker.clone());
+        for (name, secret) in secret_vars::find(extra_vars) {
+            seal.name(&name, &secret);
+        }
+        Self { masker, seal }
+    }
+}
+
+/// What a run is made of beside its request.
+struct Parts {
+    header: Header,
+    journal: SqliteJournal,
+    lock: RunLock,
+    previously: Arc<dyn Previously>,
+    hidden: Hidden,
+    asked: Asked,
+    recovers: bool,
+    kept: PathBuf,
+}
+
+/// What the operator typed before the run.
+struct Asked {
+    login: Option<Secret>,
+    become_password: Option<Secret>,
+    answers: Map<String, Value>,
+}
+
+impl Asked {
+    fn of(
+        request: &Request,
+        prepared: &Prepared,
+        hidden: &Hidden,
+        earlier: &BTreeMap<String, Value>,
+    ) -> Result<Self, Failure> {
+        let reaching = &request.reaching;
+        let prompt = "Password to become another user:";
+        Ok(Self {
+            login: asked(reaching.ask_pass, "Login password:", &hidden.masker)?,
+            become_password: asked(reaching.ask_become_pass, prompt, &hidden.masker)?,
+            answers: prompts::answers(
+                &prepared.playbook,
+                &prompts::given(&request.sources.extra_vars),
+                earlier,
+                &hidden.seal,
+            )?,
+        })
+    }
+}
+
+/// Begins a run.
+pub(in crate::cli) fn begin(
+    request: &Request,
+    prepared: Prepared,
+    machine: &Machine,
+) -> Result<ExitCode, Failure> {
+    let hidden = Hidden::of(&request.sources.extra_vars);
+    let asked = Asked::of(request, &prepared, &hidden, &BTreeMap::new())?;
+    let answers = machine.memory.answers();
+    let mut header = header(request, &prepared, machine);
+    let typed = std::env::args().skip(1);
+    header.args = typed.map(|word| sealed(&hidden.seal, &word)).collect();
+    let kept = records_directory(request.state.as_deref(), machine);
+    let directory = StateDirectory::prepare(&kept).map_err(|error| state(&error))?;
+    say_debts(&directory, None);
+    let (lock, mut journal) = directory
+        .create(&header.run, &header.operator)
+        .map_err(|error| state(&error))?;
+    header.frozen = freeze(&mut journal, &answers, &prepared.plan, request, machine)?;
+    let parts = Parts {
+        header,
+        journal,
+        lock,
+        previously: Arc::new(NothingBefore),
+        hidden,
+        asked,
+        recovers: false,
+        kept,
+    };
+    run(request, prepared, parts, machine)
+}
+
+fn run(
+    request: &Request,
+    prepared: Prepared,
+    parts: Parts,
+    machine: &Machine,
+) -> Result<ExitCode, Failure> {
+    let Hidden { masker, seal } = parts.hidden;
+    let Asked {
+        login,
+        become_password,
+        answers,
+    } = parts.asked;
+    let sinks = sinks(request, machine)?;
+    let stop = Stop::new();
+    let watching = interrupt::watch(&stop)?;
+    let clock: Arc<dyn Clock> = Arc::<crate::clock::SystemClock>::clone(&prepared.clock);
+    let connector = connector(request, &prepared, machine, login)?;
+    let journal = SharedJournal::new(parts.journal, &clock);
+    machine.memory.goes_on(journal.keeper());
+    let outside = Outside {
+        clock,
+        stop,
+        connector: Arc::new(connector),
+        asker: Arc::new(Terminal::new()),
+        desk: Arc::new(MachineDesk::new(machine, &request.sources)),
+        world: Arc::clone(&prepared.world),
+        templaters: Arc::<super::prepared::MachineTemplaters>::clone(&prepared.templaters),
+        loader: Arc::clone(&prepared.loader),
+        modules: modules::find,
+        seal: Arc::new(seal),
+        masker,
+        notes: Notes::new(),
+        previously: parts.previously,
+    };
+    let run = parts.header.run.clone();
+    let rollout = Rollout {
+        header: parts.header,
+        settings: engine_settings(request, &prepared, become_password),
+        outside,
+        outline: outline(&prepared),
+        playbook: prepared.playbook,
+        answers,
+    };
+    let journal = Box::new(journal);
+    let ended = if parts.recovers {
+        rollout.recover(journal, sinks)
+    } else {
+        rollout.run(journal, sinks)
+    };
+    drop(watching);
+    drop(parts.lock);
+    output::message(&format!(
+        "run {run}: its records are in {}\n",
+        parts.kept.display()
+    ));
+    Ok(ExitCode::from_number(ended.exit_code))
+}
+
+/// Asks for a password, if it is wanted.
+fn asked(wanted: bool, prompt: &str, masker: &Masker) -> Result<Option<Secret>, Failure> {
+    if !wanted {
+        return Ok(None);
+    }
+    let secret = password(prompt).ok_or_else(|| {
+        Failure::usage("a password is to be typed, and there is no terminal")
+            .hint("set ansible_password or ansible_become_password instead")
+    })?;
+    masker.add(&secret);
+    Ok(Some(secret))
+}
+
+fn operator(machine: &Machine) -> &str {
+    let environment = &machine.environment;
+    let user = environment
+        .get("USER")
+        .or_else(|| environment.get("LOGNAME"));
+    user.unwrap_or("root")
+}
+
+fn sealed(seal: &Sealer, word: &str) -> String {
+    match seal.seal(&Value::String(word.to_owned())) {
+        Value::String(text) => text,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            word.to_owned()
+        }
+    }
+}
