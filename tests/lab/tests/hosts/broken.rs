@@ -24,8 +24,8 @@ pub(crate) fn cases() -> Vec<Case> {
             limits,
         ),
     ];
-    let unproved = |case: Case| case.alone().unproved(UNPROVED);
-    cases.into_iter().map(unproved).collect()
+    let [faults, limits] = cases.map(Case::alone);
+    vec![faults, limits.unproved(UNPROVED)]
 }
 
 /// Something that is wrong with one host.
