@@ -147,7 +147,7 @@ impl Module for MysqlQuery {
     }
 }
 
-const WHOLE: Duration = Duration::from_secs(3600);
+const WHOLE: Duration = Duration::from_hours(1);
 
 /// The first words of statements that only read.
 const READING: [&str; 6] = ["SELECT", "SHOW", "EXPLAIN", "DESCRIBE", "DESC", "HELP"];
@@ -156,6 +156,10 @@ const READING: [&str; 6] = ["SELECT", "SHOW", "EXPLAIN", "DESCRIBE", "DESC", "HE
 const COUNTED: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "REPLACE"];
 
 #[derive(Debug)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "they are what the others are about"
+)]
 struct Statements {
     /// As written, with placeholders: what may be shown.
     texts: Vec<String>,

@@ -33,13 +33,9 @@ pub fn judge(view: &View, questions: &Questions) -> Map<String, Value> {
     let over = view.cluster.overview();
     let cluster = over.cluster;
     let led = model::led_by(&over);
-    let versions: BTreeSet<&String> = cluster
-        .leaves
-        .iter()
-        .map(|leaf| &leaf.version)
-        .chain(cluster.aggregators.iter().map(|found| &found.version))
-        .flatten()
-        .collect();
+    let of_leaves = cluster.leaves.iter().map(|leaf| &leaf.version);
+    let of_aggregators = cluster.aggregators.iter().map(|found| &found.version);
+    let versions: BTreeSet<&String> = of_leaves.chain(of_aggregators).flatten().collect();
     let versions: Vec<String> = versions.into_iter().cloned().collect();
     let (layout, warnings) = model::layout(cluster, &questions.aliases);
     let addresses =

@@ -47,6 +47,6 @@ pub(super) fn value_of(column: &Column, value: Sql) -> Value {
 }
 
 fn hexadecimal(bytes: &[u8]) -> Value {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    let digits = crate::connection::framing::hex(bytes).to_uppercase();
     Value::String(format!("0x{digits}"))
 }

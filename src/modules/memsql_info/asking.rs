@@ -18,7 +18,7 @@ use crate::template::shell_quote;
 
 /// How long a server may take to let a probe in, and how long it may say nothing.
 const CONNECT: Duration = Duration::from_secs(5);
-const READ: Duration = Duration::from_secs(60);
+const READ: Duration = Duration::from_mins(1);
 
 /// How long one command of Ops may take.
 const COMMAND_SECONDS: u32 = 120;
@@ -65,7 +65,7 @@ impl<'a, 'b> Requests<'a, 'b> {
         if let Some(session) = self.sessions.remove(at) {
             return Ok(session);
         }
-        let whole = Duration::from_secs(3600);
+        let whole = Duration::from_hours(1);
         match self
             .login
             .open(self.cx, (&at.host, at.port), None, READ, whole)

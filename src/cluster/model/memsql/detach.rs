@@ -126,7 +126,7 @@ pub fn may_stop(over: &Overview<'_>, address: &Address) -> Verdict {
         Some(_) => {}
     }
     for partition in &over.partitions {
-        if partition.masters.iter().any(|master| *master == address) {
+        if partition.masters.contains(&address) {
             problems.push(format!("{} is still led by {address}", partition.name));
         }
     }
