@@ -246,7 +246,7 @@ mod tests {
         let none: [&str; 0] = [];
         assert_eq!(broken(|_| ()), none);
         let detached = |moment: &mut Moment, n| {
-            moment.meta.leaf_mut(&at(n)).unwrap().state = LeafState::Detached
+            moment.meta.leaf_mut(&at(n)).unwrap().state = LeafState::Detached;
         };
         assert_eq!(
             broken(|m| {

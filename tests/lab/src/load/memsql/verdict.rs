@@ -14,7 +14,7 @@ use crate::sim::memsql::peer::{self, Message};
 
 /// The longest that a request may take.
 const STALL_MS: u64 = 5_000;
-const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+const SETTLE_LIMIT: Duration = Duration::from_mins(1);
 
 /// What the leaves hold of what was acknowledged.
 #[derive(Debug, Default)]
