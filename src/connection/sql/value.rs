@@ -49,15 +49,10 @@ pub(super) fn value_of(column: &Column, value: Sql) -> Value {
 }
 
 fn hexadecimal(bytes: &[u8]) -> Value {
-<<<<<<< HEAD
     let mut digits = String::from("0x");
     for byte in bytes {
         // A text takes whatever is written into it.
         let _ = write!(digits, "{byte:02X}");
     }
     Value::String(digits)
-=======
-    let digits = crate::connection::framing::hex(bytes).to_uppercase();
-    Value::String(format!("0x{digits}"))
->>>>>>> house-lints
 }

@@ -296,21 +296,13 @@ impl<'a> Cluster<'a> {
             ]),
         }
         variables.extend(self.options.variables.iter().cloned());
-        let variables: String = variables
-            .iter()
-            .map(|line| format!("        {line}\n"))
-            .collect();
-        let hosts: String = self
-            .hosts
-            .iter()
-            .map(|host| {
-                format!(
-                    "        {}: {{ ansible_host: {} }}\n",
-                    host.name(),
-                    host.address()
-                )
-            })
-            .collect();
+        let lines = variables.iter().map(|line| format!("        {line}\n"));
+        let variables = lines.collect::<Vec<_>>().concat();
+        let lines = self.hosts.iter().map(|host| {
+            let (name, address) = (host.name(), host.address());
+            format!("        {name}: {{ ansible_host: {address} }}\n")
+        });
+        let hosts = lines.collect::<Vec<_>>().concat();
         let first = self.hosts.first().map_or("", |host| host.name());
         format!(
             "all:\n  children:\n    memsql:\n      hosts:\n{hosts}      vars:\n{variables}    \

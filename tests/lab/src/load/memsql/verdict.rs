@@ -32,15 +32,7 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
     let meta = watch.meta();
     let held = compare(client, &meta).await;
     let servers = servers(watch).await;
-    let (spans, detaches) = watch.breaches();
-    let spans = spans.iter().map(|span| {
-        json!({"invariant": span.breach.invariant, "what": span.breach.what,
-               "from_ms": span.from_ms, "to_ms": span.to_ms})
-    });
-    let detaches = detaches.iter().map(|(breach, at)| {
-        json!({"invariant": breach.invariant, "what": breach.what, "from_ms": at, "to_ms": at})
-    });
-    let breaches: Vec<Value> = spans.chain(detaches).collect();
+    let breaches = breaches(watch);
     let (explained, mut report, oddest) = {
         let tally = client.tally();
         let explained = tally.explain(options.gap_ms, |shard, from, to| {
@@ -88,6 +80,19 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
         report.extend(more);
     }
     report
+}
+
+/// Tells each breach of an invariant, with its time.
+fn breaches(watch: &Watch) -> Vec<Value> {
+    let (spans, detaches) = watch.breaches();
+    let spans = spans.iter().map(|span| {
+        json!({"invariant": span.breach.invariant, "what": span.breach.what,
+               "from_ms": span.from_ms, "to_ms": span.to_ms})
+    });
+    let detaches = detaches.iter().map(|(breach, at)| {
+        json!({"invariant": breach.invariant, "what": breach.what, "from_ms": at, "to_ms": at})
+    });
+    spans.chain(detaches).collect()
 }
 
 /// Waits until the cluster is whole again, for a minute at most; returns what is not.

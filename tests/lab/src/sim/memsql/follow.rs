@@ -116,13 +116,17 @@ async fn take(
 ) {
     let entries = match news {
         None => Vec::new(),
-        Some(news) => if let Ok(entries) = serde_json::from_value::<Vec<Entry>>(news.clone()) { entries } else {
-            // What would follow is not kept any more.
-            if let Err(fault) = copy_from(node, partition, source).await {
-                eprint_line(&format!("lab: {}: {fault}", time::iso_ms(time::unix_ms())));
+        Some(news) => {
+            if let Ok(entries) = serde_json::from_value::<Vec<Entry>>(news.clone()) {
+                entries
+            } else {
+                // What would follow is not kept any more.
+                if let Err(fault) = copy_from(node, partition, source).await {
+                    eprint_line(&format!("lab: {}: {fault}", time::iso_ms(time::unix_ms())));
+                }
+                return;
             }
-            return;
-        },
+        }
     };
     {
         let mut state = node.state();

@@ -17,6 +17,10 @@ use super::wire::packet::Cell;
 use super::wire::{Fault, Rows};
 use crate::sim::time;
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a cell is a text or NULL, and stands among others"
+)]
 fn text(value: impl ToString) -> Cell {
     Some(value.to_string())
 }
