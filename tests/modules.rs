@@ -14,12 +14,18 @@
 
 #[path = "modules/case.rs"]
 mod case;
+#[path = "modules/compare.rs"]
+mod compare;
 #[path = "modules/controller.rs"]
 mod controller;
 #[path = "modules/differential.rs"]
 mod differential;
 #[path = "modules/host.rs"]
 mod host;
+#[path = "modules/laid.rs"]
+mod laid;
+#[path = "modules/listener.rs"]
+mod listener;
 #[path = "modules/run.rs"]
 mod run;
 

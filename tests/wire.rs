@@ -29,7 +29,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use server::Server;
 
 /// What is tried, by name.
-const TRIALS: [(&str, fn(&Server)); 14] = [
+type Tried = (&'static str, fn(&Server));
+
+const TRIALS: [Tried; 14] = [
     (
         "what_is_wrong_with_a_host_is_told_exactly",
         wrong::what_is_wrong_with_a_host_is_told_exactly,

@@ -368,7 +368,7 @@ pub(super) struct Exec {
 #[derive(Debug, Clone, Args)]
 pub(super) struct Init {
     /// Which one; all of them if none is named
-    #[arg(value_parser = ["arangodb"])]
+    #[arg(value_parser = ["arangodb", "memsql"])]
     pub(super) which: Option<String>,
     /// Where to write it
     #[arg(long, value_name = "DIR", default_value = ".")]

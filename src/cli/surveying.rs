@@ -71,6 +71,7 @@ pub(super) fn look(
             modules: modules::find,
             seal: Arc::new(Sealer::new(masker.clone())),
             masker,
+            notes: modules::Notes::new(),
             previously: Arc::new(NothingBefore),
         },
         outline: outline(prepared),

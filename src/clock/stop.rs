@@ -104,7 +104,7 @@ mod tests {
         stop.raise(StopLevel::Drain);
         assert_eq!(stop.level(), StopLevel::Abandon);
         assert!(
-            stop.block(Duration::from_secs(60)),
+            stop.block(Duration::from_mins(1)),
             "an abandoned wait ends at once"
         );
     }
@@ -117,7 +117,7 @@ mod tests {
         assert!(stop.abandons() && !back.abandons());
         assert!(!back.block(Duration::from_millis(1)));
         stop.raise(StopLevel::Quit);
-        assert!(back.abandons() && back.block(Duration::from_secs(60)));
+        assert!(back.abandons() && back.block(Duration::from_mins(1)));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! it turn a system's own status into that model. Nothing here changes a cluster.
 
 pub mod arangodb;
+pub mod memsql;
 pub mod model;
 pub mod process;
 pub mod readiness;
+pub mod sections;

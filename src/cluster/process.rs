@@ -5,8 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use super::sections::Part;
 
 /// A process of a host, as it was at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -79,81 +78,90 @@ pub fn option(argv: &[String], name: &str) -> Option<String> {
 
 /// Defines the shell function `stagger_process PID`, which prints a process for [`parse`]; it prints nothing and fails
 /// when there is none. What it prints belongs together: it looks at the start time before and after.
-pub const SHELL: &str = r#"stagger_b64() { base64 | tr -d '\n'; }
-stagger_process() {
+///
+/// It wants `stagger_at` of a [`Marker`](super::sections::Marker) before it. It starts four programs; the `readlink` of
+/// busybox takes one path only, and knows no `-z`.
+pub const SHELL: &str = r#"stagger_process() {
   case $1 in ''|0|*[!0-9]*) return 1;; esac
   stagger_d=/proc/$1
   read -r stagger_s 2>/dev/null <"$stagger_d/stat" || return 1
-  printf 'process %s\n' "$1"
-  printf 'stat %s\n' "$(printf %s "$stagger_s" | stagger_b64)"
-  printf 'exe %s\n' "$(readlink "$stagger_d/exe" 2>/dev/null | stagger_b64)"
-  printf 'cwd %s\n' "$(readlink "$stagger_d/cwd" 2>/dev/null | stagger_b64)"
-  printf 'argv %s\n' "$(stagger_b64 2>/dev/null <"$stagger_d/cmdline")"
-  printf 'environ %s\n' "$(cat "$stagger_d/environ" 2>/dev/null | stagger_b64)"
-  printf 'status %s\n' "$(cat "$stagger_d/status" 2>/dev/null | stagger_b64)"
-  printf 'limits %s\n' "$(cat "$stagger_d/limits" 2>/dev/null | stagger_b64)"
+  stagger_at process; stagger_at stat; printf %s "$stagger_s"
+  stagger_at links
+  readlink -z "$stagger_d/exe" "$stagger_d/cwd" 2>/dev/null || {
+    stagger_at exe; readlink "$stagger_d/exe" 2>/dev/null
+    stagger_at cwd; readlink "$stagger_d/cwd" 2>/dev/null
+  }
+  stagger_at argv; cat "$stagger_d/cmdline" 2>/dev/null
+  stagger_at environ; cat "$stagger_d/environ" 2>/dev/null
+  stagger_at status; cat "$stagger_d/status" "$stagger_d/limits" 2>/dev/null
   read -r stagger_s 2>/dev/null <"$stagger_d/stat" || return 1
-  printf 'again %s\n' "$(printf %s "$stagger_s" | stagger_b64)"
+  stagger_at again; printf %s "$stagger_s"
 }
 "#;
 
-/// Reads what `stagger_process` printed, for any number of processes; lines of others are passed over, and a process that
+/// Reads what `stagger_process` printed, for any number of processes; parts of others are passed over, and a process that
 /// ended or changed while it was read is left out.
-pub fn parse(text: &str) -> Vec<Process> {
+pub fn parse(parts: &[Part<'_>]) -> Vec<Process> {
     let mut found = Vec::new();
-    let mut fields: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
-    for line in text.lines() {
-        let (key, value) = line.split_once(' ').unwrap_or((line, ""));
-        if key == "process" {
-            fields = BTreeMap::new();
-        } else if let Ok(bytes) = STANDARD.decode(value) {
-            fields.insert(key, bytes);
-            if key == "again" {
-                found.extend(process(&fields));
-            }
+    let mut fields: BTreeMap<&str, &[u8]> = BTreeMap::new();
+    for part in parts {
+        if part.name == "process" {
+            fields.clear();
+        } else {
+            fields.insert(part.name, part.content);
+        }
+        if part.name == "again" {
+            found.extend(process(&fields));
         }
     }
     found
 }
 
-fn process(fields: &BTreeMap<&str, Vec<u8>>) -> Option<Process> {
-    let text = |key: &str| {
-        String::from_utf8_lossy(fields.get(key).map(Vec::as_slice).unwrap_or_default()).into_owned()
-    };
+fn process(fields: &BTreeMap<&str, &[u8]>) -> Option<Process> {
+    let bytes = |key: &str| fields.get(key).copied().unwrap_or_default();
+    let text = |key: &str| String::from_utf8_lossy(bytes(key)).into_owned();
     let (before, after) = (Stat::parse(&text("stat"))?, Stat::parse(&text("again"))?);
     if before.start != after.start || after.state == 'Z' {
         return None;
     }
     let status = text("status");
-    let ids = |key: &str| -> Vec<u32> {
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix(key))
-            .unwrap_or_default();
-        line.split_whitespace()
-            .filter_map(|id| id.parse().ok())
-            .collect()
+    let of = |key: &str| {
+        let mut lines = status.lines();
+        lines.find_map(|line| line.strip_prefix(key)).unwrap_or("")
     };
-    let umask = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Umask:"))
-        .unwrap_or_default();
-    let words = |key: &str| nul_separated(fields.get(key).map(Vec::as_slice).unwrap_or_default());
+    let ids = |key: &str| -> Vec<u32> {
+        let ids = of(key).split_whitespace();
+        ids.filter_map(|id| id.parse().ok()).collect()
+    };
+    let (exe, directory) = links(fields);
     Some(Process {
         pid: before.pid,
         start: before.start,
         parent: before.parent,
         state: after.state,
-        exe: text("exe").trim_end_matches('\n').to_owned(),
-        argv: words("argv"),
-        environment: words("environ"),
-        directory: text("cwd").trim_end_matches('\n').to_owned(),
+        exe,
+        argv: nul_separated(bytes("argv")),
+        environment: nul_separated(bytes("environ")),
+        directory,
         uid: ids("Uid:").get(1).copied()?,
         gid: ids("Gid:").get(1).copied()?,
         groups: ids("Groups:"),
-        umask: umask.trim().to_owned(),
-        limits: limits(&text("limits")),
+        umask: of("Umask:").trim().to_owned(),
+        limits: limits(&status),
     })
+}
+
+/// Returns the file that runs and the working directory, as one `readlink` told them or as two did.
+fn links(fields: &BTreeMap<&str, &[u8]>) -> (String, String) {
+    let bytes = |key: &str| fields.get(key).copied().unwrap_or_default();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if let [exe, directory] = &nul_separated(bytes("links"))[..]
+        && !fields.contains_key("exe")
+    {
+        return (text(exe), text(directory));
+    }
+    let line = |key| text(bytes(key)).trim_end_matches('\n').to_owned();
+    (line("exe"), line("cwd"))
 }
 
 /// The fields of `/proc/PID/stat` that matter; the program's name in parentheses may hold anything.
@@ -187,7 +195,7 @@ fn nul_separated(bytes: &[u8]) -> Vec<Vec<u8>> {
     }
 }
 
-/// Reads `/proc/PID/limits`: the name, two or more blanks, soft, hard, unit.
+/// Reads `/proc/PID/limits` behind the status: below a headline the name, two or more blanks, soft, hard, unit.
 fn limits(text: &str) -> BTreeMap<String, (String, String)> {
     let row = |line: &str| {
         let (name, rest) = line.split_once("  ")?;
@@ -197,63 +205,64 @@ fn limits(text: &str) -> BTreeMap<String, (String, String)> {
             (values.next()?.to_owned(), values.next()?.to_owned()),
         ))
     };
-    text.lines().skip(1).filter_map(row).collect()
+    let rows = text.lines().skip_while(|line| !line.starts_with("Limit "));
+    rows.skip(1).filter_map(row).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
+    use crate::cluster::sections::Marker;
+    use crate::cluster::sections::testing::{SHELLS, printed, programs_of};
+    use std::os::unix::ffi::OsStrExt as _;
     use std::process::{Command, Stdio};
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the shell function is tried in real shells"
-    )]
-    fn show(shell: &[&str], pid: u32) -> String {
-        let (program, arguments) = shell.split_first().unwrap();
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let text = format!("{SHELL}\nstagger_process {pid}\nstagger_process 0 || echo none\n");
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(text.as_bytes())
-            .unwrap();
-        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+    fn show(shell: &[&str], pid: u32) -> Vec<Process> {
+        let marker = Marker::new("b0a1");
+        let text = format!(
+            "{}{SHELL}\nstagger_process {pid}\nstagger_process 0 || stagger_at none\n",
+            marker.shell()
+        );
+        let out = printed(shell, &text, None);
+        let parts = marker.parts(&out);
+        let last = parts.last().map(|part| part.name);
+        assert_eq!(last, Some("none"), "pid 0 is nobody: {parts:?}");
+        parse(&parts)
     }
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a process to look at is needed")]
     fn a_process_is_read_back_by_every_shell_as_it_was_started() {
-        let argv0 = ["-c", "read x; :", "a b", "", "c\nd", "$HOME`x`"];
+        // Neither in its words nor in its environment can it pretend to be something else.
+        let forged = "\n\u{1e}b0a2 exe\n/bin/evil\n\u{1e}b0a2 again\n";
+        let bad = std::ffi::OsStr::from_bytes(b"\xff\xfe");
+        let argv0 = ["-c", "read x; :", "a b", "", "c\nd", "$HOME`x`", forged];
         let mut child = Command::new("/bin/sh")
             .args(argv0)
             .env("STAGGER_PROBE", "1\n2")
+            .env("STAGGER_FORGED", forged)
+            .env("STAGGER_BAD", bad)
             .current_dir("/usr")
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        for shell in [&["dash"][..], &["bash"], &["busybox", "sh"]] {
-            let text = show(shell, child.id());
-            assert!(text.ends_with("none\n"), "pid 0 is nobody: {text}");
-            let [process] = &parse(&text)[..] else {
-                panic!("{shell:?}: {text}")
+        for shell in SHELLS {
+            let found = show(shell, child.id());
+            let [process] = &found[..] else {
+                panic!("{shell:?}: {found:?}")
             };
             assert_eq!(process.pid, child.id());
             assert_eq!(process.parent, std::process::id());
             assert_eq!(process.directory, "/usr");
             assert_eq!(process.command_line()[1..], argv0);
-            assert!(
-                process
-                    .environment
-                    .contains(&b"STAGGER_PROBE=1\n2".to_vec())
-            );
+            for (name, value) in [
+                ("PROBE", &b"1\n2"[..]),
+                ("FORGED", forged.as_bytes()),
+                ("BAD", bad.as_bytes()),
+            ] {
+                let entry = [b"STAGGER_", name.as_bytes(), b"=", value].concat();
+                assert!(process.environment.contains(&entry), "{name}");
+            }
             assert_eq!(process.umask.len(), 4);
             assert!(
                 process.limits.contains_key("Max open files"),
@@ -267,11 +276,16 @@ mod tests {
         }
         child.stdin.take();
         child.wait().unwrap();
-        assert_eq!(
-            parse(&show(&["dash"], child.id())),
-            [],
-            "one that ended is no process"
-        );
+        let gone = show(&["dash"], child.id());
+        assert_eq!(gone, [], "one that ended is no process");
+    }
+
+    #[test]
+    fn few_programs_are_started_for_a_process() {
+        let marker = Marker::new("b0a1");
+        let own = std::process::id();
+        let text = format!("{}{SHELL}\nstagger_process {own}\n", marker.shell());
+        assert_eq!(programs_of(&text), ["readlink", "cat", "cat", "cat"]);
     }
 
     #[test]

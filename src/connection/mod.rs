@@ -18,6 +18,7 @@ mod local;
 pub(crate) mod scripted;
 mod shell;
 mod shells;
+pub mod sql;
 mod ssh;
 mod ssh_config;
 mod streams;
@@ -37,6 +38,7 @@ use std::time::Duration;
 use crate::clock::{Clock, Deadline, Stop};
 
 pub use error::ConnError;
+pub(crate) use framing::random_hex;
 pub use job::{Attached, End, Job, JobCommand, JobEnd, JobId, JobOutput, OnDeadline};
 pub use ssh::Handshakes;
 pub use ssh_config::{ConfigFiles, Reached, Said, SshConfig};

@@ -10,6 +10,10 @@ use super::{
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events are made one at a time and written down at once"
+)]
 pub enum EventKind {
     /// The run began, or went on after a stop.
     RunStarted {

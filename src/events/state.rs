@@ -297,7 +297,7 @@ impl RunState {
                 ..
             } => self
                 .host(&step.host)
-                .intend(step, name, label, *attempt, now),
+                .intend(step, name, label.as_deref(), *attempt, now),
             EventKind::StepFinished {
                 step,
                 name,
@@ -444,14 +444,7 @@ impl HostState {
         self.now.as_mut().filter(|current| current.step == *step)
     }
 
-    fn intend(
-        &mut self,
-        step: &StepId,
-        name: &str,
-        label: &Option<String>,
-        attempt: u32,
-        now: u64,
-    ) {
+    fn intend(&mut self, step: &StepId, name: &str, label: Option<&str>, attempt: u32, now: u64) {
         if let Some(current) = self.on(step) {
             current.attempt = attempt;
             return;
@@ -459,7 +452,7 @@ impl HostState {
         self.now = Some(Current {
             step: step.clone(),
             name: name.to_owned(),
-            label: label.clone(),
+            label: label.map(str::to_owned),
             since_ms: now,
             attempt,
             saw: None,

@@ -5,7 +5,10 @@
 //! here. Other than in Ansible, a source that cannot be read and a pattern that matches nothing are mistakes. Reaches
 //! files and programs only through [`Files`], which `cli` hands in. Called by `vars`, `plan`, `rollout` and `cli`.
 
+mod adding;
 mod files;
+mod glob;
+mod grown;
 mod host_name;
 mod ini;
 mod levels;
@@ -13,11 +16,13 @@ mod listing;
 mod literal;
 mod load;
 mod model;
+mod number;
 mod pattern;
 mod range;
 mod script;
 mod structured;
 mod table;
+mod term;
 #[cfg(test)]
 pub(crate) mod testing;
 mod vars_directory;

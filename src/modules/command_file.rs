@@ -132,19 +132,16 @@ impl Action for Read {
             .pid
             .map(|pid| format!("stagger_process {pid}\n"))
             .unwrap_or_default();
+        let marker = cx.marker()?;
         let reply = cx.script(format!(
-            "{SHELL}\n[ -r {path} ] && printf 'file %s\\n' \"$(stagger_b64 <{path})\"\n{process}:"
+            "{}{SHELL}\n[ -r {path} ] && {{ stagger_at file; cat {path}; }}\n{process}:",
+            marker.shell()
         ))?;
-        let text = reply.text();
-        let file = text
-            .lines()
-            .find_map(|line| line.strip_prefix("file "))
-            .map(|line| STANDARD.decode(line));
-        let file = file
-            .transpose()
-            .map_err(|_| ModuleError::failed(format!("{} could not be read", self.path)))?;
-        let running = self.running(process::parse(&text))?;
-        let outcome = self.compare(file.as_deref().map(parse), running)?;
+        let parts = marker.parts(&reply.out);
+        let file = parts.iter().find(|part| part.name == "file");
+        let file = file.map(|part| part.content);
+        let running = self.running(process::parse(&parts))?;
+        let outcome = self.compare(file.map(parse), running)?;
         Ok(Observed::Same(outcome))
     }
 

@@ -290,11 +290,12 @@ impl Action for Copying {
             Read::File(content, place) => place.observe(cx, content),
             Read::Directory(tree) => {
                 let mut observed = tree.observe(cx)?;
-                if let Observed::Same(outcome) = &mut observed {
-                    outcome
-                        .result
-                        .insert("dest".into(), json!(self.tree_dest()));
-                }
+                let result = match &mut observed {
+                    Observed::Same(outcome) => &mut outcome.result,
+                    Observed::Differs(change) | Observed::Unknown(change) => &mut change.result,
+                    Observed::Skip(_) => return Ok(observed),
+                };
+                result.insert("dest".into(), json!(self.tree_dest()));
                 Ok(observed)
             }
         }

@@ -49,6 +49,8 @@ static SPEC: ModuleSpec = ModuleSpec {
         ("list", "run `dnf list` with `command`"),
         ("use_backend", "dnf is used where it is, else yum"),
         ("auto_install_module_deps", "nothing is needed on the host"),
+        ("disable_excludes", "set `excludepkgs` in the configuration"),
+        ("install_repoquery", "nothing is needed on the host"),
         ("nobest", "write `best: false`"),
         ("sslverify", "write `validate_certs`"),
     ],

@@ -1,4 +1,4 @@
-//! A module's table as text: for `stagger modules NAME`, and as Markdown for the documentation.
+//! A module's table as text, for `stagger modules NAME`.
 
 use super::spec::{Argument, Kind, ModuleSpec, Safety};
 
@@ -42,8 +42,12 @@ pub fn documentation(spec: &ModuleSpec) -> String {
             String::new(),
             "Arguments of Ansible's module that are not here".to_owned(),
         ]);
-        for (name, instead) in spec.absent {
-            out.extend(wrapped(&format!("{name}: {instead}"), 2));
+        // What has the same way out is told together.
+        for alike in spec.absent.chunk_by(|(_, one), (_, next)| one == next) {
+            let names: Vec<&str> = alike.iter().map(|(name, _)| *name).collect();
+            if let Some((_, instead)) = alike.first() {
+                out.extend(wrapped(&format!("{}: {instead}", names.join(", ")), 2));
+            }
         }
     }
     if !spec.returns.is_empty() {
@@ -82,13 +86,22 @@ fn head(spec: &ModuleSpec, argument: &Argument) -> String {
     if argument.secret {
         words.push("secret".to_owned());
     }
-    if !argument.choices.is_empty() {
-        words.push(format!("one of: {}", argument.choices.join(", ")));
+    let choices = printable(argument.choices);
+    if !choices.is_empty() {
+        words.push(format!("one of: {}", choices.join(", ")));
     }
     if !argument.aliases.is_empty() {
         words.push(format!("also: {}", argument.aliases.join(", ")));
     }
     words.join("  ")
+}
+
+/// Returns the choices that can be shown: a line end that is written as one is not.
+fn printable(choices: &[&'static str]) -> Vec<&'static str> {
+    let shown = choices.iter().copied();
+    shown
+        .filter(|choice| !choice.contains(char::is_control))
+        .collect()
 }
 
 /// Returns what kind of value an argument takes.
@@ -136,65 +149,6 @@ fn wrapped(text: &str, indent: usize) -> Vec<String> {
     lines
 }
 
-/// Returns a Markdown table of modules: name, what they do, and what a second time means.
-pub fn modules_table<'a>(specs: impl IntoIterator<Item = &'a ModuleSpec>) -> String {
-    let mut lines = vec![
-        "| module | what it does | a second time |".to_owned(),
-        "|---|---|---|".to_owned(),
-    ];
-    for spec in specs {
-        let names: Vec<String> = std::iter::once(&spec.name)
-            .chain(spec.aliases)
-            .map(|name| format!("`{name}`"))
-            .collect();
-        let again = match spec.safety {
-            Safety::ReadOnly => "reads only",
-            Safety::State => "changes nothing",
-            Safety::Once => "does it again",
-            Safety::Engine => "of the run only",
-        };
-        lines.push(format!(
-            "| {} | {} | {again} |",
-            names.join(" "),
-            cell(spec.summary)
-        ));
-    }
-    lines.join("\n") + "\n"
-}
-
-/// Returns a Markdown table of a module's arguments.
-pub fn arguments_table(spec: &ModuleSpec) -> String {
-    let mut lines = vec![
-        "| argument | takes | default | what it is for |".to_owned(),
-        "|---|---|---|---|".to_owned(),
-    ];
-    for argument in spec.arguments {
-        let takes = if argument.choices.is_empty() {
-            kind(argument.kind).to_owned()
-        } else {
-            argument.choices.join(", ")
-        };
-        let default = match (argument.required, argument.default) {
-            (true, _) => "required".to_owned(),
-            (false, Some(default)) if !default.is_empty() => format!("`{default}`"),
-            (false, _) => String::new(),
-        };
-        lines.push(format!(
-            "| `{}` | {} | {} | {} |",
-            argument.name,
-            cell(&takes),
-            cell(&default),
-            cell(argument.summary)
-        ));
-    }
-    lines.join("\n") + "\n"
-}
-
-/// Makes a text fit into a cell.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,10 +165,14 @@ mod tests {
                 .required()
                 .aliases(&["dest"]),
             Argument::new("state", Kind::Str, "What.")
-                .choices(&["a", "b"])
+                .choices(&["a", "b", "\n"])
                 .default("a"),
         ],
-        absent: &[("owner", "use `file`")],
+        absent: &[
+            ("owner", "use `file`"),
+            ("group", "use `file`"),
+            ("force", "it is always so"),
+        ],
         exclusive: &[&["path", "state"]],
         returns: &[("rc", "the code")],
         example: "- demo:\n    path: x\n",
@@ -223,16 +181,7 @@ mod tests {
 
     #[test]
     fn all_of_a_table_is_shown() {
-        let expected = "demo (also example)\n  Does a | b.\n  A note that is long enough to be broken into two lines when it is shown on a\n  terminal of some age.\n\n  It brings about a state: a second time it changes nothing.\n\nArguments\n  path  (path)  required  also: dest\n      Where.\n  state  (text)  default: a  one of: a, b\n      What.\n  at most one of: path, state\n\nArguments of Ansible's module that are not here\n  owner: use `file`\n\nResult\n  rc: the code\n\nExample\n  - demo:\n      path: x\n";
+        let expected = "demo (also example)\n  Does a | b.\n  A note that is long enough to be broken into two lines when it is shown on a\n  terminal of some age.\n\n  It brings about a state: a second time it changes nothing.\n\nArguments\n  path  (path)  required  also: dest\n      Where.\n  state  (text)  default: a  one of: a, b\n      What.\n  at most one of: path, state\n\nArguments of Ansible's module that are not here\n  owner, group: use `file`\n  force: it is always so\n\nResult\n  rc: the code\n\nExample\n  - demo:\n      path: x\n";
         assert_eq!(documentation(&SPEC), expected);
-    }
-
-    #[test]
-    fn tables_are_markdown() {
-        assert_eq!(
-            modules_table([&SPEC]),
-            "| module | what it does | a second time |\n|---|---|---|\n| `demo` `example` | Does a \\| b | changes nothing |\n"
-        );
-        assert!(arguments_table(&SPEC).contains("| `state` | a, b | `a` | What. |"));
     }
 }

@@ -10,6 +10,7 @@ pub mod packages;
 pub mod program;
 mod registry;
 pub mod spec;
+pub mod sql;
 pub mod waiting;
 pub mod web;
 
@@ -38,7 +39,10 @@ mod hostname;
 mod include_vars;
 mod known_hosts;
 mod lineinfile;
+mod memsql_info;
 mod meta;
+mod mysql_query;
+mod notes;
 mod package;
 mod pause;
 mod ping;
@@ -64,7 +68,8 @@ mod user;
 mod wait_for;
 mod wait_for_connection;
 
-pub use documentation::{arguments_table, documentation, modules_table};
+pub use documentation::documentation;
+pub use notes::Notes;
 pub use registry::{ALL, find};
 
 use std::fmt::Debug;
@@ -74,9 +79,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::clock::{Clock, Deadline, Stop};
+use crate::cluster::sections::Marker;
 use crate::connection::{
     Attached, Become, ConnError, Connection, Job, JobEnd, JobOutput, Limit, OnDeadline, Reply,
-    Script, Upload,
+    Script, Upload, random_hex,
 };
 use crate::secrets::{Masker, Secret};
 use crate::template::shell_quote;
@@ -372,6 +378,8 @@ pub struct HostCx<'a> {
     pub watch: &'a dyn Watch,
     /// Secrets known so far.
     pub masker: &'a Masker,
+    /// What probes noted at earlier looks of this run.
+    pub notes: &'a Notes,
 }
 
 impl HostCx<'_> {
@@ -393,6 +401,13 @@ impl HostCx<'_> {
             deadline: self.deadline,
         };
         Ok(self.connection.script(self.user, &Script(body), limit)?)
+    }
+
+    /// Draws the random word that parts what a text prints.
+    pub fn marker(&self) -> Result<Marker, ModuleError> {
+        let word = random_hex::<16>();
+        word.map(Marker::new)
+            .map_err(|error| ModuleError::failed(format!("cannot draw a random word: {error}")))
     }
 
     /// Puts a file on the host as the task's user, atomically.

@@ -12,6 +12,7 @@ use super::spec::{Argument, Arguments, Kind, ModuleSpec, Safety};
 use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome};
 use crate::clock::Woken;
 use crate::cluster::process::{self, Process, SHELL};
+use crate::cluster::sections::Marker;
 use crate::connection::ConnError;
 use crate::template::shell_quote;
 use crate::yaml::Problem;
@@ -122,8 +123,8 @@ struct Find {
 
 impl Find {
     /// Makes the text that prints the candidates; what can be narrowed on the host is narrowed there.
-    fn script(&self) -> String {
-        let mut lines = vec![SHELL.to_owned()];
+    fn script(&self, marker: &Marker) -> String {
+        let mut lines = vec![marker.shell(), SHELL.to_owned()];
         if let Some(pid) = self.pid {
             lines.push(format!("stagger_process {pid}"));
         } else if let Some(file) = &self.pid_file {
@@ -135,19 +136,25 @@ impl Find {
             let unit = shell_quote(unit);
             lines.push(format!("stagger_m=$(systemctl show -p MainPID -- {unit}); stagger_process \"${{stagger_m#MainPID=}}\""));
         } else {
-            let test = match &self.exe {
-                Some(exe) => {
-                    let (exe, gone) = (shell_quote(exe), shell_quote(&format!("{exe} (deleted)")));
-                    format!(
-                        "stagger_e=$(readlink \"$stagger_q/exe\" 2>/dev/null); [ \"$stagger_e\" = {exe} ] || [ \"$stagger_e\" = {gone} ] || continue; "
-                    )
-                }
-                None => String::new(),
-            };
-            lines.push(format!("for stagger_q in /proc/[0-9]*; do {test}stagger_process \"${{stagger_q#/proc/}}\"; done"));
+            lines.push(self.search());
         }
         lines.push(":".to_owned());
         lines.join("\n")
+    }
+
+    /// Makes the text that looks at every process. By the file that runs it is narrowed with one `ls` for all of them,
+    /// whose lines a strange name could at most make longer; what is exactly wanted is judged afterwards.
+    fn search(&self) -> String {
+        let Some(exe) = &self.exe else {
+            return "for stagger_q in /proc/[0-9]*; do stagger_process \"${stagger_q#/proc/}\"; done"
+                .to_owned();
+        };
+        let exe = shell_quote(exe);
+        format!(
+            "ls -ln /proc/[0-9]*/exe 2>/dev/null | while IFS= read -r stagger_l; do\n\
+             case $stagger_l in *' -> '{exe}|*' -> '{exe}' (deleted)') ;; *) continue;; esac\n\
+             stagger_l=${{stagger_l#*/proc/}}; stagger_process \"${{stagger_l%%/*}}\"; done"
+        )
     }
 
     fn wanted(&self, process: &Process) -> bool {
@@ -160,8 +167,9 @@ impl Find {
     }
 
     fn find(&self, cx: &mut HostCx<'_>) -> Result<Vec<Process>, ModuleError> {
-        let text = cx.script(self.script())?.text();
-        let found: Vec<Process> = process::parse(&text)
+        let marker = cx.marker()?;
+        let printed = cx.script(self.script(&marker))?.out;
+        let found: Vec<Process> = process::parse(&marker.parts(&printed))
             .into_iter()
             .filter(|process| self.wanted(process))
             .collect();
@@ -354,8 +362,10 @@ mod tests {
                     .unwrap();
                 String::from_utf8(output.stdout).unwrap()
             };
-            let seen = run(format!("{SHELL}\nstagger_process {}", child.id()));
-            let start = process::parse(&seen)[0].start;
+            let marker = Marker::new("9e0c");
+            let at = marker.shell();
+            let seen = run(format!("{at}{SHELL}\nstagger_process {}", child.id()));
+            let start = process::parse(&marker.parts(seen.as_bytes()))[0].start;
             let pid = child.id();
             assert_eq!(
                 run(format!("{SIGNAL}\nstagger_signal {pid} {} KILL", start + 1)),

@@ -1,7 +1,8 @@
 //! `replace`: every match of a pattern in a file.
 
 use super::files::{
-    BACKUP, Edit, Edited, Flags, GROUP, MODE, OWNER, PATH, Pattern, Text, VALIDATE, missing,
+    BACKUP, Edit, Edited, FILE_ARGUMENTS, Flags, GROUP, MODE, OWNER, PATH, Pattern, Text, VALIDATE,
+    missing,
 };
 use super::spec::{Argument, Arguments, Kind, ModuleSpec};
 use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome};
@@ -39,27 +40,11 @@ static SPEC: ModuleSpec = ModuleSpec {
         OWNER,
         GROUP,
     ],
-    absent: &[
-        ("encoding", "files are UTF-8, or edited byte by byte"),
-        ("attributes", "run `chattr` with `command`"),
-        ("unsafe_writes", "files are only ever replaced as a whole"),
-        (
-            "seuser",
-            "the context of a file that is replaced is kept; set another one with `command: chcon`",
-        ),
-        (
-            "serole",
-            "the context of a file that is replaced is kept; set another one with `command: chcon`",
-        ),
-        (
-            "setype",
-            "the context of a file that is replaced is kept; set another one with `command: chcon`",
-        ),
-        (
-            "selevel",
-            "the context of a file that is replaced is kept; set another one with `command: chcon`",
-        ),
-    ],
+    absent: &{
+        let [a, b, c, d, e, f, g] = FILE_ARGUMENTS;
+        let encoding = ("encoding", "files are UTF-8, or edited byte by byte");
+        [encoding, a, b, c, d, e, f, g]
+    },
     example: "- name: the new port\n  replace:\n    path: /etc/demo.conf\n    regexp: '^port = \\d+$'\n    replace: port = 8530\n",
     returns: &[
         ("msg", "how many replacements were made"),

@@ -5,6 +5,8 @@ mod hardware;
 mod identity;
 mod network;
 mod question;
+#[cfg(test)]
+mod testing;
 mod virtualization;
 
 use serde_json::{Map, Value, json};

@@ -180,11 +180,15 @@ impl Wanted {
     /// Returns the start of each script: the programs, and whose units.
     fn head(&self) -> String {
         let scope = self.scope;
+        let own = if scope == " --user" {
+            "XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-/run/user/$(id -u)}; export XDG_RUNTIME_DIR\n"
+        } else {
+            ""
+        };
         format!(
             "{PRELUDE}{NO}PATH=$PATH:/bin:/usr/bin; export PATH\n\
              command -v systemctl >/dev/null || no 'the host has no systemctl: only hosts with systemd are supported'\n\
-             XDG_RUNTIME_DIR=${{XDG_RUNTIME_DIR:-/run/user/$(id -u)}}; export XDG_RUNTIME_DIR\n\
-             s() {{ systemctl{scope} \"$@\"; }}\n"
+             {own}s() {{ systemctl{scope} \"$@\"; }}\n"
         )
     }
 

@@ -94,6 +94,13 @@ static SPEC: ModuleSpec = ModuleSpec {
         ("handler", "what unpacked it"),
         ("files", "what is in the archive, with `list_files`"),
         ("extract_results", "the program's exit code and outputs"),
+        ("mode", "the directory's permissions"),
+        ("owner", "the name of the directory's owner"),
+        ("group", "the name of the directory's group"),
+        ("uid", "the number of the directory's owner"),
+        ("gid", "the number of the directory's group"),
+        ("size", "the directory's size in bytes"),
+        ("state", "directory"),
     ],
     ..ModuleSpec::EMPTY
 };

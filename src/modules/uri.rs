@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::files::{
-    Attributes, FILE_ARGUMENTS, GROUP, MODE, OWNER, PRELUDE, Place, Reply, path_word,
+    Attributes, FILE_ARGUMENTS, GROUP, MODE, OWNER, PRELUDE, Place, Presence, Reply, path_word,
 };
 use super::spec::{Argument, Arguments, Kind, ModuleSpec, Safety};
 use super::web::{
@@ -169,8 +169,7 @@ struct Asking {
     right: Vec<u16>,
     keeps: bool,
     dest: Option<Place>,
-    creates: Option<String>,
-    removes: Option<String>,
+    presence: Presence,
 }
 
 impl Asking {
@@ -189,42 +188,21 @@ impl Asking {
             right: statuses(arguments)?,
             keeps: arguments.flag("return_content"),
             dest,
-            creates: text("creates"),
-            removes: text("removes"),
+            presence: Presence::of(arguments),
             arguments: arguments.clone(),
         })
     }
 
     /// Asks whether it is done already; the words that say so.
     fn done(&self, cx: &mut HostCx<'_>) -> Result<Option<String>, ModuleError> {
-        if self.creates.is_none() && self.removes.is_none() {
+        if !self.presence.can_be_asked() {
             return Ok(None);
         }
-        let mut text = PRELUDE.to_owned();
-        for (name, path) in [("creates", &self.creates), ("removes", &self.removes)] {
-            if let Some(path) = path {
-                text.push_str(
-                    &[
-                        "[ ! -e ",
-                        &path_word(path),
-                        " ] || printf '",
-                        name,
-                        "=yes\\0'\n",
-                    ]
-                    .concat(),
-                );
-            }
-        }
-        let reply = Reply::of(&cx.script(text + ":\n")?, "cannot look at the host")?;
-        Ok(match (&self.creates, &self.removes) {
-            (Some(path), _) if reply.yes("creates") => {
-                Some(format!("skipped, since '{path}' exists"))
-            }
-            (_, Some(path)) if !reply.yes("removes") => {
-                Some(format!("skipped, since '{path}' does not exist"))
-            }
-            _ => None,
-        })
+        let there = |path: &str| ["[ -e ", &path_word(path), " ]"].concat();
+        let text = [PRELUDE, &self.presence.question(there), ":\n"].concat();
+        let reply = Reply::of(&cx.script(text)?, "cannot look at the host")?;
+        let done = self.presence.done(&reply);
+        Ok(done.map(|(path, how)| format!("skipped, since '{path}' {how}")))
     }
 
     fn ask(&self, cx: &mut HostCx<'_>) -> Result<(Answer, Map<String, Value>), ModuleError> {
@@ -380,7 +358,7 @@ impl Action for Asking {
         if self.request.only_asks() && self.dest.is_none() {
             return Some(Safety::ReadOnly);
         }
-        (self.creates.is_some() || self.removes.is_some()).then_some(Safety::State)
+        self.presence.can_be_asked().then_some(Safety::State)
     }
 
     fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {

@@ -81,7 +81,7 @@ pub fn decide(before: Before, now: &Now) -> Decision {
     match before {
         Before::Nothing | Before::Unreachable => Decision::Run,
         Before::Rescued => Decision::Skip,
-        Before::Done => done(now),
+        Before::Done => done(*now),
         Before::Failed => match now.safety {
             Safety::Once if now.can_ask => Decision::ObserveFirst,
             Safety::Once | Safety::ReadOnly | Safety::State | Safety::Engine => Decision::Run,
@@ -89,12 +89,12 @@ pub fn decide(before: Before, now: &Now) -> Decision {
         Before::InDoubt { job } => match now.safety {
             Safety::ReadOnly | Safety::Engine => Decision::Run,
             Safety::State => Decision::ObserveFirst,
-            Safety::Once => in_doubt(job, now),
+            Safety::Once => in_doubt(job, *now),
         },
     }
 }
 
-fn done(now: &Now) -> Decision {
+fn done(now: Now) -> Decision {
     match now.safety {
         Safety::ReadOnly => Decision::Run,
         Safety::Engine if now.same_task => Decision::Skip,
@@ -106,7 +106,7 @@ fn done(now: &Now) -> Decision {
     }
 }
 
-fn in_doubt(job: bool, now: &Now) -> Decision {
+fn in_doubt(job: bool, now: Now) -> Decision {
     if job || now.can_ask {
         return Decision::ObserveFirst;
     }
@@ -196,8 +196,8 @@ mod tests {
             for can_ask in [true, false] {
                 for in_doubt in [None, Some(InDoubt::Rerun), Some(InDoubt::Skip)] {
                     let now = Now {
-                        more_to_do,
                         can_ask,
+                        more_to_do,
                         in_doubt,
                         ..now(Safety::Once)
                     };

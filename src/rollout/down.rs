@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::events::EventKind;
+use crate::modules::Notes;
 
 use super::ledger::{Entry, Ledger};
 
@@ -20,9 +21,18 @@ struct Down {
 #[derive(Debug, Default)]
 pub(super) struct MembersDown {
     members: Mutex<BTreeMap<String, Down>>,
+    notes: Notes,
 }
 
 impl MembersDown {
+    /// Nothing is down; what will be is noted.
+    pub(super) fn noted(notes: Notes) -> Self {
+        Self {
+            notes,
+            ..Self::default()
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Down>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -43,6 +53,7 @@ impl MembersDown {
                 since: clock.elapsed(),
                 within,
             };
+            self.notes.outage();
             if self.lock().insert(member.clone(), down).is_none() {
                 entry = entry.with_event(EventKind::MemberDown {
                     member: member.clone(),
@@ -61,6 +72,7 @@ impl MembersDown {
             let Some(down) = self.lock().remove(member) else {
                 continue;
             };
+            self.notes.outage();
             entry = entry.with_event(EventKind::MemberUp {
                 member: member.clone(),
                 host: down.host,
@@ -121,7 +133,7 @@ mod tests {
         );
         let down = MembersDown::default();
         let names = |text: &str| vec![text.to_owned()];
-        let minute = Some(Duration::from_secs(60));
+        let minute = Some(Duration::from_mins(1));
         down.take_down("a", &names("PRMR-1"), minute, clock.as_ref(), &ledger);
         down.take_down("b", &names("CRDN-1"), None, clock.as_ref(), &ledger);
         assert_eq!(down.left_out(clock.elapsed()), ["CRDN-1", "PRMR-1"]);

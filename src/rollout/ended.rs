@@ -79,6 +79,15 @@ impl Ended {
         Self::new(StepOutcome::Skipped { why }, result, String::new())
     }
 
+    /// A step of which check mode cannot tell what it would do. It has the fields of a real result, as with Ansible, so
+    /// that what is asked of them afterwards is not an error.
+    pub(super) fn unknown_in_check_mode(mut result: Map<String, Value>) -> Self {
+        result.insert("changed".to_owned(), json!(false));
+        result.insert("skipped".to_owned(), json!(true));
+        let why = "in check mode it cannot be known what it would do".to_owned();
+        Self::new(StepOutcome::Skipped { why }, result, String::new())
+    }
+
     /// A step that failed.
     pub(super) fn failed(message: String, mut result: Map<String, Value>) -> Self {
         result.entry("changed").or_insert(json!(false));

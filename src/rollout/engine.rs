@@ -13,7 +13,7 @@ use crate::connection::{Become, JobId};
 use crate::events::{BracketRef, ByHand, EventKind, Recap, StepId, StopCause};
 use crate::inventory::HostName;
 use crate::journal::{Record, Seal};
-use crate::modules::Module;
+use crate::modules::{Module, Notes};
 use crate::playbook::{Loader, TaskId};
 use crate::secrets::Masker;
 use crate::template::Templater;
@@ -54,6 +54,8 @@ pub struct Outside {
     pub seal: Arc<dyn Seal>,
     /// The secrets known so far.
     pub masker: Masker,
+    /// What the run's probes note.
+    pub notes: Notes,
     /// What is known of the run from before.
     pub previously: Arc<dyn Previously>,
 }
@@ -93,6 +95,8 @@ pub(super) struct State {
     pub(super) halt: Option<Halt>,
     pub(super) verdicts: BTreeSet<Verdict>,
     pub(super) lost: BTreeMap<HostName, Left>,
+    /// The hosts that failed and that nothing rescues: lost when their batch is over.
+    pub(super) leaving: BTreeSet<HostName>,
     pub(super) hosts: BTreeSet<HostName>,
     pub(super) approved: BTreeSet<String>,
     pub(super) recap: Recap,
@@ -201,6 +205,12 @@ impl Engine {
     /// Tells whether a host failed, was unreachable or is in doubt, and takes no further part.
     pub(super) fn is_lost(&self, host: &HostName) -> bool {
         self.state().lost.contains_key(host)
+    }
+
+    /// Tells whether a host takes no further part, or does so no more once the batch is over.
+    pub(super) fn is_leaving(&self, host: &HostName) -> bool {
+        let state = self.state();
+        state.lost.contains_key(host) || state.leaving.contains(host)
     }
 
     /// Takes a host out of the run.

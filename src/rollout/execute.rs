@@ -135,6 +135,10 @@ impl Engine {
     }
 
     /// Looks at what a try gave: `changed_when`, `failed_when`, then `until`. Returns the condition that keeps it waiting.
+    #[expect(
+        clippy::option_option,
+        reason = "whether it waits, and for which condition, if one is written"
+    )]
     pub(super) fn judge<'s>(
         &self,
         step: &'s Step,
@@ -346,9 +350,8 @@ impl Engine {
                 Observed::Differs(change) if step.check => {
                     return Ok(Ended::would_change(change));
                 }
-                Observed::Unknown(_) if step.check => {
-                    let why = "in check mode it cannot be known what it would do";
-                    return Ok(Ended::skipped(why.to_owned(), None));
+                Observed::Unknown(change) if step.check => {
+                    return Ok(Ended::unknown_in_check_mode(change.result));
                 }
                 Observed::Differs(change) => change,
                 Observed::Unknown(mut change) => {
@@ -361,7 +364,11 @@ impl Engine {
         *change = Some(found.clone());
         tap.applies();
         let mut cx = self.context(step, bounds, job, watch, &controller, tap);
-        let mut outcome = step.action.apply(&mut cx, &found)?;
+        // Before, since what is seen while it works is not what was; after, since nobody knows when it took effect.
+        self.outside.notes.changed();
+        let applied = step.action.apply(&mut cx, &found);
+        self.outside.notes.changed();
+        let mut outcome = applied?;
         if outcome.diff.is_none() {
             outcome.diff.clone_from(&found.diff);
         }
@@ -394,6 +401,7 @@ impl Engine {
             background: step.background,
             watch,
             masker: &self.outside.masker,
+            notes: &self.outside.notes,
         }
     }
 

@@ -74,6 +74,10 @@ impl HostReport {
 }
 
 /// An item that was looked at.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one of them lives at a time, and not for long"
+)]
 enum Looked {
     /// It ended already: skipped, failed, not reached, taken from the journal.
     Ended(Ended),
@@ -124,7 +128,7 @@ impl Engine {
                     return;
                 }
                 Looked::Ended(ended) => {
-                    let stops = ended_left(&ended, &work.items).is_some();
+                    let stops = ended_left(&ended, work.items.as_ref()).is_some();
                     work.ended.push((work.at, ended));
                     work.at += 1;
                     if stops {
@@ -214,7 +218,7 @@ impl Engine {
         let Some(items) = &work.items else {
             return true;
         };
-        if ended_left(ended, &work.items).is_some() {
+        if ended_left(ended, work.items.as_ref()).is_some() {
             return true;
         }
         if items.break_when.is_empty() {
@@ -259,6 +263,9 @@ impl Engine {
                 self.execute(run.place, step, attempt)
             }
         };
+        if step.decision != Decision::ObserveFirst {
+            self.ask_at_once(run.place, step, &mut ended);
+        }
         let changed_before = step.decision == Decision::ObserveFirst
             && step.known.as_ref().is_some_and(Known::may_have_changed);
         if changed_before && ended.outcome.is_good() {
@@ -317,7 +324,7 @@ fn wrong(problems: &[Problem]) -> Ended {
 
 /// Says why a host does not go on after a step, if so. In a loop a failed item does not keep the others from being done;
 /// a host that is gone does.
-fn ended_left(ended: &Ended, items: &Option<Items>) -> Option<Left> {
+fn ended_left(ended: &Ended, items: Option<&Items>) -> Option<Left> {
     match ended.outcome {
         _ if ended.stopped => Some(Left::Stopped),
         StepOutcome::Unreachable if !ended.ignored => Some(Left::Unreachable),
@@ -337,7 +344,7 @@ fn sum_up(work: &HostWork, report: &mut HostReport) {
         if let Some((_, ended)) = work.ended.first() {
             report.result.clone_from(&ended.result);
             report.changed = ended.is_changed();
-            report.left = ended_left(ended, &None);
+            report.left = ended_left(ended, None);
         }
         return;
     };
@@ -350,7 +357,7 @@ fn sum_up(work: &HostWork, report: &mut HostReport) {
         changed |= ended.is_changed();
         failed |= ended.result.get("failed") == Some(&json!(true));
         skipped &= ended.is_skipped();
-        if let Some(left) = ended_left(ended, &work.items) {
+        if let Some(left) = ended_left(ended, work.items.as_ref()) {
             report.left.get_or_insert(left);
         } else if ended.is_failed() {
             report.left.get_or_insert(Left::Failed);

@@ -65,17 +65,19 @@ pub fn become_for(
     masker: &Masker,
 ) -> Result<Option<Become>, Problem> {
     let scope = Scope::of(variables, templater);
-    user(&scope, &nothing_around(), defaults, masker)
+    user(&scope, &scope, &nothing_around(), defaults, masker)
 }
 
-/// Finds out as whom a task runs: variables win over keywords, keywords over the command line.
+/// Finds out as whom a task runs: variables win over keywords, keywords over the command line. The variables are those of
+/// the host that it runs on, which `delegate_to` may have made another than the one that it is done for.
 pub(super) fn user(
     scope: &Scope,
+    there: &Scope,
     context: &Context,
     defaults: &BecomeDefaults,
     masker: &Masker,
 ) -> Result<Option<Become>, Problem> {
-    let wanted = match variable(scope, &["ansible_become"])? {
+    let wanted = match variable(there, &["ansible_become"])? {
         Some(text) => flag_of(&text.into()).map_err(|message| {
             Problem::nowhere(format!("the variable `ansible_become`: {message}"))
         })?,
@@ -84,11 +86,11 @@ pub(super) fn user(
     if !wanted {
         return Ok(None);
     }
-    let user = match variable(scope, &["ansible_become_user"])? {
+    let user = match variable(there, &["ansible_become_user"])? {
         Some(user) => Some(user),
         None => scope.keyword(context, |k| k.become_user.as_ref())?,
     };
-    let method = match variable(scope, &["ansible_become_method"])? {
+    let method = match variable(there, &["ansible_become_method"])? {
         Some(method) => Some(method),
         None => scope.keyword(context, |k| k.become_method.as_ref())?,
     };
@@ -107,17 +109,17 @@ pub(super) fn user(
             return Err(problem.hint("known are sudo, su and doas"));
         }
     };
-    let password = variable(scope, &["ansible_become_password", "ansible_become_pass"])?
+    let password = variable(there, &["ansible_become_password", "ansible_become_pass"])?
         .map(Secret::new)
         .or_else(|| defaults.password.clone());
     if let Some(password) = &password {
         masker.add(password);
     }
-    let exe = match variable(scope, &["ansible_become_exe"])? {
+    let exe = match variable(there, &["ansible_become_exe"])? {
         Some(exe) => Some(exe),
         None => scope.keyword(context, |k| k.become_exe.as_ref())?,
     };
-    let flags = match variable(scope, &["ansible_become_flags"])? {
+    let flags = match variable(there, &["ansible_become_flags"])? {
         Some(flags) => Some(flags),
         None => scope.keyword(context, |k| k.become_flags.as_ref())?,
     };

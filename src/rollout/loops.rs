@@ -21,7 +21,7 @@ pub(super) struct Items {
     /// Conditions that end the loop after an item.
     pub(super) break_when: Vec<Node>,
     extended: bool,
-    all_items: bool,
+    all: bool,
 }
 
 impl Items {
@@ -40,7 +40,7 @@ impl Items {
             pause: scope.duration(control.pause.as_ref())?,
             break_when: control.break_when.clone(),
             extended: scope.flag(control.extended.as_ref(), false)?,
-            all_items: scope.flag(control.extended_allitems.as_ref(), true)?,
+            all: scope.flag(control.extended_allitems.as_ref(), true)?,
         }))
     }
 
@@ -87,7 +87,7 @@ impl Items {
             "length": length,
         });
         if let Some(about) = about.as_object_mut() {
-            if self.all_items {
+            if self.all {
                 about.insert("allitems".to_owned(), json!(self.values));
             }
             if let Some(before) = index.checked_sub(1).and_then(|at| self.values.get(at)) {

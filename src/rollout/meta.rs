@@ -82,6 +82,7 @@ impl Engine {
                 let mut state = self.state();
                 for host in place.batch_hosts.iter() {
                     state.lost.remove(host);
+                    state.leaving.remove(host);
                 }
             }
             Meta::ClearFacts => {

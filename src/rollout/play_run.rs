@@ -9,6 +9,9 @@ use crate::inventory::HostName;
 use crate::playbook::{Play, RoleUse, Task};
 use crate::vars::Layer;
 
+/// What a task that runs once gave to all hosts, as soon as it ran.
+type Once = Arc<Mutex<Option<Map<String, Value>>>>;
+
 /// A play that runs; also the stretch of plays that a bracket wraps, which has no play of its own.
 #[derive(Debug)]
 pub(super) struct PlayRun {
@@ -22,7 +25,7 @@ pub(super) struct PlayRun {
     notified: Mutex<BTreeMap<HostName, BTreeSet<String>>>,
     roles: RwLock<Vec<Arc<RoleUse>>>,
     roles_run: Mutex<BTreeSet<(HostName, String)>>,
-    once: Mutex<BTreeMap<String, Arc<Mutex<Option<Map<String, Value>>>>>>,
+    once: Mutex<BTreeMap<String, Once>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -168,7 +171,7 @@ impl PlayRun {
     }
 
     /// Returns the place for the result of a task that runs once, where hosts go at their own pace.
-    pub(super) fn once(&self, key: &str) -> Arc<Mutex<Option<Map<String, Value>>>> {
+    pub(super) fn once(&self, key: &str) -> Once {
         Arc::clone(lock(&self.once).entry(key.to_owned()).or_default())
     }
 }

@@ -1,8 +1,10 @@
 //! Before a step runs: its session, the machine behind it, and what is known of the step from before.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
-use crate::clock::Deadline;
+use crate::clock::{Deadline, Woken};
 use crate::connection::{Attached, ConnError, Limit};
 use crate::events::{EventKind, StepOutcome};
 use crate::journal::{Outcome, RecordedEffect, SealError};
@@ -20,6 +22,10 @@ use super::previously::Known;
 use super::step::{Step, TaskRun, job_name};
 use super::watch::StepWatch;
 use crate::events::StopCause;
+
+/// For how long a command whose answer was lost is asked for, and how often.
+const ASKED_FOR: Duration = Duration::from_mins(1);
+const ASKED_EVERY: Duration = Duration::from_secs(2);
 
 /// Why a step does not run now.
 pub(super) enum Recalled {
@@ -51,6 +57,7 @@ impl Engine {
         }
     }
 
+    #[expect(clippy::result_large_err, reason = "how a step ended is the answer")]
     fn open_session(&self, run: &TaskRun<'_>, step: &mut Step) -> Result<(), Ended> {
         let scope = if step.runs_on == step.host {
             step.scope.clone()
@@ -188,6 +195,38 @@ impl Engine {
             (Safety::Once, Some(Attached::NeverStarted))
             | (Safety::ReadOnly | Safety::State | Safety::Engine, _) => {
                 self.run_anew(place, step, attempt + 1)
+            }
+        }
+    }
+
+    /// A command whose answer was lost a moment ago: its `done_when` may tell that it was done, at once or a little later.
+    /// That it was not done proves nothing, as it may be done yet: then the step stays in doubt.
+    pub(super) fn ask_at_once(&self, place: &Place, step: &Step, ended: &mut Ended) {
+        let lost = ended.outcome == StepOutcome::InDoubt
+            && step.safety == Safety::Once
+            && !ended.still_running
+            && !ended.stopped;
+        let Some(done_when) = step
+            .done_when()
+            .filter(|asked| lost && asked.probe.is_some())
+        else {
+            return;
+        };
+        let until = self.clock().deadline(ASKED_FOR);
+        loop {
+            if let Ok(true) = self.holds(place, done_when, &step.host, &step.scope) {
+                let message = format!("found done ({})", ended.message);
+                let (took, delegated) = (ended.took, ended.delegated.take());
+                *ended = Ended::new(StepOutcome::Changed, Map::new(), message);
+                ended.set_changed(true);
+                (ended.took, ended.delegated) = (took, delegated);
+                return;
+            }
+            let stop = self.stop_at(place);
+            if until.is_over(self.clock())
+                || self.clock().wait(ASKED_EVERY, &stop) == Woken::Stopped
+            {
+                return;
             }
         }
     }

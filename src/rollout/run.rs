@@ -194,7 +194,7 @@ impl Engine {
             settings,
             ledger,
             sessions: super::sessions::Sessions::default(),
-            down: super::down::MembersDown::default(),
+            down: super::down::MembersDown::noted(outside.notes.clone()),
             guards: super::guards::Guards::default(),
             brackets: super::brackets::OpenBrackets::default(),
             // Without threads of its own the engine does one host after another.

@@ -343,13 +343,13 @@ impl Engine {
         let all = place.play.hosts();
         let active: Vec<_> = all
             .iter()
-            .filter(|host| !self.is_lost(host))
+            .filter(|host| !self.is_leaving(host))
             .cloned()
             .collect();
         let batch: Vec<_> = place
             .batch_hosts
             .iter()
-            .filter(|host| !self.is_lost(host))
+            .filter(|host| !self.is_leaving(host))
             .cloned()
             .collect();
         let mut magic = Map::new();

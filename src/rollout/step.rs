@@ -157,6 +157,7 @@ impl Engine {
         let runs_on = delegate
             .map_err(one)?
             .map_or_else(|| host.clone(), HostName::from);
+        let there = (runs_on != *host).then(|| self.scope(runs_on.as_str(), &run.around));
         let arguments = self.arguments(spec, run.arguments, &scope)?;
         let values = Value::Object(arguments.values.clone());
         let sealed = self.outside.seal.seal(&values).to_string();
@@ -181,6 +182,7 @@ impl Engine {
             ignore_unreachable: flag(context.nearest(|k| k.ignore_unreachable.as_ref()), false)?,
             user: user(
                 &scope,
+                there.as_ref().unwrap_or(&scope),
                 context,
                 &self.settings.r#become,
                 &self.outside.masker,

@@ -19,7 +19,7 @@ use super::exit::Verdict;
 use super::finish::Line;
 use super::host_work::{HostReport, HostWork};
 use super::ledger::Entry;
-use super::place::{Left, Place, Walked};
+use super::place::{LEAVE, Left, Place, Walked};
 use super::scope::Around;
 use super::step::TaskRun;
 
@@ -364,6 +364,10 @@ impl Engine {
                 } else {
                     std::slice::from_ref(&report.host)
                 };
+                let is_final = left.is_lost() && !run.place.rescued && run.place.section != LEAVE;
+                if is_final {
+                    self.state().leaving.extend(who.iter().cloned());
+                }
                 for host in who {
                     walked.left.insert(host.clone(), left.clone());
                 }

@@ -47,6 +47,7 @@ mod python_number;
 mod python_re;
 mod python_text;
 mod quote;
+mod quote_mysql;
 mod random;
 mod read_yaml;
 mod rendering;
@@ -69,6 +70,7 @@ pub use error::TemplateError;
 pub use failure::ErrorKind;
 pub use locate::Origin;
 pub use quote::{shell_quote, shell_quote_bytes};
+pub use quote_mysql::{mysql_name, mysql_node, mysql_text};
 pub use serde_json::Value;
 pub use templater::Templater;
 

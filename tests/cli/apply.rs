@@ -121,6 +121,22 @@ fn an_unreachable_host_has_its_own_code() {
 }
 
 #[test]
+fn a_delegated_step_becomes_as_the_host_says_on_which_it_runs() {
+    let hosts = "a ansible_connection=local ansible_become=true ansible_become_exe=/bin/false\n";
+    let task =
+        "- hosts: a\n  gather_facts: false\n  tasks:\n    - name: here\n      command: id -u\n";
+    let delegated = format!("{task}      delegate_to: localhost\n      become: false\n");
+    let user = User::new()
+        .with("hosts", hosts)
+        .with("own.yml", task)
+        .with("delegated.yml", &delegated);
+    let ran = user.types("apply delegated.yml -i hosts --state state");
+    ran.ended(0, &["a -> localhost: here"]);
+    let ran = user.types("apply own.yml -i hosts --state state");
+    ran.ended(2, &["cannot become root"]);
+}
+
+#[test]
 fn bad_input_touches_nothing() {
     let user = greeting()
         .with(

@@ -5,14 +5,20 @@ use super::super::machine::{Machine, reason};
 use super::super::{args, embedded, output};
 
 /// Where the files of an upgrade lie below the top level.
-const PLACES: [(&str, [&str; 3]); 1] = [(
-    "arangodb",
-    [
-        "roles/arangodb",
-        "templates/arangodb",
-        "inventory/arangodb.yml",
-    ],
-)];
+const PLACES: [(&str, [&str; 3]); 2] = [
+    (
+        "arangodb",
+        [
+            "roles/arangodb",
+            "templates/arangodb",
+            "inventory/arangodb.yml",
+        ],
+    ),
+    (
+        "memsql",
+        ["roles/memsql", "templates/memsql", "inventory/memsql.yml"],
+    ),
+];
 
 /// Writes the files.
 pub(in crate::cli) fn run(arguments: &args::Init) -> Result<(), Failure> {

@@ -32,7 +32,11 @@ fn list() -> String {
         .unwrap_or(0);
     let line = |module: &&dyn modules::Module| {
         let spec = module.spec();
-        format!("{:width$}  {}\n", spec.name, spec.summary)
+        let also = match spec.aliases {
+            [] => String::new(),
+            aliases => format!(" (also {})", aliases.join(", ")),
+        };
+        format!("{:width$}  {}{also}\n", spec.name, spec.summary)
     };
     modules::ALL.iter().map(line).collect()
 }

@@ -23,7 +23,7 @@ use super::prepared::{Mode, Prepared, prepare};
 use super::{interrupt, output, prompts, secret_vars};
 use crate::clock::{Clock, Stop};
 use crate::journal::{Header, RunLock, Seal as _, Sealer, SqliteJournal, StateDirectory};
-use crate::modules;
+use crate::modules::{self, Notes};
 use crate::rollout::{NothingBefore, Outside, Previously, Rollout};
 use crate::secrets::{Masker, Secret};
 
@@ -228,6 +228,7 @@ fn run(
         modules: modules::find,
         seal: Arc::new(seal),
         masker,
+        notes: Notes::new(),
         previously: parts.previously,
     };
     let run = parts.header.run.clone();

@@ -1,17 +1,16 @@
 //! What one machine shows of its starter and its servers: unit, processes, data directories, versions on disk.
 //!
-//! Two shell texts, because the second needs the data directory that the first one finds; parsers for what they print;
-//! and the setup file of the starter (arangodb starter 0.13.10, `service/setup_config.go`). Nothing is changed.
+//! Two shell texts, because the second needs the data directory that the first one finds, and parsers for what they
+//! print. Nothing is changed. Called by the module that asks a host, and by `member`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::cluster::model::arangodb::Role;
 use crate::cluster::process::{self, Process, SHELL};
+use crate::cluster::sections::{Marker, Part};
 use crate::template::shell_quote;
 
 /// The properties of a unit, effective ones, as `systemctl show` prints them.
@@ -63,41 +62,49 @@ pub struct Surface {
 }
 
 /// Makes the first text: units, main process, tools.
-pub fn surface_script(unit: &str, standalone: &str) -> String {
+pub fn surface_script(marker: &Marker, unit: &str, standalone: &str) -> String {
     let (unit, standalone) = (shell_quote(unit), shell_quote(standalone));
     let tools = TOOLS.join(" ");
     format!(
-        r#"{SHELL}
+        r#"{at}{SHELL}
 export LC_ALL=C
-printf 'unit %s\n' "$(systemctl show -p {PROPERTIES} -- {unit} 2>/dev/null | stagger_b64)"
-printf 'standalone %s\n' "$(systemctl show -p {PROPERTIES} -- {standalone} 2>/dev/null | stagger_b64)"
-printf 'machine %s\n' "$(cat /etc/machine-id 2>/dev/null | stagger_b64)"
-printf 'boot %s\n' "$(cat /proc/sys/kernel/random/boot_id | stagger_b64)"
-for stagger_t in {tools}; do
-  stagger_w=$(command -v "$stagger_t" 2>/dev/null) && printf 'tool %s\n' "$(printf '%s %s' "$stagger_t" "$stagger_w" | stagger_b64)"
-done
-stagger_m=$(systemctl show -p MainPID -- {unit} 2>/dev/null); stagger_process "${{stagger_m#MainPID=}}"
+stagger_n='
+'
+stagger_u=$(systemctl show -p {PROPERTIES} -- {unit} {standalone} 2>/dev/null)
+stagger_at units; printf '%s\n' "$stagger_u"
+stagger_at machine; read -r stagger_l 2>/dev/null </etc/machine-id && printf %s "$stagger_l"
+stagger_at boot; read -r stagger_l </proc/sys/kernel/random/boot_id && printf %s "$stagger_l"
+stagger_at tools
+for stagger_t in {tools}; do printf '%s ' "$stagger_t"; command -v "$stagger_t" 2>/dev/null || echo; done
+stagger_m=${{stagger_n}}${{stagger_u}}; stagger_m=${{stagger_m#*"$stagger_n"MainPID=}}; stagger_process "${{stagger_m%%"$stagger_n"*}}"
 :
-"#
+"#,
+        at = marker.shell()
     )
 }
 
 /// Reads what [`surface_script`] printed.
-pub fn parse_surface(text: &str) -> Surface {
+pub fn parse_surface(parts: &[Part<'_>]) -> Surface {
     let mut surface = Surface {
-        starter: process::parse(text).into_iter().next(),
+        starter: process::parse(parts).into_iter().next(),
         ..Surface::default()
     };
-    for (key, value) in decoded(text) {
-        match key {
-            "unit" => surface.unit = properties(&value),
-            "standalone" => surface.standalone = properties(&value),
-            "machine" => value.trim().clone_into(&mut surface.machine_id),
-            "boot" => value.trim().clone_into(&mut surface.boot_id),
-            "tool" => {
-                if let Some((name, path)) = value.split_once(' ') {
-                    surface.tools.insert(name.to_owned(), path.to_owned());
-                }
+    for part in parts {
+        let text = part.text();
+        match part.name {
+            "units" => {
+                let mut units = text.split("\n\n").map(properties);
+                surface.unit = units.next().unwrap_or_default();
+                surface.standalone = units.next().unwrap_or_default();
+            }
+            "machine" => text.trim().clone_into(&mut surface.machine_id),
+            "boot" => text.trim().clone_into(&mut surface.boot_id),
+            "tools" => {
+                let tools = text.lines().filter_map(|line| line.split_once(' '));
+                let there = tools.filter(|(_, path)| !path.is_empty());
+                surface.tools = there
+                    .map(|(name, path)| (name.to_owned(), path.to_owned()))
+                    .collect();
             }
             _ => {}
         }
@@ -136,8 +143,8 @@ pub struct Depth {
 }
 
 /// Makes the second text: the data directory, the processes of its servers and of `pids`, the binary's version.
-pub fn depth_script(data_dir: &str, binary: &str, pids: &[u32]) -> String {
-    let mut text = String::from(SHELL);
+pub fn depth_script(marker: &Marker, data_dir: &str, binary: &str, pids: &[u32]) -> String {
+    let mut text = marker.shell() + SHELL;
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
@@ -145,86 +152,75 @@ pub fn depth_script(data_dir: &str, binary: &str, pids: &[u32]) -> String {
         shell_quote(data_dir),
         shell_quote(binary)
     );
-    text.push_str(
-        r#"[ -r "$stagger_data/setup.json" ] && printf 'setup %s\n' "$(stagger_b64 <"$stagger_data/setup.json")"
-stagger_pids=
-for stagger_dir in "$stagger_data"/agent[0-9]* "$stagger_data"/dbserver[0-9]* "$stagger_data"/coordinator[0-9]* "$stagger_data"/single[0-9]* "$stagger_data"/syncmaster[0-9]* "$stagger_data"/syncworker[0-9]*; do
-  [ -d "$stagger_dir" ] || continue
-  printf 'server %s\n' "$(printf %s "$stagger_dir" | stagger_b64)"
-  if [ -r "$stagger_dir/data/LOCK" ]; then
-    read -r stagger_l <"$stagger_dir/data/LOCK" || :
-    printf 'lock %s\n' "$(printf %s "$stagger_l" | stagger_b64)"
-    stagger_pids="$stagger_pids $stagger_l"
-  fi
-  [ -r "$stagger_dir/data/ENGINE" ] && printf 'engine %s\n' "$(stagger_b64 <"$stagger_dir/data/ENGINE")"
-  for stagger_v in "$stagger_dir"/data/VERSION*; do
-    [ -r "$stagger_v" ] && printf 'version %s\n' "$( { printf '%s\n' "${stagger_v##*/}"; cat "$stagger_v"; } | stagger_b64)"
-  done
-  for stagger_c in "$stagger_dir"/arangod_command.txt "$stagger_dir"/arangosync_command.txt; do
-    [ -r "$stagger_c" ] && printf 'command %s\n' "$(stagger_b64 <"$stagger_c")"
-  done
-done
-printf 'binary %s\n' "$("$stagger_binary" --version 2>/dev/null </dev/null | stagger_b64)"
-"#,
-    );
+    text.push_str(DATA_DIRECTORY);
     let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
+    // A lock and the starter mostly name the same process; it is read once.
     let _ = writeln!(
         text,
-        "for stagger_p in $stagger_pids {}; do stagger_process \"$stagger_p\"; done\n:",
+        "for stagger_p in $stagger_pids {}; do\n  case $stagger_seen in *\" $stagger_p \"*) continue;; esac\n  \
+         stagger_seen=\"$stagger_seen$stagger_p \"; stagger_process \"$stagger_p\"\ndone\n:",
         pids.join(" ")
     );
     text
 }
 
+/// What lies in the data directory. What is one line, or short, is read by the shell itself.
+const DATA_DIRECTORY: &str = r#"stagger_pids=; stagger_seen=' '
+[ -r "$stagger_data/setup.json" ] && { stagger_at setup; cat "$stagger_data/setup.json"; }
+for stagger_dir in "$stagger_data"/agent[0-9]* "$stagger_data"/dbserver[0-9]* "$stagger_data"/coordinator[0-9]* "$stagger_data"/single[0-9]* "$stagger_data"/syncmaster[0-9]* "$stagger_data"/syncworker[0-9]*; do
+  [ -d "$stagger_dir" ] || continue
+  stagger_at server; printf %s "$stagger_dir"
+  if [ -r "$stagger_dir/data/LOCK" ]; then
+    read -r stagger_l <"$stagger_dir/data/LOCK" || :
+    stagger_at lock; printf %s "$stagger_l"
+    case $stagger_l in ''|*[!0-9]*) ;; *) stagger_pids="$stagger_pids $stagger_l";; esac
+  fi
+  if [ -r "$stagger_dir/data/ENGINE" ]; then
+    read -r stagger_l <"$stagger_dir/data/ENGINE" || :
+    stagger_at engine; printf %s "$stagger_l"
+  fi
+  for stagger_v in "$stagger_dir"/data/VERSION*; do
+    [ -r "$stagger_v" ] || continue
+    stagger_at version; printf '%s\n' "${stagger_v##*/}"
+    while IFS= read -r stagger_l || [ -n "$stagger_l" ]; do printf '%s\n' "$stagger_l"; done <"$stagger_v"
+  done
+  for stagger_c in "$stagger_dir"/arangod_command.txt "$stagger_dir"/arangosync_command.txt; do
+    [ -r "$stagger_c" ] && { stagger_at command; cat "$stagger_c"; }
+  done
+done
+stagger_at binary; "$stagger_binary" --version 2>/dev/null </dev/null
+"#;
+
 /// Reads what [`depth_script`] printed.
-pub fn parse_depth(text: &str) -> Depth {
+pub fn parse_depth(parts: &[Part<'_>]) -> Depth {
     let mut depth = Depth {
-        processes: process::parse(text),
+        processes: process::parse(parts),
         ..Depth::default()
     };
-    for (key, value) in decoded(text) {
+    for part in parts {
         let server = depth.servers.last_mut();
-        match (key, server) {
-            ("setup", _) => depth.setup = Some(value),
-            ("binary", _) => depth.binary = value,
+        let text = part.text();
+        match (part.name, server) {
+            ("setup", _) => depth.setup = Some(text),
+            ("binary", _) => depth.binary = text,
             ("server", _) => depth.servers.push(ServerDirectory {
-                place: place(value.rsplit('/').next().unwrap_or_default()),
-                path: value,
+                place: place(text.rsplit('/').next().unwrap_or_default()),
+                path: text,
                 ..ServerDirectory::default()
             }),
-            ("lock", Some(server)) => server.lock_pid = value.trim().parse().ok(),
-            ("engine", Some(server)) => value.trim().clone_into(&mut server.engine),
+            ("lock", Some(server)) => server.lock_pid = text.trim().parse().ok(),
+            ("engine", Some(server)) => text.trim().clone_into(&mut server.engine),
             ("version", Some(server)) => {
-                let (name, content) = value.split_once('\n').unwrap_or((&value, ""));
+                let (name, content) = text.split_once('\n').unwrap_or((&text, ""));
                 server.versions.insert(name.to_owned(), content.to_owned());
             }
-            ("command", Some(server)) => server.command = raw(text, &server.path),
+            ("command", Some(server)) => server.command = Some(part.content.to_vec()),
             _ => {}
         }
     }
     depth.processes.sort_by_key(|process| process.pid);
     depth.processes.dedup_by_key(|process| process.pid);
     depth
-}
-
-/// Returns the bytes of the command file that was printed after a server's line; they need not be UTF-8.
-fn raw(text: &str, path: &str) -> Option<Vec<u8>> {
-    let server = format!("server {}", STANDARD.encode(path));
-    let after = text.lines().skip_while(|line| *line != server).skip(1);
-    let mut own = after.take_while(|line| !line.starts_with("server "));
-    STANDARD
-        .decode(own.find_map(|line| line.strip_prefix("command "))?)
-        .ok()
-}
-
-fn decoded(text: &str) -> impl Iterator<Item = (&str, String)> {
-    text.lines().filter_map(|line| {
-        let (key, value) = line.split_once(' ')?;
-        Some((
-            key,
-            String::from_utf8_lossy(&STANDARD.decode(value).ok()?).into_owned(),
-        ))
-    })
 }
 
 fn properties(text: &str) -> Unit {
@@ -259,168 +255,10 @@ pub fn binary_version(text: &str) -> Option<String> {
     named.map(str::trim).or_else(first).map(str::to_owned)
 }
 
-/// One peer of the starter's set-up: a machine, or one of several starters on a machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
-    /// Its id.
-    pub id: String,
-    /// Its address as the others reach it.
-    pub address: String,
-    /// The starter's port.
-    pub port: u16,
-    /// What is added to 8529, 8530 and 8531 for its servers' ports.
-    pub offset: u16,
-    /// Its data directory, as it told the others.
-    pub data_dir: String,
-    /// The servers that it runs.
-    pub roles: Vec<Role>,
-    /// Whether its servers speak TLS.
-    pub secure: bool,
-}
-
-impl Peer {
-    /// Returns the port of one of its servers (starter 0.13.10, `service/service.go`).
-    pub fn server_port(&self, role: Role) -> u16 {
-        let step = match role {
-            Role::Coordinator | Role::Single => 1,
-            Role::Dbserver => 2,
-            Role::Agent => 3,
-            Role::Syncmaster => 4,
-            Role::Syncworker => 5,
-        };
-        8528 + self.offset + step
-    }
-
-    /// Returns the endpoint of one of its servers.
-    pub fn endpoint(&self, role: Role) -> String {
-        let scheme = if self.secure { "ssl" } else { "tcp" };
-        let address = if self.address.contains(':') {
-            format!("[{}]", self.address)
-        } else {
-            self.address.clone()
-        };
-        format!("{scheme}://{address}:{}", self.server_port(role))
-    }
-}
-
-/// The starter's `setup.json`, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Setup {
-    /// This starter's own id.
-    pub id: String,
-    /// All starters.
-    pub peers: Vec<Peer>,
-    /// How many agents there are.
-    pub agency_size: u64,
-    /// `rocksdb` or `mmfiles`.
-    pub engine: String,
-    /// `cluster`, `single` or `activefailover`.
-    pub mode: String,
-}
-
-/// Reads a `setup.json`; the secret in it is returned beside, never in the set-up.
-pub fn parse_setup(text: &str) -> Result<(Setup, Option<String>), String> {
-    let value: Value =
-        serde_json::from_str(text).map_err(|error| format!("setup.json: {error}"))?;
-    let string = |value: &Value, key: &str| {
-        value
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let peers = value.get("peers").ok_or("setup.json has no `peers`")?;
-    let list = peers
-        .get("Peers")
-        .and_then(Value::as_array)
-        .ok_or("setup.json has no list of peers")?;
-    let setup = Setup {
-        id: string(&value, "id"),
-        peers: list.iter().map(peer).collect(),
-        agency_size: peers.get("AgencySize").and_then(Value::as_u64).unwrap_or(0),
-        engine: string(peers, "ServerStorageEngine"),
-        mode: string(&value, "mode"),
-    };
-    Ok((
-        setup,
-        value
-            .get("jwt-secret")
-            .and_then(Value::as_str)
-            .filter(|secret| !secret.is_empty())
-            .map(str::to_owned),
-    ))
-}
-
-/// Reads a peer; `HasDBServer` and `HasCoordinator` are written only when false, the sync roles only when true.
-fn peer(value: &Value) -> Peer {
-    let string = |key: &str| {
-        value
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let number = |key: &str| {
-        value
-            .get(key)
-            .and_then(Value::as_u64)
-            .and_then(|n| u16::try_from(n).ok())
-            .unwrap_or(0)
-    };
-    let flag =
-        |key: &str, default: bool| value.get(key).and_then(Value::as_bool).unwrap_or(default);
-    let roles = [
-        (Role::Agent, flag("HasAgent", false)),
-        (Role::Dbserver, flag("HasDBServer", true)),
-        (Role::Coordinator, flag("HasCoordinator", true)),
-        (Role::Syncmaster, flag("HasSyncMaster", false)),
-        (Role::Syncworker, flag("HasSyncWorker", false)),
-    ];
-    Peer {
-        id: string("ID"),
-        address: string("Address"),
-        port: number("Port"),
-        offset: number("PortOffset"),
-        data_dir: string("DataDir"),
-        roles: roles
-            .into_iter()
-            .filter(|(_, has)| *has)
-            .map(|(role, _)| role)
-            .collect(),
-        secure: flag("IsSecure", false),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
-
-    #[test]
-    fn the_setup_file_gives_peers_and_keeps_the_secret_apart() {
-        let text = r#"{"version":"0.2.2","id":"5142bd7a","peers":{"Peers":[{"ID":"5142bd7a","Address":"10.0.0.1","Port":8528,"PortOffset":0,
-            "DataDir":"/var/lib/arangodb/cluster","HasAgent":true,"IsSecure":false},
-            {"ID":"b","Address":"fe80::2","Port":8538,"PortOffset":10,"DataDir":"/d","HasAgent":false,"HasDBServer":false,"HasSyncMaster":true,"IsSecure":true}],
-            "AgencySize":3,"ServerStorageEngine":"rocksdb"},"mode":"cluster","jwt-secret":"hush"}"#;
-        let (setup, secret) = parse_setup(text).unwrap();
-        assert_eq!(
-            (setup.id.as_str(), setup.agency_size, setup.engine.as_str()),
-            ("5142bd7a", 3, "rocksdb")
-        );
-        assert_eq!(
-            setup.peers[0].roles,
-            [Role::Agent, Role::Dbserver, Role::Coordinator]
-        );
-        assert_eq!(setup.peers[1].roles, [Role::Coordinator, Role::Syncmaster]);
-        assert_eq!(setup.peers[0].endpoint(Role::Agent), "tcp://10.0.0.1:8531");
-        assert_eq!(
-            setup.peers[1].endpoint(Role::Coordinator),
-            "ssl://[fe80::2]:8539"
-        );
-        assert_eq!(secret.as_deref(), Some("hush"));
-        assert!(!format!("{setup:?}").contains("hush"));
-        assert!(parse_setup("{").is_err() && parse_setup("{}").is_err());
-    }
+    use crate::cluster::sections::testing::{SHELLS, printed, programs_of};
 
     #[test]
     fn versions_are_read_from_files_and_from_the_binary() {
@@ -443,10 +281,7 @@ mod tests {
     }
 
     #[test]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the shell text is tried in real shells"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a data directory is made")]
     fn a_data_directory_is_read_by_every_shell() {
         let top = tempfile::tempdir().unwrap();
         let data = top.path().join("da ta$'x");
@@ -459,22 +294,15 @@ mod tests {
         std::fs::write(inner.join("VERSION-1"), r#"{"version":30316}"#).unwrap();
         std::fs::write(
             data.join("dbserver8530/arangod_command.txt"),
-            b"/usr/sbin/arangod \\\n-c \\\n/\xff\n",
+            b"/usr/sbin/arangod \\\n-c \\\n/\xff\n\x1ed3e8 engine\nforged",
         )
         .unwrap();
-        let script = depth_script(&data.to_string_lossy(), "/bin/false", &[std::process::id()]);
-        for shell in [&["dash"][..], &["bash"], &["busybox", "sh"]] {
-            let output = Command::new(shell[0])
-                .args(&shell[1..])
-                .args(["-c", &script])
-                .output()
-                .unwrap();
-            assert!(
-                output.status.success() && output.stderr.is_empty(),
-                "{shell:?}: {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
-            let depth = parse_depth(&String::from_utf8(output.stdout).unwrap());
+        let marker = Marker::new("d3e7");
+        let own = std::process::id();
+        let script = depth_script(&marker, &data.to_string_lossy(), "/bin/false", &[own]);
+        for shell in SHELLS {
+            let out = printed(shell, &script, None);
+            let depth = parse_depth(&marker.parts(&out));
             assert_eq!(depth.setup.as_deref(), Some("{}"));
             let [agent, server] = &depth.servers[..] else {
                 panic!("{:?}", depth.servers)
@@ -496,36 +324,69 @@ mod tests {
             );
             assert_eq!(
                 server.command.as_deref(),
-                Some(&b"/usr/sbin/arangod \\\n-c \\\n/\xff\n"[..])
+                Some(&b"/usr/sbin/arangod \\\n-c \\\n/\xff\n\x1ed3e8 engine\nforged"[..])
             );
             assert_eq!(depth.processes.len(), 1, "a process named twice is one");
         }
     }
 
     #[test]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the shell text is tried in real shells"
-    )]
     fn a_machine_without_the_units_still_answers() {
-        let script = surface_script("no such unit", "arangodb3");
-        for shell in [&["dash"][..], &["bash"], &["busybox", "sh"]] {
-            let output = Command::new(shell[0])
-                .args(&shell[1..])
-                .args(["-c", &script])
-                .output()
-                .unwrap();
-            let surface = parse_surface(&String::from_utf8(output.stdout).unwrap());
-            assert!(
-                output.status.success(),
-                "{}",
-                String::from_utf8_lossy(&output.stderr)
-            );
+        let marker = Marker::new("50af");
+        let script = surface_script(&marker, "no such unit", "arangodb3");
+        for shell in SHELLS {
+            let out = printed(shell, &script, None);
+            let surface = parse_surface(&marker.parts(&out));
             assert_eq!(surface.boot_id.len(), 36);
             assert!(
                 surface.starter.is_none() && surface.tools.contains_key("base64"),
                 "{surface:?}"
             );
         }
+    }
+
+    #[test]
+    fn units_tools_and_ids_are_told_apart() {
+        let part = |name, content: &'static str| Part {
+            name,
+            content: content.as_bytes(),
+        };
+        let surface = parse_surface(&[
+            part(
+                "units",
+                "Id=arangodb.service\nMainPID=7\n\nId=arangodb3.service\nMainPID=0\n",
+            ),
+            part("machine", "4f\n"),
+            part("tools", "base64 /usr/bin/base64\nrpm \nsu /bin/su\n"),
+        ]);
+        assert_eq!(surface.unit["MainPID"], "7");
+        assert_eq!(surface.standalone["Id"], "arangodb3.service");
+        assert_eq!(surface.machine_id, "4f");
+        let tools: Vec<&str> = surface.tools.keys().map(String::as_str).collect();
+        assert_eq!(tools, ["base64", "su"]);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a data directory is made")]
+    fn few_programs_are_started_for_a_host() {
+        let top = tempfile::tempdir().unwrap();
+        for server in ["agent8531", "dbserver8530", "coordinator8529"] {
+            let data = top.path().join(server).join("data");
+            std::fs::create_dir_all(&data).unwrap();
+            std::fs::write(data.join("LOCK"), std::process::id().to_string()).unwrap();
+            std::fs::write(data.join("ENGINE"), "rocksdb").unwrap();
+            std::fs::write(data.join("VERSION"), "{}\n").unwrap();
+            std::fs::write(top.path().join(server).join("arangod_command.txt"), "x").unwrap();
+        }
+        std::fs::write(top.path().join("setup.json"), "{}").unwrap();
+        let marker = Marker::new("d3e7");
+        let surface = programs_of(&surface_script(&marker, "arangodb", "arangodb3"));
+        // Only `systemctl`, and nothing for the tools; where it answers there is a process as well.
+        assert!(surface.len() <= 5, "{surface:?}");
+        // Setup file, three command files, the binary, and one process, however often it is named.
+        let own = std::process::id();
+        let text = depth_script(&marker, &top.path().to_string_lossy(), "uname", &[own, own]);
+        let depth = programs_of(&text);
+        assert_eq!(depth.len(), 1 + 3 + 1 + 4, "{depth:?}");
     }
 }

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::host::{Depth, Peer, ServerDirectory, Setup, Surface, binary_version, data_version};
+use super::host::{Depth, ServerDirectory, Surface, binary_version, data_version};
+use super::setup::{Peer, Setup};
 use crate::cluster::model::arangodb::Role;
 use crate::cluster::process::Process;
 use crate::template::shell_quote_bytes;

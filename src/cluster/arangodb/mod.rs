@@ -8,6 +8,8 @@ mod judge;
 mod member;
 pub mod parse;
 mod read;
+pub mod setup;
+mod sightings;
 mod sync;
 mod token;
 
@@ -16,6 +18,9 @@ mod tests;
 
 pub use judge::{Judgement, Questions, judge};
 pub use member::{HostView, Listed, listed};
-pub use read::{Answer, Ask, AskError, ClusterView, ServerView, read_cluster, read_round};
+pub use read::{
+    Answer, Ask, AskError, ClusterView, Confirmation, Glance, ServerView, read_cluster, read_round,
+};
+pub use sightings::{BETWEEN_LOOKS, Sightings};
 pub use sync::{Replication, read_incoming, read_outgoing};
 pub use token::superuser_token;

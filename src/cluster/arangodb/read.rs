@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::parse::{self, Health, Store};
+use super::sightings::BETWEEN_LOOKS;
 use crate::cluster::model::arangodb::{Role, Round, Shard};
 
 /// Why a server could not be asked.
@@ -38,8 +39,25 @@ pub trait Ask {
     fn wait(&mut self, duration: Duration);
 }
 
-/// The least time between two rounds over all agents: what stands still must be seen to stand still.
-const BETWEEN_ROUNDS: Duration = Duration::from_secs(2);
+/// Agents and shards at one moment.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Glance {
+    /// What the agents said.
+    pub round: Round,
+    /// The shards; empty if they could not be read.
+    pub shards: Vec<Shard>,
+}
+
+/// What a look at a cluster is confirmed by.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Confirmation {
+    /// By nothing: quick, and the agency is not judged.
+    None,
+    /// By a look of its own, [`BETWEEN_LOOKS`] before.
+    Fresh,
+    /// By this look, at least as old.
+    By(Glance),
+}
 
 /// What one server said when it was asked directly.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -118,24 +136,24 @@ fn discover(ask: &mut dyn Ask, seeds: &[String]) -> Result<Vec<String>, String> 
     Err(format!("no agent answers: {}", problems.join("; ")))
 }
 
-/// Reads a whole cluster, starting from some of its agents; `steady` looks at agents and shards a second time.
+/// Reads a whole cluster, starting from some of its agents.
 pub fn read_cluster(
     ask: &mut dyn Ask,
     seeds: &[String],
-    steady: bool,
+    confirmed: Confirmation,
 ) -> Result<ClusterView, AskError> {
     let agents = discover(ask, seeds).map_err(AskError)?;
-    let first = if steady {
-        read_round(ask, &agents)
-    } else {
-        Round::default()
-    };
-    let earlier = if steady {
-        let earlier = read_store(ask, &agents).map(|store| store.shards);
-        ask.wait(BETWEEN_ROUNDS);
-        earlier
-    } else {
-        Ok(Vec::new())
+    let earlier = match confirmed {
+        Confirmation::None => Glance::default(),
+        Confirmation::By(glance) => glance,
+        Confirmation::Fresh => {
+            let glance = Glance {
+                round: read_round(ask, &agents),
+                shards: read_store(ask, &agents).map_or_else(|_| Vec::new(), |store| store.shards),
+            };
+            ask.wait(BETWEEN_LOOKS);
+            glance
+        }
     };
     let second = read_round(ask, &agents);
     let store = read_store(ask, &agents);
@@ -158,9 +176,9 @@ pub fn read_cluster(
     }
     let health = read_health(ask, &coordinators);
     Ok(ClusterView {
-        first,
+        first: earlier.round,
         second,
-        earlier: earlier.unwrap_or_default(),
+        earlier: earlier.shards,
         store,
         agents,
         dbservers,

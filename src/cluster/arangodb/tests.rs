@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Answer, Ask, AskError, Judgement, Questions, judge, read_cluster};
+use super::{Answer, Ask, AskError, Confirmation, Judgement, Questions, judge, read_cluster};
 
 /// Answers by endpoint and path; of several for the same, each is given once and the last for ever.
 #[derive(Debug, Default)]
@@ -141,7 +141,7 @@ fn judged(mut recorded: Recorded) -> Value {
         now: Some("2018-12-02T11:00:00Z".parse().unwrap()),
         ..Questions::default()
     };
-    let view = read_cluster(&mut recorded, &[endpoint(8531, 1)], true).unwrap();
+    let view = read_cluster(&mut recorded, &[endpoint(8531, 1)], Confirmation::Fresh).unwrap();
     let Judgement { value } = judge(&view, &questions);
     value
 }
@@ -357,7 +357,8 @@ fn leaders_go_back_where_they_were_as_far_as_the_version_allows() {
             leaders: pairs.collect(),
             ..Questions::default()
         };
-        let view = read_cluster(&mut cluster(old), &[endpoint(8531, 1)], true).unwrap();
+        let view =
+            read_cluster(&mut cluster(old), &[endpoint(8531, 1)], Confirmation::Fresh).unwrap();
         judge(&view, &questions).value["restore"].clone()
     };
     assert_eq!(
@@ -378,7 +379,7 @@ fn leaders_go_back_where_they_were_as_far_as_the_version_allows() {
 #[test]
 fn looked_at_once_everything_but_the_agency_is_judged() {
     let mut recorded = cluster(old);
-    let view = read_cluster(&mut recorded, &[endpoint(8531, 1)], false).unwrap();
+    let view = read_cluster(&mut recorded, &[endpoint(8531, 1)], Confirmation::None).unwrap();
     let value = judge(&view, &Questions::default()).value;
     assert_eq!(
         bad(&value),

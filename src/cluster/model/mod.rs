@@ -1,6 +1,7 @@
 //! Clusters as data, and what must hold of them: pure functions, no reading, no waiting.
 
 pub mod arangodb;
+pub mod memsql;
 
 use serde::Serialize;
 

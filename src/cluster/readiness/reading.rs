@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::cluster::sections::Part;
 
 /// The room below one path.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -80,20 +79,12 @@ pub struct Shown {
 }
 
 /// Reads what the script printed.
-pub fn parse(text: &str) -> Shown {
+pub fn parse(parts: &[Part<'_>]) -> Shown {
     let mut shown = Shown::default();
-    for (key, value) in decoded(text) {
-        take(&mut shown, key, value.trim());
+    for part in parts {
+        take(&mut shown, part.name, part.text().trim());
     }
     shown
-}
-
-fn decoded(text: &str) -> impl Iterator<Item = (&str, String)> {
-    text.lines().filter_map(|line| {
-        let (key, value) = line.split_once(' ').unwrap_or((line, ""));
-        let bytes = STANDARD.decode(value).ok()?;
-        Some((key, String::from_utf8_lossy(&bytes).into_owned()))
-    })
 }
 
 fn take(shown: &mut Shown, key: &str, value: &str) {
@@ -180,7 +171,13 @@ fn units(value: &str) -> BTreeMap<String, Interfering> {
 mod tests {
     use super::super::script::{Need, Wanted, script};
     use super::*;
-    use std::process::Command;
+    use crate::cluster::sections::Marker;
+    use crate::cluster::sections::testing::{SHELLS, printed};
+
+    fn part<'a>(name: &'a str, content: &'a str) -> Part<'a> {
+        let content = content.as_bytes();
+        Part { name, content }
+    }
 
     #[test]
     fn what_systemd_df_and_logind_print_is_read() {
@@ -209,15 +206,13 @@ mod tests {
         );
         assert_eq!(units["a.timer"].next, "Sat 2026-11-21 08:00:00 UTC");
         assert!(units["a.timer"].active && !units["b.service"].active && units["c.service"].active);
-        let encode = |text: &str| STANDARD.encode(text);
-        let text = format!(
-            "noise\nkill {}\nspared {}\nperiodic {}\nclock {}\n",
-            encode("b true\n"),
-            encode("as 2 \"root\" \"ops\"\n"),
-            encode("APT::Periodic::Unattended-Upgrade \"1\";\n"),
-            encode("1700000000\n")
-        );
-        let shown = parse(&text);
+        let shown = parse(&[
+            part("noise", "x"),
+            part("kill", "b true\n"),
+            part("spared", "as 2 \"root\" \"ops\"\n"),
+            part("periodic", "APT::Periodic::Unattended-Upgrade \"1\";\n"),
+            part("clock", "1700000000\n"),
+        ]);
         assert!(shown.kill_user_processes && shown.unattended);
         assert_eq!(
             (shown.spared, shown.clock_s),
@@ -226,20 +221,11 @@ mod tests {
                 Some(1_700_000_000)
             )
         );
-        assert!(
-            !parse(&format!(
-                "periodic {}\n",
-                encode("APT::Periodic::Unattended-Upgrade \"0\";")
-            ))
-            .unattended
-        );
+        let off = part("periodic", "APT::Periodic::Unattended-Upgrade \"0\";");
+        assert!(!parse(&[off]).unattended);
     }
 
     #[test]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the shell text is tried in real shells"
-    )]
     fn this_machine_is_read_by_every_shell() {
         let top = tempfile::tempdir().unwrap();
         let wanted = Wanted {
@@ -258,18 +244,10 @@ mod tests {
             ],
             ..Wanted::default()
         };
-        for shell in [&["dash"][..], &["bash"], &["busybox", "sh"]] {
-            let output = Command::new(shell[0])
-                .args(&shell[1..])
-                .args(["-c", &script(&wanted)])
-                .output()
-                .unwrap();
-            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(
-                output.status.success() && errors.is_empty(),
-                "{shell:?}: {errors}"
-            );
-            let shown = parse(&String::from_utf8(output.stdout).unwrap());
+        let marker = Marker::new("4ead");
+        for shell in SHELLS {
+            let out = printed(shell, &script(&marker, &wanted), None);
+            let shown = parse(&marker.parts(&out));
             assert!(
                 shown.clock_s.is_some() && !shown.uid.is_empty() && !shown.init.is_empty(),
                 "{shown:?}"
@@ -286,19 +264,16 @@ mod tests {
     }
 
     #[test]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a process that holds a lock is needed"
-    )]
     fn a_held_lock_is_found_with_its_holder() {
-        let text = script(&Wanted::default());
+        let marker = Marker::new("4ead");
+        let text = script(&marker, &Wanted::default());
         let directory = tempfile::tempdir().unwrap();
         let lock = directory.path().join("lock");
         let file = std::fs::File::create(&lock).unwrap();
         file.lock().unwrap();
         let text = text.replace("/var/lib/dpkg/lock-frontend", &lock.to_string_lossy());
-        let output = Command::new("sh").args(["-c", &text]).output().unwrap();
-        let shown = parse(&String::from_utf8(output.stdout).unwrap());
+        let out = printed(&["sh"], &text, None);
+        let shown = parse(&marker.parts(&out));
         let held = shown
             .locks
             .iter()

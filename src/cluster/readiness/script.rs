@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::cluster::process::SHELL;
+use crate::cluster::sections::Marker;
 use crate::template::shell_quote;
 
 /// Room that is needed somewhere.
@@ -36,9 +36,10 @@ packagekit.service puppet.service pe-puppet.service chef-client.service chef-cli
 cfengine3.service cf-execd.service rudder-agent.service";
 
 /// Makes the text that looks at a machine.
-pub fn script(wanted: &Wanted) -> String {
+pub fn script(marker: &Marker, wanted: &Wanted) -> String {
     let mut text = format!(
-        "{SHELL}\nexport LC_ALL=C\nstagger_package={}\n",
+        "{}export LC_ALL=C\nstagger_package={}\n",
+        marker.shell(),
         shell_quote(&wanted.package)
     );
     text.push_str(WHO);
@@ -54,28 +55,27 @@ pub fn script(wanted: &Wanted) -> String {
 }
 
 /// Who runs this, at what time, under which init, and the room below a path.
-const WHO: &str = r#"stagger_tell() { printf '%s %s\n' "$1" "$(stagger_b64)"; }
-id -u | stagger_tell uid
-id -un 2>/dev/null | stagger_tell user
-printf %s "${SUDO_USER:-}" | stagger_tell login
-date +%s | stagger_tell clock
-{ read -r stagger_i </proc/1/comm && printf %s "$stagger_i"; [ -d /run/systemd/system ] && printf ' booted'; } | stagger_tell init
+const WHO: &str = r#"stagger_at uid; id -u
+stagger_at user; id -un 2>/dev/null
+stagger_at login; printf %s "${SUDO_USER:-}"
+stagger_at clock; date +%s
+stagger_at init; read -r stagger_i </proc/1/comm && printf %s "$stagger_i"; [ -d /run/systemd/system ] && printf ' booted'
 stagger_room() {
   stagger_r=$1
   while [ ! -d "$stagger_r" ] && [ "$stagger_r" != / ] && [ -n "$stagger_r" ]; do stagger_r=${stagger_r%/*}; stagger_r=${stagger_r:-/}; done
   stagger_w=no; [ -w "$stagger_r" ] && stagger_w=yes
-  stagger_u=0; [ "$2" = yes ] && stagger_u=$(du -sk "$stagger_r" 2>/dev/null | sed 's/[^0-9].*//')
-  { printf '%s\n%s\n%s\n' "$1" "$stagger_w" "${stagger_u:-0}"; df -Pk "$stagger_r" | tail -n 1; df -Pi "$stagger_r" 2>/dev/null | tail -n 1; } | stagger_tell room
+  stagger_u=0; [ "$2" = yes ] && { stagger_u=$(du -sk "$stagger_r" 2>/dev/null); stagger_u=${stagger_u%%[!0-9]*}; }
+  stagger_at room; printf '%s\n%s\n%s\n' "$1" "$stagger_w" "${stagger_u:-0}"; df -Pk "$stagger_r" | tail -n 1; df -Pi "$stagger_r" 2>/dev/null | tail -n 1
 }
 "#;
 
 /// What the package system says, and who holds its locks.
 const PACKAGES: &str = r#"if command -v dpkg >/dev/null 2>&1; then
-  dpkg --audit 2>&1 | head -n 20 | stagger_tell audit
-  dpkg-query -W -f '${db:Status-Abbrev} ${Version}' "$stagger_package" 2>/dev/null | stagger_tell package
+  stagger_at audit; dpkg --audit 2>&1 | head -n 20
+  stagger_at package; dpkg-query -W -f '${db:Status-Abbrev} ${Version}' "$stagger_package" 2>/dev/null
 elif command -v rpm >/dev/null 2>&1; then
-  rpm -q rpm 2>&1 >/dev/null | head -n 5 | stagger_tell audit
-  rpm -q --qf 'ii %{VERSION}' "$stagger_package" 2>/dev/null | stagger_tell package
+  stagger_at audit; rpm -q rpm 2>&1 >/dev/null | head -n 5
+  stagger_at package; rpm -q --qf 'ii %{VERSION}' "$stagger_package" 2>/dev/null
 fi
 for stagger_f in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock \
   /var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock; do
@@ -84,26 +84,26 @@ for stagger_f in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lis
   while read -r stagger_a stagger_b stagger_c stagger_d stagger_p stagger_x stagger_z; do
     [ "${stagger_x##*:}" = "$stagger_n" ] || continue
     read -r stagger_i 2>/dev/null <"/proc/$stagger_p/comm" || stagger_i=
-    printf '%s\n%s\n%s\n' "$stagger_f" "$stagger_p" "$stagger_i" | stagger_tell lock
+    stagger_at lock; printf '%s\n%s\n%s\n' "$stagger_f" "$stagger_p" "$stagger_i"
   done </proc/locks
 done
 for stagger_f in /run/yum.pid /run/dnf.pid /var/cache/dnf/metadata_lock.pid /var/lib/dnf/rpmdb_lock.pid; do
   read -r stagger_p 2>/dev/null <"$stagger_f" || continue
   read -r stagger_i 2>/dev/null <"/proc/$stagger_p/comm" || continue
-  printf '%s\n%s\n%s\n' "$stagger_f" "$stagger_p" "$stagger_i" | stagger_tell lock
+  stagger_at lock; printf '%s\n%s\n%s\n' "$stagger_f" "$stagger_p" "$stagger_i"
 done
 "#;
 
 /// Who installs or configures on its own, and what would end or record our commands.
-const INTERFERING: &str = r#"systemctl show -p Id,ActiveState,NextElapseUSecRealtime -- UNITS 2>/dev/null | stagger_tell units
-command -v apt-config >/dev/null 2>&1 && apt-config dump APT::Periodic::Unattended-Upgrade 2>/dev/null | stagger_tell periodic
-grep -lsE '(^|[^[:alnum:]_-])(puppet|chef-client|cf-agent|salt-call|ansible-pull)([^[:alnum:]_-]|$)' /etc/crontab /etc/cron.d/* /var/spool/cron/* /var/spool/cron/crontabs/* 2>/dev/null | stagger_tell cron
+const INTERFERING: &str = r#"stagger_at units; systemctl show -p Id,ActiveState,NextElapseUSecRealtime -- UNITS 2>/dev/null
+stagger_at periodic; command -v apt-config >/dev/null 2>&1 && apt-config dump APT::Periodic::Unattended-Upgrade 2>/dev/null
+stagger_at cron; grep -lsE '(^|[^[:alnum:]_-])(puppet|chef-client|cf-agent|salt-call|ansible-pull)([^[:alnum:]_-]|$)' /etc/crontab /etc/cron.d/* /var/spool/cron/* /var/spool/cron/crontabs/* 2>/dev/null
 for stagger_f in /opt/puppetlabs/puppet/cache/state/agent_catalog_run.lock /var/lib/puppet/state/agent_catalog_run.lock /var/cache/puppet/state/agent_catalog_run.lock /var/cache/chef/chef-client-running.pid; do
   read -r stagger_p 2>/dev/null <"$stagger_f" || continue
   read -r stagger_i 2>/dev/null <"/proc/$stagger_p/comm" || continue
-  printf '%s\n%s\n%s\n' "$stagger_f" "$stagger_p" "$stagger_i" | stagger_tell running
+  stagger_at running; printf '%s\n%s\n%s\n' "$stagger_f" "$stagger_p" "$stagger_i"
 done
-busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager KillUserProcesses 2>/dev/null | stagger_tell kill
-busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager KillExcludeUsers 2>/dev/null | stagger_tell spared
-[ -n "${SUDO_USER:-}" ] && command -v sudo >/dev/null 2>&1 && sudo -n -l -U "$SUDO_USER" 2>/dev/null </dev/null | stagger_tell sudo
+stagger_at kill; busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager KillUserProcesses 2>/dev/null
+stagger_at spared; busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager KillExcludeUsers 2>/dev/null
+stagger_at sudo; [ -n "${SUDO_USER:-}" ] && command -v sudo >/dev/null 2>&1 && sudo -n -l -U "$SUDO_USER" 2>/dev/null </dev/null
 "#;

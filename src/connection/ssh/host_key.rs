@@ -82,12 +82,12 @@ fn accept(target: &Target, key: &[u8]) -> Result<(), ConnError> {
     let who = name_of(name(target), target.port);
     let Some(file) = target.host_keys.files.first() else {
         return Err(refused(format!(
-            "the key of {who} is new, and there is no known_hosts file to add it to"
+            "the host key of {who} is new, and there is no known_hosts file to add it to"
         )));
     };
     let failed = |error: std::io::Error| {
         refused(format!(
-            "cannot add the key of {who} to {}: {error}",
+            "cannot add the host key of {who} to {}: {error}",
             file.display()
         ))
     };
@@ -131,7 +131,7 @@ fn explain(target: &Target, key: &[u8], verdict: &Verdict) -> String {
                 .collect();
             let first = files.first().map_or("~/.ssh/known_hosts", String::as_str);
             format!(
-                "the key of {who} is not known: it shows {shown}, and no line for it is in {}; compare the fingerprint on \
+                "the host key of {who} is not known: it shows {shown}, and no line for it is in {}; compare the fingerprint on \
                  the host (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), then add it: ssh-keyscan {port}{} >> {first}",
                 if files.is_empty() {
                     "any file".to_owned()
@@ -150,7 +150,7 @@ fn explain(target: &Target, key: &[u8], verdict: &Verdict) -> String {
                 .first()
                 .map_or_else(String::new, |(place, _)| file(place));
             format!(
-                "the key of {who} has changed: it shows {shown}, known is {}; either the host was installed anew or \
+                "the host key of {who} has changed: it shows {shown}, known is {}; either the host was installed anew or \
                  somebody sits in between: compare the fingerprint on the host, and only if it is right remove the old \
                  one: ssh-keygen -f {first} -R '{who}'",
                 known.join(", "),
@@ -158,7 +158,7 @@ fn explain(target: &Target, key: &[u8], verdict: &Verdict) -> String {
         }
         Verdict::Revoked(place) => {
             format!(
-                "the key of {who} is revoked by {place}: it shows {shown}; the host needs a new key"
+                "the host key of {who} is revoked by {place}: it shows {shown}; the host needs a new key"
             )
         }
         Verdict::OnlyAuthority(place) => format!(
@@ -186,7 +186,7 @@ mod tests {
             (
                 Verdict::Unknown,
                 vec![
-                    "the key of [db1]:2222 is not known",
+                    "the host key of [db1]:2222 is not known",
                     "in /k;",
                     "ssh-keyscan -p 2222 db1 >> /k",
                 ],

@@ -6,8 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::asking::{Access, Requests};
 use crate::clock::Woken;
-use crate::cluster::arangodb::{ClusterView, Questions, judge, read_cluster, read_round};
-use crate::cluster::model::arangodb::{has_quorum, leader};
+use crate::cluster::arangodb::{
+    ClusterView, Confirmation, Questions, Sightings, judge, read_cluster, read_round,
+};
+use crate::cluster::model::arangodb::{Round, has_quorum, leader};
 use crate::connection::ConnError;
 use crate::modules::{HostCx, ModuleError, Outcome};
 
@@ -21,10 +23,12 @@ pub(super) struct Patience {
     pub(super) steady: bool,
     /// For how long the agency must be seen to work.
     pub(super) stable: Duration,
+    /// For how long the agency's leader must have been the same.
+    pub(super) same_leader: Duration,
 }
 
-/// Reads the cluster; with `stable` it goes on looking until the agency has worked for that long without a change of its
-/// leader, or until it does not.
+/// Reads the cluster; it goes on looking until the agency has worked and been led for as long as is wanted, or until it
+/// does not work. What earlier looks of this run saw counts, unless the run has changed something since.
 pub(super) fn read(
     cx: &mut HostCx<'_>,
     access: &Access,
@@ -32,44 +36,50 @@ pub(super) fn read(
     patience: Patience,
     questions: &Questions,
 ) -> Result<Outcome, ModuleError> {
-    let Patience { steady, stable } = patience;
-    let began = cx.clock.elapsed();
-    let questions = Questions {
-        now: Some(cx.clock.now()),
-        ..questions.clone()
-    };
-    let mut view = look(cx, access, agents, steady)?;
-    let mut value = judge(&view, &questions).value;
-    let reign =
-        |view: &ClusterView| leader(&view.second).map(|agent| (agent.id.clone(), agent.term));
-    let first = reign(&view);
-    while value.pointer("/agency/ok") == Some(&Value::Bool(true)) {
-        let stood = cx.clock.elapsed().saturating_sub(began);
-        if stood >= stable {
-            break;
+    let mut first = true;
+    loop {
+        let (view, since) = look(cx, access, agents, patience.steady)?;
+        let questions = Questions {
+            now: Some(cx.clock.now()),
+            ..questions.clone()
+        };
+        let mut value = judge(&view, &questions).value;
+        let works = value.pointer("/agency/ok") == Some(&Value::Bool(true));
+        let (another, stood, led) =
+            note(cx, agents, &view, patience.steady.then_some((since, works)));
+        let missing = patience
+            .stable
+            .saturating_sub(stood)
+            .max(patience.same_leader.saturating_sub(led));
+        if !works || missing.is_zero() {
+            return Ok(Outcome {
+                result: fields(value),
+                ..Outcome::default()
+            });
         }
-        cx.watch.saw(&format!(
-            "the agency stands still for {} of {} s",
-            stood.as_secs(),
-            stable.as_secs()
-        ));
-        if cx
-            .clock
-            .wait(EVERY.min(stable.saturating_sub(stood)), cx.stop)
-            == Woken::Stopped
-        {
+        // Whoever waits for it says for how long; a cluster that elects again and again is told of.
+        if another && !first {
+            unstable(&mut value);
+            return Ok(Outcome {
+                result: fields(value),
+                ..Outcome::default()
+            });
+        }
+        first = false;
+        cx.watch.saw(&standing(patience, stood, led));
+        if cx.clock.wait(EVERY.min(missing), cx.stop) == Woken::Stopped {
             return Err(ConnError::Stopped.into());
         }
-        view = look(cx, access, agents, steady)?;
-        value = judge(&view, &questions).value;
-        if reign(&view) != first {
-            unstable(&mut value);
-        }
     }
-    Ok(Outcome {
-        result: fields(value),
-        ..Outcome::default()
-    })
+}
+/// Says what is still waited for.
+fn standing(patience: Patience, stood: Duration, led: Duration) -> String {
+    if stood < patience.stable {
+        let (stood, wanted) = (stood.as_secs(), patience.stable.as_secs());
+        return format!("the agency works for {stood} of {wanted} s");
+    }
+    let (led, wanted) = (led.as_secs(), patience.same_leader.as_secs());
+    format!("the agency has the same leader for {led} of {wanted} s")
 }
 
 /// Says that the agency has another leader than a moment ago.
@@ -83,21 +93,73 @@ fn unstable(value: &mut Value) {
     }
 }
 
+/// Uses the notes on the cluster that has these agents.
+fn sightings<R>(
+    cx: &HostCx<'_>,
+    agents: &[String],
+    use_them: impl FnOnce(&mut Sightings) -> R,
+) -> R {
+    let mut agents = agents.to_vec();
+    agents.sort_unstable();
+    let name = format!("arangodb {}", agents.join(" "));
+    cx.notes.with(&name, |seen: &mut Sightings| {
+        seen.since(cx.notes.changes(), cx.notes.outages());
+        use_them(seen)
+    })
+}
+
+/// Notes what was seen; returns whether there is another leader, for how long the agency has worked, and been led.
+fn note(
+    cx: &HostCx<'_>,
+    agents: &[String],
+    view: &ClusterView,
+    judged: Option<(Duration, bool)>,
+) -> (bool, Duration, Duration) {
+    let now = cx.clock.elapsed();
+    sightings(cx, agents, |seen| {
+        let another = seen.saw_leader(now, &view.second);
+        let shards = view.store.as_ref().map(|store| store.shards.as_slice());
+        seen.keep(now, &view.second, shards.unwrap_or_default());
+        // Looked at once the agency is not judged.
+        if let Some((since, works)) = judged {
+            seen.saw_agency(since, works);
+        }
+        (another, seen.works_for(now), seen.led_for(now))
+    })
+}
+
+/// Looks at the cluster; returns what it shows, and since when that is confirmed.
 fn look(
     cx: &mut HostCx<'_>,
     access: &Access,
     agents: &[String],
     steady: bool,
-) -> Result<ClusterView, ModuleError> {
+) -> Result<(ClusterView, Duration), ModuleError> {
+    let mut since = cx.clock.elapsed();
+    let mut confirmed = Confirmation::None;
+    if steady {
+        let found = sightings(cx, agents, |seen| {
+            let (at, glance) = seen.earlier(since)?;
+            Some((at, glance.clone()))
+        });
+        confirmed = Confirmation::Fresh;
+        if let Some((at, glance)) = found {
+            since = at;
+            confirmed = Confirmation::By(glance);
+        }
+    }
     let mut requests = Requests::new(cx, access);
-    let view = read_cluster(&mut requests, agents, steady);
+    let view = read_cluster(&mut requests, agents, confirmed);
     requests.stopped()?;
-    view.map_err(|error| ModuleError::failed(error.to_string()))
+    let view = view.map_err(|error| ModuleError::failed(error.to_string()))?;
+    Ok((view, since))
 }
 
 /// Asks the agents once.
 pub(super) fn read_agency(cx: &mut HostCx<'_>, access: &Access, agents: &[String]) -> Outcome {
-    let round = read_round(&mut Requests::new(cx, access), agents);
+    let round: Round = read_round(&mut Requests::new(cx, access), agents);
+    let now = cx.clock.elapsed();
+    sightings(cx, agents, |seen| seen.saw_leader(now, &round));
     let silent: Vec<String> = round
         .answers
         .iter()

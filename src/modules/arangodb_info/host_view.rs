@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::asking::{Access, Requests, bearer};
-use crate::cluster::arangodb::{Ask as _, HostView, host, listed};
+use crate::cluster::arangodb::{Ask as _, HostView, host, listed, setup};
 use crate::modules::{HostCx, ModuleError, Outcome};
 use crate::secrets::Secret;
 
@@ -22,10 +22,9 @@ pub(super) fn read(
     access: &Access,
     place: &Place,
 ) -> Result<Outcome, ModuleError> {
-    let text = cx
-        .script(host::surface_script(&place.unit, &place.standalone_unit))?
-        .text();
-    let surface = host::parse_surface(&text);
+    let marker = cx.marker()?;
+    let text = host::surface_script(&marker, &place.unit, &place.standalone_unit);
+    let surface = host::parse_surface(&marker.parts(&cx.script(text)?.out));
     let data_dir = data_dir(&surface, place)?;
     let mut view = HostView {
         surface,
@@ -45,14 +44,12 @@ pub(super) fn read(
             .unwrap_or_default();
         view.listed = Some(answer);
     }
-    let text = cx
-        .script(host::depth_script(&view.data_dir, &place.binary, &pids))?
-        .text();
-    view.depth = host::parse_depth(&text);
+    let text = host::depth_script(&marker, &view.data_dir, &place.binary, &pids);
+    view.depth = host::parse_depth(&marker.parts(&cx.script(text)?.out));
     let mut secrets = Vec::new();
     let mut result = Map::new();
     if let Some(text) = &view.depth.setup {
-        let (setup, secret) = host::parse_setup(text).map_err(ModuleError::failed)?;
+        let (setup, secret) = setup::parse_setup(text).map_err(ModuleError::failed)?;
         view.setup = Some(setup);
         if let Some(secret) = secret.map(Secret::new) {
             let header = bearer(&secret);

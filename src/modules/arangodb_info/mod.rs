@@ -24,7 +24,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Reads the state of an ArangoDB cluster, of its agency, or of one machine of it",
     notes: &[
         "Changes nothing.",
-        "`view: cluster` asks every agent twice, at least two seconds apart, and every server directly; the supervision's own health is a verdict of its own, since it is frozen in maintenance mode.",
+        "`view: cluster` asks every agent twice, at least two seconds apart, and every server directly; an earlier look of the run is the first of the two if the run has changed nothing since; the supervision's own health is a verdict of its own, since it is frozen in maintenance mode.",
         "`view: agency` asks the agents once: quick enough for a guard.",
         "`view: host` reads unit, starter, servers and data directories of the task's host.",
         "`view: sync` asks the sync masters of both sides of a replication between data centres.",
@@ -81,7 +81,13 @@ static SPEC: ModuleSpec = ModuleSpec {
         Argument::new(
             "stable",
             Kind::Duration,
-            "For how long the agency must be seen to work, without a change of its leader.",
+            "For how long the agency must be seen to work, without a change of its leader and with no member taken down by this run.",
+        )
+        .default("0"),
+        Argument::new(
+            "same_leader",
+            Kind::Duration,
+            "For how long the agency must have had its leader, from when this run first saw it lead.",
         )
         .default("0"),
         Argument::new(
@@ -250,6 +256,7 @@ impl Module for ArangodbInfo {
             patience: cluster_view::Patience {
                 steady: arguments.int("rounds") != Some(1),
                 stable: arguments.duration("stable").unwrap_or(Duration::ZERO),
+                same_leader: arguments.duration("same_leader").unwrap_or(Duration::ZERO),
             },
             questions: Questions {
                 single_copy: arguments.list("single_copy"),

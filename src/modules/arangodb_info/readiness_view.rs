@@ -93,9 +93,10 @@ pub(super) fn read(cx: &mut HostCx<'_>, demands: &Demands) -> Result<Outcome, Mo
     }
     let wanted = demands.wanted(bytes);
     let before = cx.clock.now().as_second();
-    let text = cx.script(script(&wanted))?.text();
+    let marker = cx.marker()?;
+    let printed = cx.script(script(&marker, &wanted))?.out;
     let after = cx.clock.now().as_second();
-    let findings = judge(&parse(&text), &wanted, (before, after));
+    let findings = judge(&parse(&marker.parts(&printed)), &wanted, (before, after));
     let told = |stops: bool| -> Vec<String> {
         let some = findings.iter().filter(|finding| finding.stops == stops);
         some.map(sentence).collect()

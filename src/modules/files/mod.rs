@@ -8,6 +8,7 @@ mod edit;
 mod mode;
 mod pattern;
 mod place;
+mod presence;
 mod remote_copy;
 mod state;
 mod target;
@@ -22,6 +23,7 @@ pub use edit::{
 pub use mode::Mode;
 pub use pattern::{Flags, Pattern, Text, expand};
 pub use place::Place;
+pub use presence::Presence;
 pub use remote_copy::RemoteCopy;
 pub use state::{FileKind, PathState, STATE, read_state};
 pub use target::{Found, Target, Wanted};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::files::{PRELUDE, Reply, path_word};
+use super::files::{PRELUDE, Presence, Reply, path_word};
 use super::spec::{Argument, Arguments, Kind};
 use super::{Background, Change, HostCx, ModuleError, Observed, Outcome};
 use crate::clock::Timestamp;
@@ -79,8 +79,7 @@ pub struct Program {
     pub shown: Value,
     /// Where it runs.
     pub directory: Option<String>,
-    creates: Option<String>,
-    removes: Option<String>,
+    presence: Presence,
     input: Option<Secret>,
     strip: bool,
 }
@@ -100,8 +99,7 @@ impl Program {
             command,
             shown,
             directory: text("chdir"),
-            creates: text("creates"),
-            removes: text("removes"),
+            presence: Presence::of(arguments),
             input,
             strip: arguments.get("strip_empty_ends") != Some(&Value::Bool(false)),
         }
@@ -109,24 +107,20 @@ impl Program {
 
     /// Tells whether the host can be asked if it is done.
     pub fn can_be_asked(&self) -> bool {
-        self.creates.is_some() || self.removes.is_some()
+        self.presence.can_be_asked()
     }
 
     /// Asks `creates` and `removes`, if given.
     pub fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
         let mut change = Change::new("run it");
+        change.result = self.not_run();
         if !self.can_be_asked() {
             return Ok(Observed::Unknown(change));
         }
         let reply = cx.script(self.question())?;
         let reply = Reply::of(&reply, "Unable to change directory before execution")?;
         let would = if cx.check { "Would" } else { "Did" };
-        let said = match (&self.creates, &self.removes) {
-            (Some(path), _) if reply.yes("creates") => Some((path, "exists")),
-            (_, Some(path)) if !reply.yes("removes") => Some((path, "does not exist")),
-            _ => None,
-        };
-        if let Some((path, how)) = said {
+        if let Some((path, how)) = self.presence.done(&reply) {
             let mut result = self.lines(&format!("skipped, since {path} {how}"), "");
             result.insert("rc".into(), json!(0));
             result.insert(
@@ -138,13 +132,20 @@ impl Program {
                 ..Outcome::default()
             }));
         }
-        change.result = self.lines("", "");
-        change.result.insert("rc".into(), json!(0));
-        change.result.insert(
-            "msg".into(),
-            json!("Command would have run if not in check mode"),
-        );
         Ok(Observed::Differs(change))
+    }
+
+    /// Returns the result of what check mode did not run.
+    fn not_run(&self) -> Map<String, Value> {
+        let mut result = self.lines("", "");
+        result.extend(super::fields([
+            ("rc", json!(0)),
+            ("start", Value::Null),
+            ("end", Value::Null),
+            ("delta", Value::Null),
+            ("msg", json!("Command would have run if not in check mode")),
+        ]));
+        result
     }
 
     fn question(&self) -> String {
@@ -152,20 +153,11 @@ impl Program {
         if let Some(directory) = &self.directory {
             text.push_str(&["cd -- ", &path_word(directory), " || exit 1\n"].concat());
         }
-        for (name, path) in [("creates", &self.creates), ("removes", &self.removes)] {
-            if let Some(path) = path {
-                let word = glob_word(path);
-                text.push_str(
-                    &[
-                        "set -- ",
-                        &word,
-                        "\nif [ -e \"$1\" ] || [ -L \"$1\" ]; then printf '",
-                    ]
-                    .concat(),
-                );
-                text.push_str(&[name, "=yes\\0'; fi\n"].concat());
-            }
-        }
+        let there = |path: &str| {
+            let word = glob_word(path);
+            ["{ set -- ", &word, "; [ -e \"$1\" ] || [ -L \"$1\" ]; }"].concat()
+        };
+        text.push_str(&self.presence.question(there));
         text + ":\n"
     }
 

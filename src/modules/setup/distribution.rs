@@ -131,18 +131,7 @@ fn lsb_facts(reply: &Reply, facts: &mut Map<String, Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::Reply as RawReply;
-
-    fn reply(records: &[(&str, &str)]) -> Reply {
-        let out: String = records
-            .iter()
-            .map(|(name, value)| format!("{name}={value}\0"))
-            .collect();
-        Reply::parse(&RawReply {
-            out: out.into_bytes(),
-            ..RawReply::default()
-        })
-    }
+    use crate::modules::setup::testing::reply;
 
     #[test]
     fn distributions_have_the_names_and_versions_that_playbooks_test_for() {

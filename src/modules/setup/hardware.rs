@@ -222,7 +222,7 @@ fn unescaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::Reply as RawReply;
+    use crate::modules::setup::testing::replied;
 
     #[test]
     fn processors_memory_and_mounts_are_read() {
@@ -231,10 +231,7 @@ mod tests {
             mounts=/dev/sda1 / ext4 rw,relatime 0 1\nproc /proc proc rw 0 0\n/dev/sdb /a\\040b xfs rw 0 0\nnas:/x /n nfs4 rw 0 0\n\0\
             sizes=4096 100 50 40 10 5 /\n4096 7 6 5 4 3 /a b\n\0\
             uuids=total 0\nlrwxrwxrwx 1 root root 10 Jan 1 00:00 abc-1 -> ../../sda1\n\0";
-        let reply = Reply::parse(&RawReply {
-            out: out.as_bytes().to_vec(),
-            ..RawReply::default()
-        });
+        let reply = replied(out);
         let mut found = Map::new();
         facts(&reply, &mut found);
         assert_eq!(found["ansible_processor"], json!(["0", "X", "Y 3", "1"]));

@@ -333,18 +333,7 @@ fn sections(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::Reply as RawReply;
-
-    fn reply(records: &[(&str, &str)]) -> Reply {
-        let out: String = records
-            .iter()
-            .map(|(name, value)| format!("{name}={value}\0"))
-            .collect();
-        Reply::parse(&RawReply {
-            out: out.into_bytes(),
-            ..RawReply::default()
-        })
-    }
+    use crate::modules::setup::testing::reply;
 
     #[test]
     fn own_facts_are_json_or_sections() {

@@ -207,7 +207,7 @@ fn default(route: &str, part: &str, interfaces: &Map<String, Value>) -> Map<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::Reply as RawReply;
+    use crate::modules::setup::testing::replied;
 
     #[test]
     fn interfaces_addresses_and_the_default_route_are_read() {
@@ -217,10 +217,7 @@ mod tests {
             2: eth0    inet 192.0.2.9/24 scope global secondary eth0\\ valid\n\
             2: eth0    inet6 fd00::2/64 scope global \\ valid\n\0\
             route4=8.8.8.8 via 192.0.2.1 dev eth0 src 192.0.2.2 uid 0 \n    cache\0route6=\0";
-        let reply = Reply::parse(&RawReply {
-            out: out.as_bytes().to_vec(),
-            ..RawReply::default()
-        });
+        let reply = replied(out);
         let mut found = Map::new();
         facts(&reply, &mut found);
         assert_eq!(

@@ -76,18 +76,7 @@ const MACHINES: &[(&str, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::Reply as RawReply;
-
-    fn reply(records: &[(&str, &str)]) -> Reply {
-        let out: String = records
-            .iter()
-            .map(|(name, value)| format!("{name}={value}\0"))
-            .collect();
-        Reply::parse(&RawReply {
-            out: out.into_bytes(),
-            ..RawReply::default()
-        })
-    }
+    use crate::modules::setup::testing::reply;
 
     #[test]
     fn the_kind_of_machine_is_told() {

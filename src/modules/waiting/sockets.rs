@@ -28,7 +28,7 @@ pub struct Socket {
 pub fn sockets_script(port: u16) -> String {
     // Not `read`, which takes such a file byte by byte. Lines of the port's other side are dropped later.
     format!(
-        "[ -r /proc/net/tcp ] || exit 7\ncat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep ':{port:04X} '\n:\n"
+        "[ -r /proc/net/tcp ] || exit 7\ngrep -h ':{port:04X} ' /proc/net/tcp /proc/net/tcp6 2>/dev/null\n:\n"
     )
 }
 

@@ -140,7 +140,14 @@ impl Load<'_> {
             Data::Map(entries) => written.entries.clone_from(entries),
             Data::Null => {}
             Data::Str(_) => self.text_form(&mut written, node)?,
-            Data::Int(_) | Data::Float(_) | Data::Bool(_) => written.bare = Some(node.clone()),
+            Data::Int(_) | Data::Float(_) | Data::Bool(_) => {
+                // `command: true` would run a program that is called True.
+                let (name, kind) = (&key.name, node.kind());
+                let message = format!("`{name}` takes text or a map, not {kind}");
+                let problem = Problem::at(&node.loc, message);
+                self.problem(problem.hint(format!("quote it: `{name}: \"{}\"`", node.to_value())));
+                return None;
+            }
             Data::Seq(_) => {
                 let message = format!("the arguments of `{}` must be a map, not a list", key.name);
                 self.problem(Problem::at(&node.loc, message));

@@ -127,6 +127,21 @@ task 1.tasks.5 systemd_service [systemd_service] {\"name\":\"x\",\"state\":\"sta
 }
 
 #[test]
+fn a_command_without_quotes_that_is_no_text_is_refused() {
+    let found = mistakes(&[(
+        "site.yml",
+        "- hosts: all\n  tasks:\n    - command: true\n    - shell: 5\n",
+    )]);
+    assert_eq!(
+        found,
+        [
+            "site.yml:3:16: `command` takes text or a map, not a truth value (quote it: `command: \"true\"`)",
+            "site.yml:4:14: `shell` takes text or a map, not a number (quote it: `shell: \"5\"`)",
+        ]
+    );
+}
+
+#[test]
 fn loops_old_and_new_are_kept_as_written() {
     let playbook = load(&[(
         "site.yml",

@@ -171,6 +171,7 @@ impl Kit {
                 modules: modules::find,
                 seal: Arc::new(Sealer::new(masker.clone())),
                 masker,
+                notes: crate::modules::Notes::new(),
                 previously: self.previously.clone(),
             },
             playbook: Arc::new(playbook),

@@ -1,4 +1,5 @@
-//! Modules for tests: one that reads, one that brings about a state, one that runs something once; and the real ones
+//! Modules for tests: one that reads, one that brings about a state, one that runs a job once, one that
+//! sends something once; and the real ones
 //! that only concern the engine.
 
 use serde_json::{Map, Value, json};
@@ -27,6 +28,7 @@ const fn table(name: &'static str, safety: Safety) -> ModuleSpec {
 static LOOK: ModuleSpec = table("look", Safety::ReadOnly);
 static ACT: ModuleSpec = table("act", Safety::State);
 static LAUNCH: ModuleSpec = table("launch", Safety::Once);
+static SEND: ModuleSpec = table("send", Safety::Once);
 static SETUP: ModuleSpec = ModuleSpec {
     name: "setup",
     safety: Safety::ReadOnly,
@@ -36,10 +38,11 @@ static SETUP: ModuleSpec = ModuleSpec {
 #[derive(Debug)]
 struct Scripted(&'static ModuleSpec);
 
-static SCRIPTED: [Scripted; 4] = [
+static SCRIPTED: [Scripted; 5] = [
     Scripted(&LOOK),
     Scripted(&ACT),
     Scripted(&LAUNCH),
+    Scripted(&SEND),
     Scripted(&SETUP),
 ];
 
@@ -176,7 +179,7 @@ impl Action for ScriptedAction {
     }
 
     fn apply(&self, cx: &mut HostCx<'_>, _change: &Change) -> Result<Outcome, ModuleError> {
-        if self.name == "act" {
+        if matches!(self.name, "act" | "send") {
             self.ask(cx, "do")?;
             return Ok(outcome(true, json!({})));
         }

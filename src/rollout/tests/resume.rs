@@ -218,6 +218,26 @@ fn a_command_in_doubt_without_an_answer_is_the_operators() {
 }
 
 #[test]
+fn a_command_whose_answer_was_lost_is_asked_for_at_once_and_not_sent_again() {
+    let text = "- hosts: all\n  gather_facts: false\n  tasks:\n    - {send: x, done_when: {look: there, that: result.value}, register: sent}\n    - assert: {that: sent is changed}\n";
+    let run = |values: &[serde_json::Value]| {
+        let kit = Kit::new("a", text).fault("a do x", Fault::LostAfter);
+        let kit = kit.finds("there", values);
+        let ran = kit.run();
+        (ran.exit(), kit.fleet.effects()["a do x"])
+    };
+    let (yes, no) = (json!(true), json!(false));
+    assert_eq!(run(&[yes.clone()]), (0, 1));
+    assert_eq!(
+        run(&[no.clone(), no.clone(), yes]),
+        (0, 1),
+        "a little later"
+    );
+    // Not done so far: it may be done yet, so nobody sends it again, and the run stops.
+    assert_eq!(run(&[no]), (2, 1));
+}
+
+#[test]
 fn a_machine_that_was_replaced_is_done_again() {
     let text = "- hosts: all\n  gather_facts: false\n  tasks:\n    - launch: x\n    - launch: y\n";
     let first = Kit::new("a", text).fault("a job y", Fault::Fails);

@@ -9,6 +9,7 @@ use super::super::percent;
 use super::super::plugin::Plugin;
 use super::super::python_text as python;
 use super::super::quote::shell_quote;
+use super::super::quote_mysql::{mysql_name, mysql_node, mysql_text};
 use super::super::rendering::Rendering;
 
 pub(super) const FILTERS: &[Plugin] = &[
@@ -45,6 +46,19 @@ pub(super) const FILTERS: &[Plugin] = &[
         .any_name(),
     Plugin::new("indent", &["s", "width", "first", "blank"], 1, indent),
     Plugin::new("lower", &["s"], 1, |r, b| changed(r, b, str::to_lowercase)),
+    Plugin::new("mysql_name", &["value"], 1, |r, b| {
+        changed(r, b, mysql_name)
+    }),
+    Plugin::new("mysql_node", &["value"], 1, |_, b| {
+        let address = b.need_text(0)?;
+        let quoted = mysql_node(&address);
+        quoted
+            .map(Object::from)
+            .ok_or_else(|| failed(format!("`{address}` is no node: it must be `host:port`")))
+    }),
+    Plugin::new("mysql_text", &["value"], 1, |r, b| {
+        changed(r, b, mysql_text)
+    }),
     Plugin::new("pprint", &["value"], 1, |r, b| {
         r.repr(&b.value()).map(Object::from)
     }),

@@ -200,3 +200,40 @@ fn variables_come_from_where_ansible_takes_them() {
         .run();
     assert_eq!(ran.did(), ["a do play-file-task-mine", "a do block"]);
 }
+
+#[test]
+fn a_host_that_failed_is_among_the_plays_hosts_no_more() {
+    let kit = play(
+        "a b",
+        "
+- act: one
+- act: \"{{ ansible_play_hosts | join('+') }}\"
+- meta: end_play
+  when: ansible_play_hosts | length < ansible_play_hosts_all | length
+- act: two
+",
+    );
+    let ran = kit.fault("a do one", Fault::Fails).run();
+    assert_eq!(ran.did(), ["a do one", "b do one", "b do b"]);
+    assert_eq!(ran.exit(), 2);
+    // One that is rescued stays.
+    let kit = play(
+        "a b",
+        "
+- block: [{act: one}]
+  rescue: [{act: \"{{ ansible_play_hosts | join('+') }}\"}]
+- act: \"all {{ ansible_play_hosts | join('+') }}\"
+",
+    );
+    let ran = kit.fault("a do one", Fault::Fails).run();
+    assert_eq!(
+        ran.did(),
+        [
+            "a do one",
+            "b do one",
+            "a do a+b",
+            "a do all a+b",
+            "b do all a+b"
+        ]
+    );
+}

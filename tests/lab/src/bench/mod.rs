@@ -3,12 +3,15 @@
 //! Two kinds of figures. On real hosts: a play of 13 tasks, timed against the *floor*, a
 //! script that does the same, one `ssh` a host; both one host at a time and all at once,
 //! interleaved, so that what else goes on on the machine slows both (`play`). Without a
-//! host: the time and memory of a large inventory (`scale`). A run that leaves the hosts in
+//! host: the time and memory of a large inventory (`scale`). The product's own events tell
+//! where its time goes (`profile`), and the report says which targets were met. A run that leaves the hosts in
 //! any other state than the one wanted is an error, not a figure.
 
 mod play;
+mod profile;
 mod scale;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -22,7 +25,7 @@ use crate::{files, product};
 pub use play::{Bench, Mode, Way};
 
 /// What is measured.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Measure {
     /// On how many hosts the play runs.
     pub hosts: usize,
@@ -32,6 +35,8 @@ pub struct Measure {
     pub inventory_hosts: usize,
     /// Which of the two kinds of figures is wanted, if not both.
     pub only: Option<Part>,
+    /// The program to measure; without it the product is built.
+    pub program: Option<PathBuf>,
 }
 
 /// One of the two kinds of figures.
@@ -73,9 +78,12 @@ pub enum Error {
     WrongOutput(String),
 }
 
-/// Builds the product, measures it, and returns all figures; tells what it is doing.
-pub fn run(place: &Place, measure: Measure, tell: &dyn Fn(&str)) -> Result<Value, Error> {
-    let product = product::build("stagger")?;
+/// Builds the product unless a program is named, measures it, and returns all figures; tells what it is doing.
+pub fn run(place: &Place, measure: &Measure, tell: &dyn Fn(&str)) -> Result<Value, Error> {
+    let product = match &measure.program {
+        Some(program) => product::look_at(program)?,
+        None => product::build("stagger")?,
+    };
     tell(&format!("measured: {product}"));
     let start_ms = time_to_start(&product)?;
     tell(&format!("starts in {start_ms:.1} ms"));
@@ -85,7 +93,7 @@ pub fn run(place: &Place, measure: Measure, tell: &dyn Fn(&str)) -> Result<Value
         "start_ms": start_ms,
     });
     if measure.only != Some(Part::Play) {
-        let scale = scale::measure(&product, measure.inventory_hosts, tell)?;
+        let scale = scale::measure(&product, measure.inventory_hosts, measure.rounds, tell)?;
         merge(&mut report, json!({"scale": scale}));
     }
     if measure.only != Some(Part::Scale) {
@@ -99,7 +107,32 @@ pub fn run(place: &Place, measure: Measure, tell: &dyn Fn(&str)) -> Result<Value
             json!({"hosts": measure.hosts, "rounds": measure.rounds}),
         );
     }
+    let (met, missed) = targets(&report);
+    merge(&mut report, json!({"met": met, "missed": missed}));
     Ok(report)
+}
+
+/// What the figures must not exceed; those of the hosts are ratios to the floor.
+const TARGETS: [(&str, f64); 7] = [
+    ("/start_ms", 10.0),
+    ("/serial_ratio", 0.8),
+    ("/parallel_ratio", 1.0),
+    ("/scale/inventory_list/ms", 1_000.0),
+    ("/scale/inventory_list/peak_mb", 300.0),
+    ("/scale/plan/ms", 1_000.0),
+    ("/scale/plan/peak_mb", 300.0),
+];
+
+/// Returns the targets that were met and those that were missed, as far as they were measured.
+fn targets(report: &Value) -> (Vec<String>, Vec<String>) {
+    let measured = TARGETS.iter().filter_map(|(name, most)| {
+        let figure = report.pointer(name)?.as_f64()?;
+        let text = format!("{} {figure:.2} of {most}", name.trim_start_matches('/'));
+        Some((text, figure <= *most))
+    });
+    let (met, missed): (Vec<_>, Vec<_>) = measured.partition(|(_, met)| *met);
+    let texts = |list: Vec<(String, bool)>| list.into_iter().map(|(text, _)| text).collect();
+    (texts(met), texts(missed))
 }
 
 fn merge(report: &mut Value, more: Value) {
@@ -132,6 +165,18 @@ fn milliseconds(time: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn targets_are_judged_as_far_as_they_were_measured() {
+        let report =
+            json!({"start_ms": 9.0, "serial_ratio": 0.81, "scale": {"plan": {"ms": 1000.0}}});
+        let (met, missed) = targets(&report);
+        assert_eq!(
+            met,
+            ["start_ms 9.00 of 10", "scale/plan/ms 1000.00 of 1000"]
+        );
+        assert_eq!(missed, ["serial_ratio 0.81 of 0.8"]);
+    }
 
     #[test]
     fn the_median_is_one_of_the_times() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::profile::Profile;
 use super::{Error, median};
 use crate::clock;
 use crate::command::Command;
@@ -23,6 +24,8 @@ const FILES: [(&str, &str); 5] = [
     ),
     ("floor.sh", include_str!("../../bench/floor.sh")),
 ];
+/// Where the product writes its events.
+const EVENTS: &str = "events.ndjson";
 /// No way of doing it takes a tenth of this.
 const LIMIT: Duration = Duration::from_mins(10);
 
@@ -87,6 +90,7 @@ impl<'a> Bench<'a> {
             (Mode::Parallel, Way::Stagger, "stagger_parallel"),
         ];
         let mut times = [const { Vec::new() }; 4];
+        let mut profiles = [Profile::default(), Profile::default()];
         for round in 1..=rounds {
             for ((mode, way, name), times) in kinds.iter().zip(&mut times) {
                 let time = self.one(*way, *mode)?;
@@ -95,6 +99,14 @@ impl<'a> Bench<'a> {
                     time.as_secs_f64()
                 ));
                 times.push(time);
+                if *way == Way::Stagger {
+                    let [serial, parallel] = &mut profiles;
+                    let profile = match mode {
+                        Mode::Serial => serial,
+                        Mode::Parallel => parallel,
+                    };
+                    profile.add(&files::read(&self.directory.join(EVENTS))?)?;
+                }
             }
         }
         let mut report = serde_json::Map::new();
@@ -110,6 +122,11 @@ impl<'a> Bench<'a> {
         report.insert(
             "parallel_ratio".to_owned(),
             json!(parallel / floor_parallel),
+        );
+        let [serial, parallel] = profiles;
+        report.insert(
+            "profile".to_owned(),
+            json!({"serial": serial.json(), "parallel": parallel.json()}),
         );
         Ok(Value::Object(report))
     }
@@ -136,7 +153,8 @@ impl<'a> Bench<'a> {
         let forks = self.fleet.hosts().len().to_string();
         let apply = Command::new(&self.product.program)
             .args(["apply", playbook, "--inventory", "inventory.yml"])
-            .args(["--forks", &forks, "--state", "state"]);
+            .args(["--forks", &forks, "--state", "state", "--events", EVENTS]);
+        files::remove(&self.directory.join(EVENTS))?;
         let apply = self.fleet.bastion().command(apply);
         apply.directory(&self.directory).within(LIMIT).run()?;
         Ok(())

@@ -26,6 +26,9 @@ pub(super) struct Arguments {
     /// Measure only one part
     #[arg(long, value_enum, value_name = "PART")]
     only: Option<PartName>,
+    /// Measure this program instead of building the product
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
     /// Write the figures to a file as well
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -46,12 +49,13 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Erro
         hosts: arguments.hosts,
         rounds: arguments.rounds,
         inventory_hosts: arguments.inventory_hosts,
+        program: arguments.program.clone(),
         only: arguments.only.map(|part| match part {
             PartName::Play => Part::Play,
             PartName::Scale => Part::Scale,
         }),
     };
-    let report = format!("{:#}\n", bench::run(place, measure, &tell)?);
+    let report = format!("{:#}\n", bench::run(place, &measure, &tell)?);
     if let Some(path) = &arguments.json {
         files::write(path, &report, 0o644)?;
     }

@@ -7,6 +7,7 @@ mod bench;
 mod demo;
 mod down;
 mod interrupt;
+mod memsql;
 mod relay;
 mod ssh;
 mod status;

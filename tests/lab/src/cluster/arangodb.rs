@@ -184,6 +184,17 @@ impl<'a> Cluster<'a> {
         }
     }
 
+    /// Lets the running servers behave otherwise from now on: these switches beside those that were asked for.
+    pub fn switch(&self, more: &serde_json::Map<String, Value>) -> Result<(), Error> {
+        let mut switches = self.options.switches.clone();
+        switches.extend(more.clone());
+        let text = format!("{:#}\n", Value::Object(switches));
+        for host in &self.hosts {
+            host.write(SWITCHES, text.clone(), 0o644)?;
+        }
+        Ok(())
+    }
+
     /// Returns the file on the bastion with the package that the upgrade brings.
     pub fn new_package(&self) -> PathBuf {
         self.package(&self.options.to)

@@ -5,7 +5,9 @@
 //! counted, and at the hosts. Nothing here takes the product's word for anything.
 
 pub mod bound;
+pub mod memsql;
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -21,6 +23,10 @@ use crate::{files, packages};
 /// The waits that the role states, in seconds, before the lab's factor.
 const AGENCY_SETTLE_S: f64 = 10.0;
 const LEADER_SETTLE_S: f64 = 60.0;
+/// Those that are not scaled: between the two looks before a DB-Server stops, and the drain of
+/// a coordinator that the demonstration sets.
+const IN_SYNC_TWICE_S: f64 = 2.0;
+const DRAIN_S: f64 = 1.0;
 /// How long there is load alone, before and after.
 const QUIET: Duration = Duration::from_secs(5);
 /// What the product said, in the operator's home, where it did not go to the terminal.
@@ -43,6 +49,8 @@ pub struct Options {
     pub factor: f64,
     /// More variables for the product, as `name=value`.
     pub extra: Vec<String>,
+    /// How the simulators behave from the moment on at which the load has begun, where that differs.
+    pub later: serde_json::Map<String, Value>,
     /// What the operator has changed in the files that `stagger init` wrote out.
     pub changes: Vec<Change>,
     /// Whether what the product says goes to the terminal.
@@ -60,6 +68,18 @@ pub struct Change {
     pub to: &'static str,
 }
 
+impl Change {
+    /// Changes the file; one that is not as it is thought to be would make the change a lie.
+    fn make(&self, path: &Path) -> Result<(), Error> {
+        let text = files::read(path)?;
+        if text.matches(self.from).count() != 1 {
+            return Err(Error::Change(self.file, self.from));
+        }
+        files::write(path, text.replace(self.from, self.to), 0o644)?;
+        Ok(())
+    }
+}
+
 impl Options {
     /// Returns a demonstration on so many hosts, with what a person gets who says nothing else.
     pub fn new(purpose: &str, hosts: usize) -> Self {
@@ -74,6 +94,7 @@ impl Options {
             },
             factor: 1.0,
             extra: Vec::new(),
+            later: serde_json::Map::new(),
             changes: Vec::new(),
             shows: false,
         }
@@ -159,6 +180,9 @@ pub fn upgrade(
     };
     demo.prepare()?;
     let mut load = demo.begin_load(place)?;
+    if !options.later.is_empty() {
+        cluster.switch(&options.later)?;
+    }
     tell("the cluster serves; the load has begun");
     clock::pause(QUIET);
     let (exit, wall) = demo.apply()?;
@@ -208,19 +232,8 @@ impl Demo<'_> {
             self.fleet.bastion().command(init).run()?;
         }
         for change in &self.options.changes {
-            self.make(change)?;
+            change.make(&self.file(change.file))?;
         }
-        Ok(())
-    }
-
-    /// Changes a file; one that is not as it is thought to be would make the change a lie.
-    fn make(&self, change: &Change) -> Result<(), Error> {
-        let path = self.file(change.file);
-        let text = files::read(&path)?;
-        if text.matches(change.from).count() != 1 {
-            return Err(Error::Change(change.file, change.from));
-        }
-        files::write(&path, text.replace(change.from, change.to), 0o644)?;
         Ok(())
     }
 
@@ -302,7 +315,7 @@ impl Demo<'_> {
                 "arangodb_drain":
                     format!("echo {{{{ ansible_host }}}}:8529 >>{drained}"),
                 "arangodb_undrain": format!(": >{drained}"),
-                "arangodb_drain_wait": 1,
+                "arangodb_drain_wait": DRAIN_S,
             })
             .to_string(),
         ];
@@ -339,9 +352,12 @@ impl Demo<'_> {
     fn look(&self, exit: Exit, wall: Duration, load: &Value) -> Result<Value, Error> {
         let mut needed = Duration::ZERO;
         let mut upgraded = 0;
+        let mut effects = Vec::new();
         let mut wrong = Vec::new();
         for host in self.cluster.hosts() {
-            let of_host = bound::needed(&host.read(EFFECTS)?.unwrap_or_default());
+            let counted = host.read(EFFECTS)?.unwrap_or_default();
+            let of_host = bound::needed(&counted);
+            effects.push(counted);
             needed += of_host.total();
             upgraded += of_host.servers;
             wrong.extend(leftovers(host)?);
@@ -359,7 +375,9 @@ impl Demo<'_> {
                 servers.len()
             ));
         }
-        let lower_bound = needed.as_secs_f64() + self.waits_s();
+        let asked = bound::asked(&effects);
+        let (jobs, maintenance) = (asked.jobs.as_secs_f64(), asked.maintenance.as_secs_f64());
+        let lower_bound = needed.as_secs_f64() + jobs + maintenance + self.waits_s();
         let load_ok = load.get("ok") == Some(&json!(true));
         Ok(json!({
             "ok": load_ok && exit == Exit::Code(0) && wrong.is_empty(),
@@ -369,6 +387,8 @@ impl Demo<'_> {
             "wall_s": wall.as_secs_f64(),
             "lower_bound_s": lower_bound,
             "databases_s": needed.as_secs_f64(),
+            "moves_s": jobs,
+            "maintenance_s": maintenance,
             "waits_s": self.waits_s(),
             "factor": self.options.factor,
             "leaders": self.cluster.options().leaders,
@@ -378,12 +398,14 @@ impl Demo<'_> {
     }
 
     /// The waits that the role states: the agency stands still after each agent but the last,
-    /// and then has had the same leader for some time.
+    /// and then has had the same leader for some time; before a DB-Server stops every shard is
+    /// seen in sync twice; clients are given time to leave a coordinator.
     fn waits_s(&self) -> f64 {
         let after_each = self.agents.len().saturating_sub(1);
         let after_each = u32::try_from(after_each).map_or(0.0, f64::from);
-        let waits = after_each * AGENCY_SETTLE_S + LEADER_SETTLE_S;
-        waits * self.options.factor
+        let scaled = after_each * AGENCY_SETTLE_S + LEADER_SETTLE_S;
+        let hosts = u32::try_from(self.cluster.hosts().len()).map_or(0.0, f64::from);
+        scaled * self.options.factor + hosts * (IN_SYNC_TWICE_S + DRAIN_S)
     }
 }
 

@@ -22,6 +22,8 @@ const BOOT_LIMIT: Duration = Duration::from_mins(2);
 const SETTLE_LIMIT: Duration = Duration::from_mins(1);
 /// Port 22 as `/proc/net/tcp` writes it, and the state "listening".
 const LISTENS_ON_22: (&str, &str) = (":0016", "0A");
+/// sudo forbids itself core files first of all, and what it runs afterwards inherits that.
+const SUDO_CONF: &str = "Set disable_coredump false\n";
 
 /// One host.
 #[derive(Debug, Clone)]
@@ -117,6 +119,7 @@ impl Host {
         if let Some(rule) = login.sudo_rule() {
             let sudoers = self.root().join("etc/sudoers.d/operator");
             files::write(&sudoers, rule, 0o440)?;
+            files::write(&self.root().join("etc/sudo.conf"), SUDO_CONF, 0o644)?;
         }
         Ok(())
     }

@@ -67,8 +67,8 @@ impl Login {
     }
 
     fn sudo_rule(self) -> Option<&'static str> {
-        // sudo takes the limit for core files away. Root puts it back with a capability that
-        // the hosts have only where this machine has it.
+        // sudo takes the limit for core files away, twice (see `SUDO_CONF`). Root puts it back with
+        // a capability that the hosts have only where this machine has it.
         match self {
             Self::Root => None,
             Self::Sudo => Some("Defaults rlimit_core=default\nops ALL=(ALL:ALL) NOPASSWD: ALL\n"),

@@ -33,6 +33,8 @@ pub struct Moment {
     pub down: BTreeSet<String>,
     /// The servers that hold each shard in sync, the leader first.
     pub shards: BTreeMap<String, Vec<String>>,
+    /// The shards that are meant to have one copy only.
+    pub single: BTreeSet<String>,
     /// Whether somebody leads the agency.
     pub has_leader: bool,
     /// The versions between which another cluster takes this one's changes.
@@ -71,10 +73,11 @@ pub fn judge(moment: &Moment, announced_gap: bool) -> Vec<Breach> {
     }
     for (shard, servers) in &moment.shards {
         let up = |server: &String| !moment.down.contains(server.trim_start_matches('_'));
-        // A shard without a copy elsewhere is down with its server: nothing helps it.
         if !servers.is_empty() && !servers.iter().any(up) {
-            let lonely = servers.len() == 1 && announced_gap;
-            if !lonely {
+            // A shard that is to have no second copy is down with its server: nothing helps it. One whose second copy
+            // fell behind is another matter.
+            let excused = moment.single.contains(shard) && announced_gap;
+            if !excused {
                 add(
                     "I3 a copy in sync is up",
                     format!("{shard}: {}", servers.join(" ")),
@@ -201,9 +204,21 @@ mod tests {
                 .iter()
                 .map(|(shard, servers)| ((*shard).to_owned(), list(servers)))
                 .collect(),
+            single: BTreeSet::new(),
             has_leader: true,
             replicates_between: None,
         }
+    }
+
+    #[test]
+    fn only_a_shard_that_is_to_have_one_copy_may_be_away_with_it() {
+        let mut gap = moment(&["P1"], &[("s1", &["P1"])]);
+        let found = judge(&gap, true);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].invariant, "I3 a copy in sync is up");
+        gap.single.insert("s1".to_owned());
+        assert_eq!(judge(&gap, true), []);
+        assert_eq!(judge(&gap, false).len(), 1);
     }
 
     #[test]

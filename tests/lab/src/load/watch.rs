@@ -1,6 +1,6 @@
 //! Looks at every server itself, several times a second: does it serve, what does it hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,6 +33,7 @@ struct Seen {
     outages: BTreeMap<String, Vec<(u64, u64)>>,
     leaders: BTreeMap<String, Vec<(u64, String)>>,
     shards: BTreeMap<String, Vec<String>>,
+    single: BTreeSet<String>,
     breaches: Record,
     maintenance_ms: u64,
     leaderless_ms: u64,
@@ -326,6 +327,7 @@ pub async fn live(watch: Arc<Watch>) {
                 .map(|(id, _)| id.clone())
                 .collect(),
             shards: seen.shards.clone(),
+            single: seen.single.clone(),
             has_leader: true,
             replicates_between: seen.replication.mixed(),
         };
@@ -399,7 +401,11 @@ fn note_tree(seen: &mut Seen, tree: &Value, now: u64, passed: u64) {
         seen.maintenance_ms += passed;
     }
     seen.shards.clear();
-    for (path, _) in catalog.planned() {
+    seen.single.clear();
+    for (path, planned) in catalog.planned() {
+        if planned.len() == 1 {
+            seen.single.insert(path.shard.clone());
+        }
         let servers = catalog.servers_of(&path).to_vec();
         if let Some(leader) = servers.first() {
             let history = seen.leaders.entry(path.shard.clone()).or_default();

@@ -10,15 +10,22 @@ use lab::fleet::{Fleet, Host, Login, Options};
 use serde_json::json;
 
 use crate::fingerprint::Fingerprint;
-use crate::harness::{Case, Failure, Lab, Outcome, case, check};
+use crate::harness::{Case, Failure, Lab, Outcome, case, check, same};
 use crate::upgrade::{FACTOR, UNPROVED};
 
 pub(crate) fn cases() -> Vec<Case> {
-    let case = case(
-        "broken::each_fault_is_named_and_nothing_is_touched",
-        each_fault,
-    );
-    vec![case.alone().unproved(UNPROVED)]
+    let cases = [
+        case(
+            "broken::each_fault_is_named_and_nothing_is_touched",
+            each_fault,
+        ),
+        case(
+            "broken::limits_that_cannot_be_set_are_found_before_the_stop",
+            limits,
+        ),
+    ];
+    let [faults, limits] = cases.map(Case::alone);
+    vec![faults, limits.unproved(UNPROVED)]
 }
 
 /// Something that is wrong with one host.
@@ -87,13 +94,17 @@ const FAULTS: [Fault; 5] = [
             Ok(())
         },
         exit: 2,
-        told: &["No space left on device"],
+        told: &[
+            "/var/lib/stagger has 0 MB free",
+            "make room on /var/lib/stagger",
+        ],
     },
 ];
 
-fn each_fault(lab: &Lab) -> Outcome {
+/// Boots a cluster, with all on the bastion that an upgrade needs.
+fn cluster(lab: &Lab, login: Login) -> Result<Fleet, Failure> {
     let fleet = lab.fleet(&Options {
-        login: Login::Sudo,
+        login,
         ..Options::new("test: broken hosts", 3)
     })?;
     let mut wanted = ClusterOptions::default();
@@ -103,8 +114,55 @@ fn each_fault(lab: &Lab) -> Outcome {
     let clusters = Clusters::up(&fleet, &lab.place()?.program, &wanted)?;
     let bastion = fleet.bastion();
     bastion.provide("stagger", &lab.product()?.program)?;
-    let inventory = clusters.inventory(Login::Sudo);
+    let inventory = clusters.inventory(login);
     files::write(&bastion.home().join("inventory.yml"), inventory, 0o600)?;
+    Ok(fleet)
+}
+
+/// Who logs in may not raise limits: a server that has higher ones cannot be run again as it runs.
+fn limits(lab: &Lab) -> Outcome {
+    let fleet = cluster(lab, Login::Root)?;
+    fleet.on_all(|host| {
+        let drop_in = "/etc/systemd/system/ssh.service.d/limits.conf";
+        let text = "[Service]\nLimitCORE=0\nCapabilityBoundingSet=~CAP_SYS_RESOURCE\n";
+        host.must("mkdir -p /etc/systemd/system/ssh.service.d")?;
+        host.write(drop_in, text, 0o644)?;
+        host.must("systemctl daemon-reload && systemctl restart ssh")
+            .map(drop)
+    })?;
+    let before = processes(&fleet)?;
+    let output = apply(&fleet)?;
+    let said = format!("{}\n{}", output.out, output.err);
+    let must = |holds: bool, what: &str| check(holds, format!("{what}\n{said}"));
+    must(output.exit == Exit::Code(2), "the exit code")?;
+    for word in [
+        "the program could not be run as the agent runs",
+        "state: untouched",
+    ] {
+        must(said.contains(word), word)?;
+    }
+    same(processes(&fleet)?, before, "processes")
+}
+
+/// The starters' and servers' processes, each with its start; their programs may have been replaced on disk meanwhile.
+fn processes(fleet: &Fleet) -> Result<Vec<String>, Failure> {
+    let look =
+        "for p in $(pgrep -x 'arangodb?'); do echo \"$p $(cut -d' ' -f22 /proc/$p/stat)\"; done";
+    let hosts = fleet.hosts().iter();
+    let shown = hosts.map(|host| Ok(host.must(look)?));
+    let shown: Result<Vec<_>, Failure> = shown.collect();
+    shown.and_then(|shown| {
+        let there = shown.iter().all(|lines| lines.lines().count() == 4);
+        check(
+            there,
+            format!("not three servers and a starter each: {shown:?}"),
+        )?;
+        Ok(shown)
+    })
+}
+
+fn each_fault(lab: &Lab) -> Outcome {
+    let fleet = cluster(lab, Login::Sudo)?;
     let host = fleet.host("node2")?;
     let mut wrong = Vec::new();
     for fault in &FAULTS {
@@ -148,6 +206,7 @@ fn apply(fleet: &Fleet) -> Result<Output, Failure> {
     let apply = Command::line("stagger apply roles/arangodb/upgrade.yml -i inventory.yml")
         .args(["--reason", "a test", "--state", "state"])
         .args(["--approve", "upgrade-data"])
-        .within(Duration::from_mins(3));
+        .args(["-e", "arangodb_agency_settle=1"])
+        .within(Duration::from_mins(5));
     Ok(fleet.bastion().command(apply).output()?)
 }

@@ -177,6 +177,7 @@ async fn put_job(coordinator: &Coordinator, mut job: Value) -> Result<String, Re
     }
     let operations = json!({format!("/arango/Target/ToDo/{id}"): {"op": "set", "new": job}});
     coordinator.agency_write(&operations, &json!({})).await?;
+    coordinator.server.count("job-asked", &json!({"id": id}));
     Ok(id)
 }
 

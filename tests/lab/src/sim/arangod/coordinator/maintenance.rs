@@ -17,7 +17,14 @@ pub async fn answer(coordinator: &Coordinator, request: &Request) -> Response {
     let version = &coordinator.server.version;
     let segments = request.segments();
     let answered = match (request.method.as_str(), segments.get(3)) {
-        ("PUT", None) => switch(coordinator, request).await,
+        ("PUT", None) => {
+            let begun = time::unix_ms();
+            let answered = switch(coordinator, request).await;
+            let took_ms = time::unix_ms().saturating_sub(begun);
+            let detail = json!({"took_ms": took_ms});
+            coordinator.server.count("maintenance", &detail);
+            answered
+        }
         ("GET", None) if version.at_least(3, 7, 0) => show(coordinator).await,
         ("PUT", Some(server)) if version.at_least(3, 10, 0) => {
             switch_one(coordinator, server, request).await

@@ -162,6 +162,8 @@ impl Job<'_> {
             json!({"reason": reason})
         };
         self.put_into(section, "timeFinished", &extra, operations);
+        let ended = json!({"id": self.id, "good": good});
+        self.agent.server.count("job-ended", &ended);
         for lock in self.locks() {
             operations.insert(lock, json!({"op": "delete"}));
         }

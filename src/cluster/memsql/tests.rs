@@ -1,0 +1,526 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use super::ops::{self, Said};
+use super::parse::{self, Row};
+use super::{Ask, AskError, Depth, Questions, Where, judge, read};
+use crate::cluster::model::memsql::testing::healthy;
+use crate::cluster::model::memsql::{Address, Cluster, InstanceRole, Leaf, ONLINE};
+
+/// Rows of a table as a client prints it.
+fn table(text: &str) -> Vec<Row> {
+    let cells = |line: &str| -> Vec<String> {
+        line.trim()
+            .trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().to_owned())
+            .collect()
+    };
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let columns = cells(lines.next().unwrap());
+    lines
+        .map(|line| {
+            let values = cells(line).into_iter().map(|cell| match cell.as_str() {
+                "NULL" => Value::Null,
+                _ => Value::String(cell),
+            });
+            columns.iter().cloned().zip(values).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn leaves_of_every_version() {
+    let old = table(
+        "| Host | Port | Availability_Group | Pair_Host | Pair_Port | State | Opened_Connections | Average_Roundtrip_Latency_ms |
+         | 10.1.10.51 | 3307 | 1 | 10.1.10.52 | 3308 | online | 18 | 0.262 |
+         | 10.1.10.52 | 3308 | 2 | NULL | NULL | Detached | 1 | NULL |",
+    );
+    let leaves = parse::leaves(&old);
+    assert_eq!(leaves[0].group, Some(1));
+    assert_eq!(leaves[0].pair, Some(Address::new("10.1.10.52", 3308)));
+    assert_eq!(leaves[0].state, ONLINE);
+    assert_eq!(leaves[1].pair, None);
+    assert_eq!(leaves[1].state, "detached");
+    // Later versions add columns, in another order and with other capitals.
+    let new = table(
+        "| NODEID | STATE | PORT | HOST | availability_group | Pair_Host | Pair_Port | Runtime_State |
+         | 3 | online | 3306 | fd00::1 | 2 | h-1 | 3307 | online |",
+    );
+    let leaf = &parse::leaves(&new)[0];
+    assert_eq!(leaf.address.to_string(), "[fd00::1]:3306");
+    assert_eq!(leaf.group, Some(2));
+}
+
+#[test]
+fn whoever_answers_lists_itself_as_this_machine() {
+    let rows = table(
+        "| Host | Port | State | Opened_Connections | Average_Roundtrip_Latency_ms | Master_Aggregator |
+         | 127.0.0.1 | 3306 | online | 0 | NULL | 1 |
+         | 10.0.0.2 | 3306 | online | 1 | 0.3 | 0 |",
+    );
+    let found = parse::aggregators(&rows, &Address::new("10.0.0.1", 3306));
+    assert_eq!(found[0].address.to_string(), "10.0.0.1:3306");
+    assert!(found[0].master && !found[1].master);
+}
+
+#[test]
+fn partitions_are_told_by_the_names_of_databases() {
+    let names = |names: &[&str]| -> Vec<String> { names.iter().map(ToString::to_string).collect() };
+    let databases = names(&["x", "x_3", "a`b", "my-db"]);
+    for (name, expected) in [
+        ("x_0", Some(("x", 0))),
+        ("x_3_1", Some(("x_3", 1))),
+        ("x_3", Some(("x", 3))),
+        ("a`b_12", Some(("a`b", 12))),
+        ("my-db_7", Some(("my-db", 7))),
+        ("x_", None),
+        ("y_1", None),
+        ("x_1a", None),
+    ] {
+        let found = parse::partition_of(name, &databases);
+        let found = found
+            .as_ref()
+            .map(|(database, number)| (database.as_str(), *number));
+        assert_eq!(found, expected, "{name}");
+    }
+    let status = table(
+        "| Host | Port | Database | Role | State | Position | Details |
+         | 127.0.0.1 | 10001 | x_3 | Reference | replicating | 0:57 | |
+         | 127.0.0.1 | 10001 | x_0 | Master | online | 0:10 | |
+         | 127.0.0.1 | 10002 | x_1 | Replica | replicating | NULL | |
+         | 127.0.0.1 | 10002 | x_2 | sync slave | replicating | 3:1 | |
+         | 127.0.0.1 | 10001 | memsql | Reference | online | 0:1 | |
+         | 127.0.0.1 | 10002 | gone_1 | Orphan | online | 0:10 | |",
+    );
+    let found = parse::instances(&status, &databases);
+    let roles: Vec<&InstanceRole> = found.iter().map(|instance| &instance.role).collect();
+    assert_eq!(
+        found[0].ordinal, None,
+        "a reference database is no partition"
+    );
+    assert_eq!(found[1].position.unwrap().offset, 10);
+    assert_eq!(found[2].position, None);
+    assert_eq!(
+        (roles[2], roles[3]),
+        (&InstanceRole::Slave, &InstanceRole::Slave)
+    );
+    assert!(roles.contains(&&InstanceRole::Orphan));
+}
+
+#[test]
+fn databases_without_those_of_the_cluster() {
+    let rows = table(
+        "| Database |\n| information_schema |\n| memsql |\n| sharding |\n| cluster |\n| sharding_7f |\n| shop |\n| memsql_2 |",
+    );
+    let (own, replicated) = parse::databases(&rows);
+    assert_eq!(own, ["shop", "memsql_2"]);
+    assert_eq!(replicated, ["sharding_7f"]);
+}
+
+#[test]
+fn what_runs_beside() {
+    let rows = table(
+        "| Id | User | Host | db | Command | Time | State | Info |
+         | 1 | root | x | NULL | Query | 0 | executing | SELECT ID FROM information_schema.PROCESSLIST |
+         | 2 | root | x | NULL | Sleep | 900 | | NULL |
+         | 3 | root | x | NULL | Query | 2 | executing | alter table t add c int |
+         | 4 | root | x | NULL | Query | 99 | executing | SELECT SLEEP(1) |
+         | 5 | root | x | NULL | Query | 1 | executing | (BACKUP DATABASE x TO 'y') |",
+    );
+    let found = parse::statements(&rows);
+    let seen: Vec<(u64, bool)> = found.iter().map(|one| (one.seconds, one.forbids)).collect();
+    assert_eq!(seen, [(2, true), (99, false), (1, true)]);
+}
+
+fn said(text: &str) -> Said {
+    Said {
+        code: 0,
+        text: text.to_owned(),
+    }
+}
+
+#[test]
+fn ops_is_heard_through_other_words_and_never_believed_without_a_list() {
+    let nodes = r#"[{"memsql_id":"AB","agent_id":"A1","memsql_version":"5.5.12","role":"LEAF","host":"h","port":3306,
+        "availability_group":null,"cluster_state":"CONNECTED","run_state":"RUNNING","state":"ONLINE"}]"#;
+    let first = format!("[warning] a new version is out\n{nodes}\n");
+    for text in [nodes, first.as_str()] {
+        let found = ops::nodes(&said(text)).unwrap();
+        assert_eq!(found[0].address.to_string(), "h:3306");
+        assert_eq!(found[0].group, None);
+    }
+    for torn in ["", "Are you sure? [y/N]", &nodes[..40], "[\"a\"]"] {
+        assert!(ops::nodes(&said(torn)).is_err(), "{torn}");
+    }
+    assert_eq!(
+        ops::version(&said("Version: 5.7.1\n")).as_deref(),
+        Some("5.7.1")
+    );
+    assert_eq!(ops::version(&said("6.0")).as_deref(), Some("6.0"));
+}
+
+/// A cluster that answers as a real one.
+struct Fake {
+    cluster: Cluster,
+    later: bool,
+    ops: BTreeMap<String, Said>,
+    asked: Vec<String>,
+    broken: Option<(&'static str, u16)>,
+}
+
+const MASTER: &str = "10.0.9.0";
+
+impl Fake {
+    fn new(cluster: Cluster) -> Self {
+        let mut nodes = Vec::new();
+        let mut add = |address: &Address, role: &str, group: Option<u32>| {
+            nodes.push(json!({
+                "memsql_id": format!("{:0>40}", nodes.len()), "agent_id": "A1", "memsql_version": "5.5.12",
+                "role": role, "host": address.host, "port": address.port, "availability_group": group,
+                "cluster_state": "CONNECTED", "run_state": "RUNNING", "state": "ONLINE",
+            }));
+        };
+        for found in &cluster.aggregators {
+            add(
+                &found.address,
+                if found.master { "MASTER" } else { "AGGREGATOR" },
+                None,
+            );
+        }
+        for leaf in &cluster.leaves {
+            add(&leaf.address, "LEAF", leaf.group);
+        }
+        let list = said(&Value::Array(nodes).to_string());
+        let agents = r#"[{"agent_id":"A1","host":"10.0.9.0","port":9000,"role":"PRIMARY","state":"ONLINE","version":"5.7.1"}]"#;
+        let files = r#"[{"version":"5.7.2","version_hash":"03e5","file_type":"memsql","agent_ids":["A1"]}]"#;
+        let ops = [
+            ("nodes", list.clone()),
+            ("all", list),
+            (
+                "status",
+                said("MemSQL Ops is running with pid 3270 on port 9000."),
+            ),
+            ("version", said("5.7.1")),
+            ("agents", said(agents)),
+            (
+                "help",
+                said("usage: memsql-ops memsql-upgrade [--memsql-id ID]"),
+            ),
+            ("files", said(files)),
+        ];
+        Self {
+            cluster,
+            later: false,
+            ops: ops.map(|(name, said)| (name.to_owned(), said)).into(),
+            asked: Vec::new(),
+            broken: None,
+        }
+    }
+
+    fn answer(&self, at: &Address, statement: &str) -> String {
+        let mut text = String::new();
+        if statement == "SHOW LEAVES" {
+            text.push_str("Host|Port|Availability_Group|Pair_Host|Pair_Port|State\n");
+            for leaf in &self.cluster.leaves {
+                let pair = leaf.pair.clone().unwrap();
+                let (host, port) = (&leaf.address.host, leaf.address.port);
+                let group = leaf.group.unwrap();
+                writeln!(
+                    text,
+                    "{host}|{port}|{group}|{}|{}|{}",
+                    pair.host, pair.port, leaf.state
+                )
+                .unwrap();
+            }
+        } else if statement == "SHOW AGGREGATORS" {
+            text.push_str("Host|Port|State|Master_Aggregator\n");
+            for found in &self.cluster.aggregators {
+                let host = if found.master {
+                    "127.0.0.1"
+                } else {
+                    &found.address.host
+                };
+                let flag = u8::from(found.master);
+                writeln!(text, "{host}|{}|{}|{flag}", found.address.port, found.state).unwrap();
+            }
+        } else if statement == "SHOW DATABASES" {
+            text.push_str("Database\ninformation_schema\nmemsql\nsharding\n");
+            text.push_str(&self.cluster.databases.join("\n"));
+        } else if statement == "SHOW CLUSTER STATUS" {
+            text.push_str("Host|Port|Database|Role|State|Position|Details\n");
+            for copy in &self.cluster.instances {
+                let role = match (&copy.role, self.later) {
+                    (InstanceRole::Slave, true) => "Replica".to_owned(),
+                    (role, _) => format!("{role:?}"),
+                };
+                let (host, port) = (&copy.address.host, copy.address.port);
+                writeln!(
+                    text,
+                    "{host}|{port}|{}|{role}|{}|0:100|",
+                    copy.name, copy.state
+                )
+                .unwrap();
+            }
+        } else if let Some(database) = statement.strip_prefix("SHOW PARTITIONS ON ") {
+            text.push_str("Ordinal|Host|Port|Role|Locked\n");
+            let name = database.trim_matches('`').replace("``", "`");
+            for copy in self
+                .cluster
+                .placements
+                .iter()
+                .filter(|copy| copy.database == name)
+            {
+                let address = copy.address.clone().unwrap();
+                let locked = u8::from(copy.locked);
+                writeln!(
+                    text,
+                    "{}|{}|{}|{:?}|{locked}",
+                    copy.ordinal, address.host, address.port, copy.role
+                )
+                .unwrap();
+            }
+        } else if statement.starts_with("SELECT @@memsql_version") {
+            text.push_str("version\n5.5.12");
+        } else if statement == "SHOW VARIABLES" {
+            text.push_str("Variable_name|Value\nredundancy_level|2\nauto_attach|ON\nleaf_failure_detection|ON\naggregator_failure_detection|ON");
+        } else if statement == "SELECT 1" {
+            text.push_str("1\n1");
+        } else {
+            text.push_str("Action\n");
+        }
+        assert!(
+            !at.host.starts_with("127."),
+            "nobody dials a list's 127.0.0.1"
+        );
+        text
+    }
+}
+
+impl Ask for Fake {
+    fn sql(&mut self, at: &Address, statement: &str) -> Result<Vec<Row>, AskError> {
+        self.asked.push(format!("{at} {statement}"));
+        let silent = |leaf: &&Leaf| leaf.address == *at && !leaf.answers;
+        if self.cluster.leaves.iter().find(silent).is_some() {
+            return Err(AskError::new("refused"));
+        }
+        if let Some((broken, number)) = self.broken
+            && statement.starts_with(broken)
+        {
+            return Err(AskError {
+                message: "no".to_owned(),
+                number: Some(number),
+            });
+        }
+        Ok(table(&self.answer(at, statement)))
+    }
+
+    fn leave(&mut self, _: &Address) {}
+
+    fn ops(&mut self, _: bool) -> Result<BTreeMap<String, Said>, AskError> {
+        Ok(self.ops.clone())
+    }
+}
+
+fn look(fake: &mut Fake, questions: &Questions) -> Map<String, Value> {
+    let place = Where {
+        with_ops: true,
+        aliases: questions.aliases.clone(),
+        ..Where::default()
+    };
+    let view = read(fake, &place, Depth::Full).unwrap();
+    judge(&view, questions)
+}
+
+fn questions() -> Questions {
+    Questions {
+        to: Some("5.7.2".to_owned()),
+        long_statement: 60,
+        ..Questions::default()
+    }
+}
+
+const VERDICTS: [&str; 13] = [
+    "ops",
+    "nodes",
+    "target",
+    "plans",
+    "busy",
+    "inventory",
+    "layout",
+    "servers",
+    "redundancy",
+    "status",
+    "masters",
+    "even",
+    "copies",
+];
+
+#[test]
+fn a_healthy_cluster_is_judged_well_in_every_version() {
+    for later in [false, true] {
+        let mut fake = Fake::new(healthy(2, &[("shop", 8), ("a`b-3", 4)]));
+        fake.later = later;
+        let seen = look(&mut fake, &questions());
+        for name in VERDICTS {
+            assert_eq!(seen[name]["ok"], true, "{name}: {}", seen[name]);
+        }
+        assert_eq!(seen["master"], format!("{MASTER}:3306"));
+        assert_eq!(seen["databases"], json!(["shop", "a`b-3"]));
+        assert_eq!(seen["order"], json!([1, 2]));
+        assert_eq!(seen["versions"], json!(["5.5.12"]));
+        assert_eq!(seen["detach"]["10.0.1.0:3306"]["ok"], true);
+        assert_eq!(seen["stop"]["10.0.1.0:3306"]["ok"], false);
+        assert_eq!(seen["switches"]["auto_attach"].as_array().unwrap().len(), 1);
+        assert_eq!(
+            seen["switches"]["failure_detection"]
+                .as_array()
+                .unwrap()
+                .len(),
+            3
+        );
+        assert!(
+            fake.asked
+                .iter()
+                .any(|asked| asked.ends_with("SHOW PARTITIONS ON `a``b-3`"))
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_is_found_by_its_verdict() {
+    type Change = fn(&mut Fake);
+    fn edit(fake: &mut Fake, part: &str, from: &str, to: &str) {
+        let text = fake.ops[part].text.clone();
+        assert!(text.contains(from), "{part}: {text}");
+        fake.ops
+            .insert(part.to_owned(), said(&text.replacen(from, to, 1)));
+    }
+    let table: [(&str, &str, Change); 15] = [
+        ("Ops is down", "ops", |f| {
+            edit(f, "status", "is running", "is not running")
+        }),
+        ("Ops is old", "ops", |f| {
+            edit(f, "version", "5.7.1", "5.6.9")
+        }),
+        ("no single upgrades", "ops", |f| {
+            edit(f, "help", "--memsql-id", "--all")
+        }),
+        ("an agent is away", "ops", |f| {
+            edit(f, "agents", "ONLINE", "OFFLINE")
+        }),
+        ("no primary", "ops", |f| {
+            edit(f, "agents", "PRIMARY", "FOLLOWER")
+        }),
+        ("garbage", "ops", |f| edit(f, "files", "[", "{")),
+        ("no file", "target", |f| edit(f, "files", "5.7.2", "5.7.1")),
+        ("the file is not everywhere", "target", |f| {
+            edit(f, "files", "A1", "A2")
+        }),
+        ("a node does not run", "nodes", |f| {
+            edit(f, "nodes", "RUNNING", "NOT RUNNING")
+        }),
+        ("a node that Ops does not know", "nodes", |f| {
+            edit(f, "nodes", "10.0.1.1", "10.7.7.7")
+        }),
+        ("another group", "nodes", |f| {
+            edit(
+                f,
+                "nodes",
+                "\"availability_group\":1",
+                "\"availability_group\":2",
+            )
+        }),
+        ("an unmonitored node", "nodes", |f| {
+            edit(f, "all", "[{", "[{},{")
+        }),
+        ("a silent leaf", "servers", |f| {
+            f.cluster.leaves[0].answers = false
+        }),
+        ("a leaf is offline", "servers", |f| {
+            f.cluster.leaves[0].state = "offline".into()
+        }),
+        ("a locked partition", "masters", |f| {
+            f.cluster.placements[0].locked = true
+        }),
+    ];
+    for (what, verdict, change) in table {
+        let mut fake = Fake::new(healthy(2, &[("shop", 8)]));
+        change(&mut fake);
+        let seen = look(&mut fake, &questions());
+        assert_eq!(seen[verdict]["ok"], false, "{what}: {}", seen[verdict]);
+    }
+}
+
+#[test]
+fn machines_have_several_names() {
+    let mut fake = Fake::new(healthy(1, &[("shop", 2)]));
+    let text = fake.ops["nodes"].text.replace("10.0.1.0", "leaf-one");
+    fake.ops.insert("nodes".to_owned(), said(&text));
+    fake.ops.insert("all".to_owned(), said(&text));
+    let mut questions = questions();
+    assert_eq!(look(&mut fake, &questions)["nodes"]["ok"], false);
+    for (machine, names) in [("one", ["10.0.1.0", "leaf-one"]), ("m", ["10.0.9.0", "m"])] {
+        questions.machines.insert(machine.to_owned());
+        for name in names {
+            questions.aliases.add(name, machine);
+        }
+    }
+    let seen = look(&mut fake, &questions);
+    assert_eq!(seen["nodes"]["ok"], true, "{}", seen["nodes"]);
+    assert_eq!(seen["leaves"][0]["memsql_id"].as_str().unwrap().len(), 40);
+    assert_eq!(
+        seen["inventory"]["ok"], false,
+        "two machines are on no host"
+    );
+}
+
+#[test]
+fn the_statement_that_not_every_version_has_may_fail_and_others_may_not() {
+    let place = Where {
+        with_ops: true,
+        ..Where::default()
+    };
+    for (statement, fine) in [
+        ("SHOW REBALANCE STATUS", true),
+        ("EXPLAIN RESTORE", false),
+        ("SHOW LEAVES", false),
+    ] {
+        let mut fake = Fake::new(healthy(1, &[("shop", 2)]));
+        fake.broken = Some((statement, 1752));
+        let found = read(&mut fake, &place, Depth::Full);
+        assert_eq!(found.is_ok(), fine, "{statement}");
+        if let Err(error) = found {
+            assert_eq!(error.number, Some(1752));
+        }
+    }
+}
+
+#[test]
+fn without_one_master_aggregator_nothing_is_asked() {
+    for (from, to) in [("AGGREGATOR", "MASTER"), ("MASTER", "AGGREGATOR")] {
+        let mut fake = Fake::new(healthy(1, &[("shop", 2)]));
+        let text = fake.ops["nodes"].text.replacen(from, to, 1);
+        fake.ops.insert("nodes".to_owned(), said(&text));
+        let place = Where {
+            with_ops: true,
+            ..Where::default()
+        };
+        assert!(read(&mut fake, &place, Depth::Full).is_err(), "{from}");
+        assert!(fake.asked.is_empty());
+    }
+}
+
+/// 64 leaves and 2,000 partitions are judged in an instant.
+#[test]
+fn a_large_cluster_is_judged() {
+    let mut fake = Fake::new(healthy(32, &[("a", 1000), ("b", 1000)]));
+    let seen = look(&mut fake, &questions());
+    assert_eq!(seen["detach"].as_object().unwrap().len(), 64);
+    for name in VERDICTS {
+        let verdict = &seen[name];
+        assert!(verdict["ok"] == true || name == "even", "{name}: {verdict}");
+    }
+}

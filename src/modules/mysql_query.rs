@@ -1,0 +1,360 @@
+//! `mysql_query`: statements on a server that speaks MySQL's protocol.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::spec::{Argument, Arguments, Kind, ModuleSpec, Safety};
+use super::sql::{
+    CA_CERT, CHECK_HOSTNAME, CONNECT_TIMEOUT, Login, PASSWORD, TLS, USER, VIA, Values, filled,
+};
+use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome, fields};
+use crate::connection::sql::{SqlError, SqlRows, SqlSession};
+use crate::connection::{ConnError, Limit};
+use crate::yaml::Problem;
+
+static SPEC: ModuleSpec = ModuleSpec {
+    name: "mysql_query",
+    aliases: &["community.mysql.mysql_query"],
+    summary: "Runs statements on a server that speaks MySQL's protocol",
+    notes: &[
+        "Statements are sent as text, each once. One that was sent and got no answer leaves its task in doubt: its `done_when` is asked, and it is never sent again blindly.",
+        "Statements that only read (SELECT, SHOW, EXPLAIN, DESCRIBE) run in check mode too.",
+    ],
+    arguments: &[
+        Argument::new("query", Kind::Any, "The statement, or a list of them.").required(),
+        Argument::new(
+            "positional_args",
+            Kind::Values,
+            "Values for each `%s`, quoted.",
+        ),
+        Argument::new(
+            "named_args",
+            Kind::Map,
+            "Values for each `%(name)s`, quoted.",
+        ),
+        Argument::new(
+            "single_transaction",
+            Kind::Flag,
+            "Whether all statements are one transaction.",
+        )
+        .default("false"),
+        Argument::new("login_host", Kind::Str, "The server's name or address.")
+            .default("127.0.0.1"),
+        Argument::new("login_port", Kind::Int, "Its port.").default("3306"),
+        Argument::new("login_db", Kind::Str, "The database to begin in."),
+        USER,
+        PASSWORD,
+        TLS,
+        CA_CERT,
+        CHECK_HOSTNAME,
+        CONNECT_TIMEOUT,
+        Argument::new(
+            "read_timeout",
+            Kind::Duration,
+            "How long the server may say nothing; by default as long as all may take.",
+        ),
+        Argument::new(
+            "query_timeout",
+            Kind::Duration,
+            "How long all of it may take.",
+        )
+        .default("3600"),
+        VIA,
+    ],
+    absent: &[
+        ("config_file", "give the login as arguments"),
+        (
+            "login_unix_socket",
+            "name the server's port, with `via: host`",
+        ),
+        ("client_cert", "only the server's certificate is checked"),
+        ("client_key", "only the server's certificate is checked"),
+    ],
+    exclusive: &[&["positional_args", "named_args"]],
+    safety: Safety::Once,
+    example: "\
+- mysql_query:
+    login_host: 10.0.0.1
+    query: SELECT COUNT(*) AS n FROM shop.orders WHERE state = %s
+    positional_args: [open]
+  register: open_orders
+",
+    returns: &[
+        (
+            "query_result",
+            "for each statement its rows, by column name",
+        ),
+        (
+            "rowcount",
+            "for each statement how many rows it gave or changed",
+        ),
+        ("executed_queries", "the statements"),
+        ("execution_time_ms", "for each statement how long it took"),
+        ("error_number", "the server's number, where it refused"),
+    ],
+    ..ModuleSpec::EMPTY
+};
+
+/// The module.
+#[derive(Debug)]
+pub(super) struct MysqlQuery;
+
+impl Module for MysqlQuery {
+    fn spec(&self) -> &'static ModuleSpec {
+        &SPEC
+    }
+
+    fn action(&self, arguments: &Arguments) -> Result<Box<dyn Action>, Vec<Problem>> {
+        let wrong = |message: String| vec![Problem::at(&arguments.loc, message)];
+        let texts = match arguments.get("query") {
+            Some(Value::String(text)) => vec![text.clone()],
+            Some(Value::Array(items)) => items
+                .iter()
+                .map(|item| item.as_str().map(str::to_owned))
+                .collect::<Option<Vec<_>>>()
+                .ok_or_else(|| wrong("`query` must be text, or a list of texts".to_owned()))?,
+            _ => return Err(wrong("`query` must be text, or a list of texts".to_owned())),
+        };
+        let positional = arguments.get("positional_args").and_then(Value::as_array);
+        let named = arguments.get("named_args").and_then(Value::as_object);
+        let values = match (positional, named) {
+            (Some(values), _) => Values::Positional(values.clone()),
+            (None, Some(values)) => Values::Named(values.clone()),
+            (None, None) => Values::None,
+        };
+        let statements = texts.iter().map(|text| filled(text.trim(), &values));
+        let statements: Vec<String> = statements.collect::<Result<_, _>>().map_err(wrong)?;
+        if statements.iter().all(String::is_empty) {
+            return Err(wrong("`query` holds no statement".to_owned()));
+        }
+        let port = arguments.int("login_port").unwrap_or(3306);
+        let total = arguments.duration("query_timeout").unwrap_or(WHOLE);
+        Ok(Box::new(Queries {
+            texts,
+            statements,
+            host: arguments
+                .str("login_host")
+                .unwrap_or("127.0.0.1")
+                .to_owned(),
+            port: u16::try_from(port).map_err(|_| wrong(format!("{port} is no port")))?,
+            database: arguments.str("login_db").map(str::to_owned),
+            one_transaction: arguments.flag("single_transaction"),
+            read: arguments.duration("read_timeout").unwrap_or(total),
+            total,
+            login: Login::of(arguments),
+        }))
+    }
+}
+
+const WHOLE: Duration = Duration::from_hours(1);
+
+/// The first words of statements that only read.
+const READING: [&str; 6] = ["SELECT", "SHOW", "EXPLAIN", "DESCRIBE", "DESC", "HELP"];
+
+/// Those of which the number of changed rows tells whether anything was changed.
+const COUNTED: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "REPLACE"];
+
+#[derive(Debug)]
+struct Queries {
+    /// As written, with placeholders: what may be shown.
+    texts: Vec<String>,
+    statements: Vec<String>,
+    host: String,
+    port: u16,
+    database: Option<String>,
+    one_transaction: bool,
+    read: Duration,
+    total: Duration,
+    login: Login,
+}
+
+fn first_word(statement: &str) -> String {
+    statement
+        .trim_start_matches(|c: char| c.is_whitespace() || c == '(')
+        .split(|c: char| !c.is_ascii_alphabetic())
+        .next()
+        .unwrap_or_default()
+        .to_uppercase()
+}
+
+/// Tells whether a statement only reads. One that locks, that writes a file, or that is followed by another does not.
+fn only_reads(statement: &str) -> bool {
+    let upper = statement.to_uppercase();
+    READING.contains(&first_word(statement).as_str())
+        && !upper.contains("FOR UPDATE")
+        && !upper.contains(" INTO ")
+        && !upper.trim_end_matches([';', ' ', '\n']).contains(';')
+}
+
+impl Queries {
+    fn only_reads(&self) -> bool {
+        self.statements
+            .iter()
+            .all(|statement| only_reads(statement))
+    }
+
+    fn place(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    fn run(&self, cx: &mut HostCx<'_>) -> Result<Outcome, ModuleError> {
+        let server = (self.host.as_str(), self.port);
+        let database = self.database.as_deref();
+        let opened = self
+            .login
+            .open(cx, server, database, self.read, self.total)?;
+        let mut session = opened.map_err(|error| self.failed(error, Map::new()))?;
+        let limit = cx.limit();
+        let deadline = limit.deadline.earlier(limit.clock.deadline(self.total));
+        let limit = Limit { deadline, ..limit };
+        let mut done = Done::default();
+        if self.one_transaction {
+            self.one(&mut session, "START TRANSACTION", limit, &done)?;
+        }
+        for (statement, text) in self.statements.iter().zip(&self.texts) {
+            let began = limit.clock.elapsed();
+            let sets = self.one(&mut session, statement, limit, &done)?;
+            let took = limit.clock.elapsed().saturating_sub(began);
+            done.add(statement, text, sets, took);
+        }
+        if self.one_transaction {
+            self.one(&mut session, "COMMIT", limit, &done)?;
+        }
+        Ok(Outcome {
+            changed: done.changed,
+            result: done.fields(),
+            ..Outcome::default()
+        })
+    }
+
+    fn one(
+        &self,
+        session: &mut SqlSession,
+        statement: &str,
+        limit: Limit<'_>,
+        done: &Done,
+    ) -> Result<Vec<SqlRows>, ModuleError> {
+        session
+            .query(statement, limit)
+            .map_err(|error| self.failed(error, done.fields()))
+    }
+
+    /// Sorts an error: what may have had its effect leaves the step in doubt.
+    fn failed(&self, error: SqlError, mut result: Map<String, Value>) -> ModuleError {
+        match error {
+            SqlError::Stopped { .. } => ConnError::Stopped.into(),
+            SqlError::Unknown(reason) if !self.only_reads() => ConnError::Lost {
+                host: self.place(),
+                reason,
+            }
+            .into(),
+            error @ (SqlError::Unknown(_) | SqlError::NotSent(_) | SqlError::Server { .. }) => {
+                result.insert("error_number".into(), json!(error.number()));
+                ModuleError::Failed {
+                    message: format!("{}: {error}", self.place()),
+                    result,
+                }
+            }
+        }
+    }
+}
+
+/// What was done so far.
+#[derive(Debug, Default)]
+struct Done {
+    changed: bool,
+    texts: Vec<String>,
+    rows: Vec<Value>,
+    counts: Vec<u64>,
+    took: Vec<f64>,
+}
+
+impl Done {
+    fn add(&mut self, statement: &str, text: &str, sets: Vec<SqlRows>, took: Duration) {
+        let set = sets.into_iter().next().unwrap_or_default();
+        let word = first_word(statement);
+        self.changed |= if COUNTED.contains(&word.as_str()) {
+            set.affected > 0
+        } else {
+            !only_reads(statement) && !["USE", "SET"].contains(&word.as_str())
+        };
+        let given = u64::try_from(set.rows.len()).unwrap_or(u64::MAX);
+        let count = if set.columns.is_empty() {
+            set.affected
+        } else {
+            given
+        };
+        self.counts.push(count);
+        self.rows.push(json!(set.rows));
+        self.texts.push(text.to_owned());
+        self.took.push(took.as_secs_f64() * 1000.0);
+    }
+
+    fn fields(&self) -> Map<String, Value> {
+        fields([
+            ("query_result", json!(self.rows)),
+            ("rowcount", json!(self.counts)),
+            ("executed_queries", json!(self.texts)),
+            ("execution_time_ms", json!(self.took)),
+        ])
+    }
+}
+
+impl Action for Queries {
+    fn describe(&self) -> String {
+        format!("on {}: {}", self.place(), self.texts.join("; "))
+    }
+
+    fn by_hand(&self) -> Option<String> {
+        let statements = crate::template::shell_quote(&self.texts.join("; "));
+        let host = crate::template::shell_quote(&self.host);
+        Some(format!(
+            "mysql -h {host} -P {} -p -e {statements}",
+            self.port
+        ))
+    }
+
+    fn safety(&self) -> Option<Safety> {
+        self.only_reads().then_some(Safety::ReadOnly)
+    }
+
+    fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
+        if self.only_reads() {
+            return self.run(cx).map(Observed::Same);
+        }
+        Ok(Observed::Unknown(Change::new(self.describe())))
+    }
+
+    fn apply(&self, cx: &mut HostCx<'_>, _: &Change) -> Result<Outcome, ModuleError> {
+        self.run(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_reads() {
+        for reading in [
+            "SELECT 1",
+            " (select 1)",
+            "show leaves",
+            "EXPLAIN RESTORE REDUNDANCY ON x",
+            "SELECT 1;",
+        ] {
+            assert!(only_reads(reading), "{reading}");
+        }
+        for changing in [
+            "DETACH LEAF 'x':1",
+            "SELECT 1; DROP DATABASE x",
+            "SELECT * FROM t FOR UPDATE",
+            "SELECT 1 INTO OUTFILE '/x'",
+            "SET GLOBAL x = 1",
+            "",
+        ] {
+            assert!(!only_reads(changing), "{changing}");
+        }
+    }
+}
