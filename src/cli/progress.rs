@@ -457,6 +457,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one story, told in order")]
     fn the_view_fits_the_terminal_and_nothing_of_it_stays_behind() {
         let screen = Fake::default();
         let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));

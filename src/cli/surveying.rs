@@ -116,6 +116,10 @@ fn saw(live: &mut Live, event: &Event) {
             let what = match outcome {
                 StepOutcome::Ok | StepOutcome::InDoubt => return,
                 StepOutcome::Changed => "would be done".to_owned(),
+                // A command has no check mode: it would be run.
+                StepOutcome::Skipped { why } if why.starts_with("in check mode") => {
+                    "would be done".to_owned()
+                }
                 StepOutcome::Skipped { why } => format!("skipped: {why}"),
                 StepOutcome::Failed => format!("not so yet: {}", first_line(&result.message)),
                 StepOutcome::Unreachable => {

@@ -100,7 +100,11 @@ fn member(server: &Value, role: &str, leader: Option<&str>, read: &Value) -> Str
     match led {
         0 => {}
         1 => line.push_str(", leads 1 shard"),
-        more => line += &format!(", leads {more} shards"),
+        more => {
+            line.push_str(", leads ");
+            line.push_str(&more.to_string());
+            line.push_str(" shards");
+        }
     }
     if let Some(problem) = server.get("problem").and_then(Value::as_str) {
         line.push_str(": ");

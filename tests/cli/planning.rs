@@ -7,7 +7,7 @@ const SITE: &str = "\
   hosts: all
   gather_facts: false
   serial: 1
-  order_by: rank | int
+  order_by: \"{{ rank | int }}\"
   tasks:
     - name: is it done
       stat: { path: \"{{ playbook_dir }}/{{ inventory_hostname }}.done\" }
@@ -49,6 +49,7 @@ fn a_live_plan_tells_what_is_so_now_and_changes_nothing() {
         "order as of now: b, then c, then a",
         "now, on b: skipped: `not done.stat.exists` is false",
         "now, on c, a: not so yet: ",
+        "now, on c, a: would be done",
         "now, on b, c, a: would be done",
         "now, on b, a: skipped: `rank | int == 2` is false",
     ] {

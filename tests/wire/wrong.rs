@@ -180,7 +180,8 @@ fn steady(server: &Server, text: &str) -> String {
         (r"\d{8}-\d{6}-[0-9a-f]{4}", "RUN"),
         (r"(?m)^\d\d:\d\d:\d\d ", "TIME "),
         (r"SHA256:[A-Za-z0-9+/=]+", "SHA256:KEY"),
-        (r"\d+(\.\d+)? s\b", "N s"),
+        (r"took .*", "took TIME"),
+        (r"-[0-9a-f]{16}-", "-TOKEN-"),
     ] {
         text = Regex::new(what)
             .unwrap()
