@@ -108,7 +108,9 @@ fn speak(
                 match answers(&statement) {
                     Reply::Close => return Ok(()),
                     Reply::Silence => drop(receive(&mut client)),
-                    reply => answer(&mut client, reply)?,
+                    reply @ (Reply::Rows(..) | Reply::Done(_) | Reply::Error(..)) => {
+                        answer(&mut client, reply)?;
+                    }
                 }
             }
             Some(0x0e) => send(&mut client, 1, &[0, 0, 0, 2, 0, 0, 0])?,

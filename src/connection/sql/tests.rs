@@ -85,7 +85,7 @@ fn a_server_that_says_nothing_is_given_up_after_the_read_timeout() {
     let began = bounds.clock.elapsed();
     let error = session.query("x", bounds.limit(20_000)).unwrap_err();
     assert!(matches!(error, SqlError::Unknown(_)), "{error:?}");
-    assert!(bounds.clock.elapsed() - began < Duration::from_secs(10));
+    assert!(bounds.clock.elapsed().saturating_sub(began) < Duration::from_secs(10));
 }
 
 #[test]
