@@ -220,6 +220,7 @@ impl Fake {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one answer for each statement")]
     fn answer(&self, at: &Address, statement: &str) -> String {
         let mut text = String::new();
         if statement == "SHOW LEAVES" {
@@ -389,41 +390,42 @@ fn a_healthy_cluster_is_judged_well_in_every_version() {
     }
 }
 
+fn edit(fake: &mut Fake, part: &str, from: &str, to: &str) {
+    let text = fake.ops[part].text.clone();
+    assert!(text.contains(from), "{part}: {text}");
+    fake.ops
+        .insert(part.to_owned(), said(&text.replacen(from, to, 1)));
+}
+
 #[test]
 fn what_is_wrong_is_found_by_its_verdict() {
     type Change = fn(&mut Fake);
-    fn edit(fake: &mut Fake, part: &str, from: &str, to: &str) {
-        let text = fake.ops[part].text.clone();
-        assert!(text.contains(from), "{part}: {text}");
-        fake.ops
-            .insert(part.to_owned(), said(&text.replacen(from, to, 1)));
-    }
     let table: [(&str, &str, Change); 15] = [
         ("Ops is down", "ops", |f| {
-            edit(f, "status", "is running", "is not running")
+            edit(f, "status", "is running", "is not running");
         }),
         ("Ops is old", "ops", |f| {
-            edit(f, "version", "5.7.1", "5.6.9")
+            edit(f, "version", "5.7.1", "5.6.9");
         }),
         ("no single upgrades", "ops", |f| {
-            edit(f, "help", "--memsql-id", "--all")
+            edit(f, "help", "--memsql-id", "--all");
         }),
         ("an agent is away", "ops", |f| {
-            edit(f, "agents", "ONLINE", "OFFLINE")
+            edit(f, "agents", "ONLINE", "OFFLINE");
         }),
         ("no primary", "ops", |f| {
-            edit(f, "agents", "PRIMARY", "FOLLOWER")
+            edit(f, "agents", "PRIMARY", "FOLLOWER");
         }),
         ("garbage", "ops", |f| edit(f, "files", "[", "{")),
         ("no file", "target", |f| edit(f, "files", "5.7.2", "5.7.1")),
         ("the file is not everywhere", "target", |f| {
-            edit(f, "files", "A1", "A2")
+            edit(f, "files", "A1", "A2");
         }),
         ("a node does not run", "nodes", |f| {
-            edit(f, "nodes", "RUNNING", "NOT RUNNING")
+            edit(f, "nodes", "RUNNING", "NOT RUNNING");
         }),
         ("a node that Ops does not know", "nodes", |f| {
-            edit(f, "nodes", "10.0.1.1", "10.7.7.7")
+            edit(f, "nodes", "10.0.1.1", "10.7.7.7");
         }),
         ("another group", "nodes", |f| {
             edit(
@@ -431,7 +433,7 @@ fn what_is_wrong_is_found_by_its_verdict() {
                 "nodes",
                 "\"availability_group\":1",
                 "\"availability_group\":2",
-            )
+            );
         }),
         ("an unmonitored node", "nodes", |f| {
             edit(f, "all", "[{", "[{},{")

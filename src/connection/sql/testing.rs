@@ -109,7 +109,7 @@ fn speak(
                     Reply::Close => return Ok(()),
                     Reply::Silence => drop(receive(&mut client)),
                     reply @ (Reply::Rows(..) | Reply::Done(_) | Reply::Error(..)) => {
-                        answer(&mut client, reply)?
+                        answer(&mut client, reply)?;
                     }
                 }
             }

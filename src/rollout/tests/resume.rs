@@ -227,7 +227,7 @@ fn a_command_whose_answer_was_lost_is_asked_for_at_once_and_not_sent_again() {
         (ran.exit(), kit.fleet.effects()["a do x"])
     };
     let (yes, no) = (json!(true), json!(false));
-    assert_eq!(run(&[yes.clone()]), (0, 1));
+    assert_eq!(run(std::slice::from_ref(&yes)), (0, 1));
     assert_eq!(
         run(&[no.clone(), no.clone(), yes]),
         (0, 1),

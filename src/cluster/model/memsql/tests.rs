@@ -31,6 +31,7 @@ type Fault = fn(&mut Cluster);
 
 /// What is wrong with the cluster, and whether a leaf of group 1 may still be detached, whether redundancy and statuses
 /// are judged well.
+#[expect(clippy::too_many_lines, reason = "a table with a row for each fault")]
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn faults_and_what_they_forbid() {
