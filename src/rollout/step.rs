@@ -259,7 +259,11 @@ impl Engine {
 }
 
 /// Finds out on which host a step runs: its own, or the one that `delegate_to` names.
-fn runs_on(context: &Context, host: &HostName, scope: &Scope) -> Result<HostName, Problem> {
+fn runs_on(
+    context: &crate::playbook::Context,
+    host: &HostName,
+    scope: &Scope,
+) -> Result<HostName, Problem> {
     let delegate = context.nearest(|k| k.delegate_to.as_ref());
     let delegate = delegate.map(|node| scope.text(node)).transpose()?;
     Ok(delegate.map_or_else(|| host.clone(), HostName::from))

@@ -33,7 +33,6 @@ type Fault = fn(&mut Cluster);
 /// are judged well.
 #[expect(clippy::too_many_lines, reason = "a table with a row for each fault")]
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn faults_and_what_they_forbid() {
     fn at(cluster: &mut Cluster, name: &str, role: &InstanceRole) -> usize {
         let position = cluster
