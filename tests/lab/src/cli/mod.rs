@@ -151,11 +151,6 @@ pub fn given_program() -> Option<PathBuf> {
     std::env::var_os("STAGGER_LAB_PROGRAM").map(PathBuf::from)
 }
 
-/// Tells whether cases that were not seen to pass yet are to be run all the same.
-pub fn wants_unproved() -> bool {
-    std::env::var_os("STAGGER_LAB_UNPROVED").is_some()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

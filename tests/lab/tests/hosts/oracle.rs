@@ -5,7 +5,7 @@ use lab::demo::{Change, Options};
 use serde_json::{Value, json};
 
 use crate::harness::{Case, Lab, Outcome, case, same};
-use crate::upgrade::{self, Seen, UNPROVED, variant};
+use crate::upgrade::{self, Seen, variant};
 
 pub(crate) fn cases() -> Vec<Case> {
     let cases = [
@@ -14,7 +14,7 @@ pub(crate) fn cases() -> Vec<Case> {
             leaders_stay,
         ),
         case("oracle::sees_a_missing_maintenance_mode", no_maintenance),
-        case("oracle::sees_a_missing_sync_gate", no_sync_gate).unproved(UNPROVED),
+        case("oracle::sees_a_missing_sync_gate", no_sync_gate),
     ];
     let changes = case(
         "oracle::changes_meet_the_role_as_it_is",

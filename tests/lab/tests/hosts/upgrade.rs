@@ -11,8 +11,6 @@ use crate::harness::{Case, Failure, Lab, Outcome, case, check, same};
 
 /// How the variants are scaled; one whole upgrade is not.
 pub(crate) const FACTOR: f64 = 0.1;
-/// Why a case is not run by default.
-pub(crate) const UNPROVED: &str = "it was not seen to pass yet";
 /// A client of the variants whose requests wait for a server is this patient.
 const PATIENCE_S: u64 = 1_000;
 
