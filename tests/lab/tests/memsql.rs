@@ -417,7 +417,7 @@ fn a_leaf_that_is_killed_under_load_is_seen() {
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         cluster.leaves[0].set(|switches| switches.replicates = false);
         cluster.leaves[1].set(|switches| switches.replicates = false);
-        tokio::time::sleep(Duration::from_millis(1_000)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         cluster.leaves[0].kill();
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         end.send(()).unwrap();

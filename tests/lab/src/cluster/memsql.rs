@@ -296,11 +296,11 @@ impl<'a> Cluster<'a> {
             ]),
         }
         variables.extend(self.options.variables.iter().cloned());
-        let variables: String = variables
+        let variables: Vec<String> = variables
             .iter()
             .map(|line| format!("        {line}\n"))
             .collect();
-        let hosts: String = self
+        let hosts: Vec<String> = self
             .hosts
             .iter()
             .map(|host| {
@@ -313,8 +313,10 @@ impl<'a> Cluster<'a> {
             .collect();
         let first = self.hosts.first().map_or("", |host| host.name());
         format!(
-            "all:\n  children:\n    memsql:\n      hosts:\n{hosts}      vars:\n{variables}    \
-             memsql_ops:\n      hosts:\n        {first}:\n"
+            "all:\n  children:\n    memsql:\n      hosts:\n{}      vars:\n{}    \
+             memsql_ops:\n      hosts:\n        {first}:\n",
+            hosts.concat(),
+            variables.concat(),
         )
     }
 }

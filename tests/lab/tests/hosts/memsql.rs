@@ -17,7 +17,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case("memsql::a_failed_upgrade_is_rolled_back", rollback),
         case("memsql::the_whole_upgrade", upgrade)
             .alone()
-            .unproved("the role is not there yet"),
+            .unproved(crate::upgrade::UNPROVED),
     ]
 }
 

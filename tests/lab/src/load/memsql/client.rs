@@ -42,7 +42,7 @@ pub struct Client {
 /// Makes databases and tables on the master aggregator, if they are not there.
 pub async fn prepare(options: &Options, master: &Address) -> Result<(), String> {
     let login = options.login()?;
-    let limits = (Duration::from_secs(5), Duration::from_secs(120));
+    let limits = (Duration::from_secs(5), Duration::from_mins(2));
     for database in &options.databases {
         let name = quoted_name(database);
         for text in [

@@ -14,7 +14,7 @@ use crate::sim::memsql::peer::{self, Message};
 
 /// The longest that a request may take.
 const STALL_MS: u64 = 5_000;
-const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+const SETTLE_LIMIT: Duration = Duration::from_mins(1);
 
 /// What the leaves hold of what was acknowledged.
 #[derive(Debug, Default)]
@@ -32,15 +32,7 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
     let meta = watch.meta();
     let held = compare(client, &meta).await;
     let servers = servers(watch).await;
-    let (spans, detaches) = watch.breaches();
-    let spans = spans.iter().map(|span| {
-        json!({"invariant": span.breach.invariant, "what": span.breach.what,
-               "from_ms": span.from_ms, "to_ms": span.to_ms})
-    });
-    let detaches = detaches.iter().map(|(breach, at)| {
-        json!({"invariant": breach.invariant, "what": breach.what, "from_ms": at, "to_ms": at})
-    });
-    let breaches: Vec<Value> = spans.chain(detaches).collect();
+    let breaches = breaches(watch);
     let (explained, mut report, oddest) = {
         let tally = client.tally();
         let explained = tally.explain(options.gap_ms, |shard, from, to| {
@@ -88,6 +80,18 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
         report.extend(more);
     }
     report
+}
+
+fn breaches(watch: &Watch) -> Vec<Value> {
+    let (spans, detaches) = watch.breaches();
+    let spans = spans.iter().map(|span| {
+        json!({"invariant": span.breach.invariant, "what": span.breach.what,
+               "from_ms": span.from_ms, "to_ms": span.to_ms})
+    });
+    let detaches = detaches.iter().map(|(breach, at)| {
+        json!({"invariant": breach.invariant, "what": breach.what, "from_ms": at, "to_ms": at})
+    });
+    spans.chain(detaches).collect()
 }
 
 /// Waits until the cluster is whole again, for a minute at most; returns what is not.

@@ -21,7 +21,7 @@ use super::wire::{ClientError, Fault, Rows};
 use crate::sim::time;
 
 /// How long a leaf may take for a client's statement.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// How long a partition is looked for that nobody says to lead.
 const LOOK_MS: u64 = 30_000;
 

@@ -341,7 +341,7 @@ pub(super) async fn copy_from(
     partition: &str,
     source: &Address,
 ) -> Result<(), Fault> {
-    let limit = Duration::from_secs(60);
+    let limit = Duration::from_mins(1);
     let whole = peer::say(source, &Message::Copy(partition.to_owned()), limit).await;
     let whole =
         whole.map_err(|error| Fault::new(1772, format!("Partition move failed: {error}")))?;

@@ -216,7 +216,7 @@ pub async fn copy(
         source: source.clone(),
         copy: true,
     };
-    let limit = Duration::from_secs(600);
+    let limit = Duration::from_mins(10);
     let reply = peer::say(target, &message, limit).await;
     reply.map_err(|error| fault_of(target, error))?;
     node.change_meta(|meta| {

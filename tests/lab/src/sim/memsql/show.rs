@@ -17,6 +17,10 @@ use super::wire::packet::Cell;
 use super::wire::{Fault, Rows};
 use crate::sim::time;
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a cell of a row, which may be NULL elsewhere"
+)]
 fn text(value: impl ToString) -> Cell {
     Some(value.to_string())
 }
@@ -90,7 +94,7 @@ pub fn aggregators(node: &Node) -> Rows {
             text(host),
             text(one.at.port),
             text(if one.online { "online" } else { "offline" }),
-            text(if is_self { 0 } else { 1 }),
+            text(u8::from(!is_self)),
             latency(node, !is_self),
             text(u8::from(one.master)),
         ];
@@ -387,7 +391,7 @@ pub fn variables(node: &Node, pattern: Option<&str>) -> Rows {
     rows
 }
 
-/// `SHOW PROCESSLIST`, and information_schema.PROCESSLIST.
+/// `SHOW PROCESSLIST`, and `information_schema.PROCESSLIST`.
 pub fn processlist(node: &Node) -> Rows {
     let state = node.state();
     let now = time::mono_ms();

@@ -203,7 +203,7 @@ impl Daemon {
             return Said::failed("no primary agent\n");
         };
         let request =
-            Call::new(&target, "POST", "/command", Duration::from_secs(7_200)).json(&json!(typed));
+            Call::new(&target, "POST", "/command", Duration::from_hours(2)).json(&json!(typed));
         match call(request).await {
             Ok(reply) => serde_json::from_value(reply.json()).unwrap_or_default(),
             Err(error) => Said::failed(format!(

@@ -242,7 +242,7 @@ async fn hand_over(typed: &Typed) -> Said {
         return Said::failed("no agent\n");
     };
     let request =
-        Call::new(&agent, "POST", "/command", Duration::from_secs(7_200)).json(&json!(typed));
+        Call::new(&agent, "POST", "/command", Duration::from_hours(2)).json(&json!(typed));
     match call(request).await {
         Ok(reply) => serde_json::from_value(reply.json())
             .unwrap_or_else(|error| Said::failed(format!("{error}\n"))),

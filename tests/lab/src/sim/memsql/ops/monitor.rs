@@ -139,7 +139,7 @@ async fn heal(ops: &Arc<Ops>, meta: Option<&Meta>) {
                 quoted_text(&leaf.at.host),
                 leaf.at.port
             );
-            let limits = (Duration::from_secs(5), Duration::from_secs(600));
+            let limits = (Duration::from_secs(5), Duration::from_mins(10));
             drop(ask(&master.host, master.port, &ops.login(), &text, limits).await);
         }
     }

@@ -17,7 +17,7 @@ use crate::sim::memsql::wire::client::{ask, quoted_text};
 use crate::sim::time;
 
 /// How long a statement of Ops may take.
-const SQL_LIMIT: Duration = Duration::from_secs(600);
+const SQL_LIMIT: Duration = Duration::from_mins(10);
 
 /// Carries out a command.
 pub async fn carry_out(ops: &Arc<Ops>, typed: Typed) -> Said {
@@ -52,7 +52,7 @@ pub async fn carry_out(ops: &Arc<Ops>, typed: Typed) -> Said {
             ..change(ops, &typed).await
         },
         OpsOutcome::Hang => {
-            tokio::time::sleep(Duration::from_secs(86_400)).await;
+            tokio::time::sleep(Duration::from_hours(24)).await;
             Said::default()
         }
     }
@@ -435,7 +435,7 @@ async fn deploy(ops: &Arc<Ops>, typed: &Typed) -> Result<String, String> {
         known.servers.push(Server {
             busy: false,
             ..server.clone()
-        })
+        });
     });
     Ok(format!(
         "Successfully deployed MemSQL\n{}",
@@ -459,7 +459,7 @@ async fn make(ops: &Arc<Ops>, server: &Server, hash: &str) -> Result<(), String>
         password: ops.settings.password.clone(),
         settings,
     };
-    ops.order(&server.host, order, Duration::from_secs(60))
+    ops.order(&server.host, order, Duration::from_mins(1))
         .await?;
     let order = Order::Start {
         directory: server.directory.clone(),

@@ -114,13 +114,13 @@ async fn replace(
         directory: server.directory.clone(),
         hash: hash.to_owned(),
     };
-    let limit = Duration::from_secs(300);
+    let limit = Duration::from_mins(5);
     let switches = ops.switches();
     ops.order(&server.host, install(&file.hash), limit).await?;
     tokio::time::sleep(switches.timer(switches.upgrade_ms)).await;
     match outcome {
         OpsOutcome::Hang => {
-            tokio::time::sleep(Duration::from_secs(86_400)).await;
+            tokio::time::sleep(Duration::from_hours(24)).await;
             Ok(())
         }
         OpsOutcome::Fail => {
