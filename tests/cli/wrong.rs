@@ -5,6 +5,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use std::path::Path;
+
 use crate::user::{User, top};
 
 /// A command line and the files that it finds.
@@ -46,7 +48,7 @@ fn bad_input_gives_exactly_what_stands_beside_it_and_touches_nothing() {
         let user = User::new();
         for (path, content) in &files {
             user.writes(path, content);
-            if Path::new(path).extension().is_some_and(|end| end == "sh") {
+            if Path::new(&path).extension().is_some_and(|end| end == "sh") {
                 let runs = fs::Permissions::from_mode(0o755);
                 fs::set_permissions(user.path(path), runs).unwrap();
             }

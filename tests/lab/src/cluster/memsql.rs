@@ -296,17 +296,27 @@ impl<'a> Cluster<'a> {
             ]),
         }
         variables.extend(self.options.variables.iter().cloned());
-        let lines = variables.iter().map(|line| format!("        {line}\n"));
-        let variables = lines.collect::<Vec<_>>().concat();
-        let lines = self.hosts.iter().map(|host| {
-            let (name, address) = (host.name(), host.address());
-            format!("        {name}: {{ ansible_host: {address} }}\n")
-        });
-        let hosts = lines.collect::<Vec<_>>().concat();
+        let variables: Vec<String> = variables
+            .iter()
+            .map(|line| format!("        {line}\n"))
+            .collect();
+        let hosts: Vec<String> = self
+            .hosts
+            .iter()
+            .map(|host| {
+                format!(
+                    "        {}: {{ ansible_host: {} }}\n",
+                    host.name(),
+                    host.address()
+                )
+            })
+            .collect();
         let first = self.hosts.first().map_or("", |host| host.name());
         format!(
-            "all:\n  children:\n    memsql:\n      hosts:\n{hosts}      vars:\n{variables}    \
-             memsql_ops:\n      hosts:\n        {first}:\n"
+            "all:\n  children:\n    memsql:\n      hosts:\n{}      vars:\n{}    \
+             memsql_ops:\n      hosts:\n        {first}:\n",
+            hosts.concat(),
+            variables.concat(),
         )
     }
 }

@@ -239,7 +239,7 @@ impl Demo<'_> {
         let drained = drained.display();
         let mut variables = vec![
             json!({
-                "memsql_drain": format!("echo {{{{ memsql_aggregator.address }}}} >>{drained}"),
+                "memsql_drain": format!("echo {{{{ (memsql_aggregator | default({{}})).address | default('') }}}} >>{drained}"),
                 "memsql_undrain": format!(": >{drained}"),
                 "memsql_drain_wait": 1,
             })

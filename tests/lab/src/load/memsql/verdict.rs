@@ -82,7 +82,6 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
     report
 }
 
-/// Tells each breach of an invariant, with its time.
 fn breaches(watch: &Watch) -> Vec<Value> {
     let (spans, detaches) = watch.breaches();
     let spans = spans.iter().map(|span| {

@@ -77,25 +77,31 @@ async fn follow_one(node: Arc<Node>, source: Address) {
             version: node.version.clone(),
         };
         if let Ok(answer) = peer::say_on(connection, &message, limit).await {
-            let leads = answer.get("leads").and_then(Value::as_array);
-            let leads: Vec<&str> = leads
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .collect();
-            for (partition, position) in &wants {
-                if leads.contains(&partition.as_str()) {
-                    let news = answer.get("news").and_then(|news| news.get(partition));
-                    take(&node, &source, (partition, *position), news).await;
-                }
-            }
-            if leads.is_empty() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            take_all(&node, &source, &wants, &answer).await;
         } else {
             client = None;
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+}
+
+async fn take_all(
+    node: &Arc<Node>,
+    source: &Address,
+    wants: &[(String, Position)],
+    answer: &Value,
+) {
+    let leads = answer.get("leads").and_then(Value::as_array);
+    let leads = leads.into_iter().flatten().filter_map(Value::as_str);
+    let leads: Vec<&str> = leads.collect();
+    for (partition, position) in wants {
+        if leads.contains(&partition.as_str()) {
+            let news = answer.get("news").and_then(|news| news.get(partition));
+            take(node, source, (partition, *position), news).await;
+        }
+    }
+    if leads.is_empty() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
@@ -114,19 +120,16 @@ async fn take(
     (partition, asked_from): (&str, Position),
     news: Option<&Value>,
 ) {
-    let entries = match news {
-        None => Vec::new(),
-        Some(news) => {
-            if let Ok(entries) = serde_json::from_value::<Vec<Entry>>(news.clone()) {
-                entries
-            } else {
-                // What would follow is not kept any more.
-                if let Err(fault) = copy_from(node, partition, source).await {
-                    eprint_line(&format!("lab: {}: {fault}", time::iso_ms(time::unix_ms())));
-                }
-                return;
-            }
+    let entries = news.map_or_else(
+        || Ok(Vec::new()),
+        |news| serde_json::from_value(news.clone()),
+    );
+    let Ok(entries): Result<Vec<Entry>, _> = entries else {
+        // What would follow is not kept any more.
+        if let Err(fault) = copy_from(node, partition, source).await {
+            eprint_line(&format!("lab: {}: {fault}", time::iso_ms(time::unix_ms())));
         }
+        return;
     };
     {
         let mut state = node.state();

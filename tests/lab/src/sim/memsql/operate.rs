@@ -10,24 +10,19 @@ use super::sql::{Filter, Statement, TableName};
 use super::wire::{Answer, Fault, Peer};
 use super::{aggregator, master};
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the arms of statements end with it, and others of them fail"
-)]
-fn done() -> Result<Answer, Fault> {
-    Ok(Answer::Done(0))
-}
+/// It was done, to no row.
+const DONE: Answer = Answer::Done(0);
 
 /// Does what changes the cluster; only the master aggregator does.
 pub async fn operate(node: &Arc<Node>, peer: &Peer, statement: Statement) -> Result<Answer, Fault> {
     if let Statement::BootstrapAggregator(host, port) = statement {
         let at = Address::new(host, port.unwrap_or(node.at.port));
         master::bootstrap(node, at)?;
-        return done();
+        return Ok(DONE);
     }
     if statement == Statement::SetAsMaster {
         master::set_as_master(node).await?;
-        return done();
+        return Ok(DONE);
     }
     node.must_be_master()?;
     // What was begun is finished, also when who asked for it has gone.
@@ -79,7 +74,7 @@ async fn on_master(
         Statement::ClearOrphans => master::clear_orphans(node).await?,
         other => return define(node, used, other).await,
     }
-    done()
+    Ok(DONE)
 }
 
 #[expect(
@@ -147,5 +142,5 @@ async fn define(
         }
         _ => return Err(Fault::new(1295, "This command is not supported here")),
     }
-    done()
+    Ok(DONE)
 }

@@ -136,13 +136,8 @@ async fn internal(node: &Arc<Node>, message: Message) -> Result<serde_json::Valu
     }
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the arms of statements end with it, and others of them fail"
-)]
-fn done() -> Result<Answer, Fault> {
-    Ok(Answer::Done(0))
-}
+/// It was done, to no row.
+const DONE: Answer = Answer::Done(0);
 
 #[expect(
     clippy::wildcard_enum_match_arm,
@@ -150,20 +145,20 @@ fn done() -> Result<Answer, Fault> {
 )]
 async fn carry_out(node: &Arc<Node>, peer: &mut Peer, text: &str) -> Result<Answer, Fault> {
     match parse(text)? {
-        Statement::Nothing => done(),
+        Statement::Nothing => Ok(DONE),
         Statement::Use(name) => {
             let is_system = ["information_schema", "memsql"].contains(&name.as_str());
             if !is_system && !node.meta().databases.contains_key(&name) {
                 return Err(Fault::new(1049, format!("Unknown database '{name}'")));
             }
             peer.database = Some(name);
-            done()
+            Ok(DONE)
         }
         Statement::Select(select) => query(node, peer, text, &select).await.map(Answer::Rows),
         Statement::SetGlobal(name, value) => set_global(node, &name, &value),
         Statement::Kill(id) => {
             node.state().killed.insert(id);
-            done()
+            Ok(DONE)
         }
         statement @ (Statement::Insert(_) | Statement::Update(..) | Statement::Delete(..)) => {
             node.must_aggregate()?;
@@ -224,7 +219,7 @@ fn set_global(node: &Arc<Node>, name: &str, value: &str) -> Result<Answer, Fault
         // Aggregators are told whether somebody looks after leaves.
         node.change_meta(|_| ());
     }
-    done()
+    Ok(DONE)
 }
 
 async fn query(node: &Arc<Node>, peer: &Peer, text: &str, select: &Select) -> Result<Rows, Fault> {

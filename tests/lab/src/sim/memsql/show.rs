@@ -19,7 +19,7 @@ use crate::sim::time;
 
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "a cell is a text or NULL, and stands among others"
+    reason = "a cell of a row, which may be NULL elsewhere"
 )]
 fn text(value: impl ToString) -> Cell {
     Some(value.to_string())
@@ -94,7 +94,7 @@ pub fn aggregators(node: &Node) -> Rows {
             text(host),
             text(one.at.port),
             text(if one.online { "online" } else { "offline" }),
-            text(i32::from(!is_self)),
+            text(u8::from(!is_self)),
             latency(node, !is_self),
             text(u8::from(one.master)),
         ];
