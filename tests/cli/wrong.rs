@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-
 use std::path::Path;
 
 use crate::user::{User, top};

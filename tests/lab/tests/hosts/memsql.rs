@@ -13,12 +13,9 @@ const FACTOR: f64 = 0.2;
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
-        case("memsql::ops_looks_after_its_servers", ops).unproved(crate::upgrade::UNPROVED),
-        case("memsql::a_failed_upgrade_is_rolled_back", rollback)
-            .unproved(crate::upgrade::UNPROVED),
-        case("memsql::the_whole_upgrade", upgrade)
-            .alone()
-            .unproved(crate::upgrade::UNPROVED),
+        case("memsql::ops_looks_after_its_servers", ops),
+        case("memsql::a_failed_upgrade_is_rolled_back", rollback),
+        case("memsql::the_whole_upgrade", upgrade).alone(),
     ]
 }
 
