@@ -106,7 +106,7 @@ fn commands_are_what_a_person_would_type() {
     ] {
         assert!(told.contains(part), "`{part}` is not in\n{told}");
     }
-    assert_eq!(told.matches("echo one\n").count(), 1, "only on c: {told}");
+    assert_eq!(told.matches("\necho one\n").count(), 1, "only on c: {told}");
     assert!(!user.has("b.done"));
 
     // What was read says which of them are left.

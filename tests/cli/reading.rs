@@ -187,7 +187,7 @@ fn a_wrong_line_is_bad_usage() {
         ),
         ("apply site.yml -f many", "invalid value 'many'"),
         ("inventory", "--list"),
-        ("init memsql", "invalid value 'memsql'"),
+        ("init mongodb", "invalid value 'mongodb'"),
         ("apply missing.yml -i localhost,", "missing.yml"),
         ("apply missing.yml", "error: "),
     ];
