@@ -436,16 +436,16 @@ fn what_is_wrong_is_found_by_its_verdict() {
             );
         }),
         ("an unmonitored node", "nodes", |f| {
-            edit(f, "all", "[{", "[{},{")
+            edit(f, "all", "[{", "[{},{");
         }),
         ("a silent leaf", "servers", |f| {
-            f.cluster.leaves[0].answers = false
+            f.cluster.leaves[0].answers = false;
         }),
         ("a leaf is offline", "servers", |f| {
-            f.cluster.leaves[0].state = "offline".into()
+            f.cluster.leaves[0].state = "offline".into();
         }),
         ("a locked partition", "masters", |f| {
-            f.cluster.placements[0].locked = true
+            f.cluster.placements[0].locked = true;
         }),
     ];
     for (what, verdict, change) in table {
