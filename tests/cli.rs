@@ -10,6 +10,8 @@ mod apply;
 mod background;
 #[path = "cli/files.rs"]
 mod files;
+#[path = "cli/planning.rs"]
+mod planning;
 #[path = "cli/reading.rs"]
 mod reading;
 #[path = "cli/readme.rs"]
@@ -18,3 +20,5 @@ mod readme;
 mod resume;
 #[path = "cli/user.rs"]
 mod user;
+#[path = "cli/wrong.rs"]
+mod wrong;

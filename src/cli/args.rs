@@ -288,6 +288,14 @@ pub(super) struct Plan {
     pub(super) sources: Sources,
     #[command(flatten)]
     pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) reaching: Reaching,
+    /// Ask the hosts, changing nothing, and show the order, the roles and the skipped steps of now
+    #[arg(long)]
+    pub(super) live: bool,
+    /// Print the commands that a person would type instead of the run, secrets masked
+    #[arg(long, conflicts_with = "json")]
+    pub(super) commands: bool,
     /// Keep the plan in a file, which `stagger apply FILE` does or refuses
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
@@ -342,6 +350,15 @@ pub(super) struct Exec {
     /// The command, behind `--`
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(super) command: Vec<String>,
+    /// Show hosts that answer the same together, when all have answered
+    #[arg(long)]
+    pub(super) group: bool,
+    /// Show each answer in one line
+    #[arg(short, long)]
+    pub(super) one_line: bool,
+    /// Write each host's answer into a file in this directory
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) tree: Option<PathBuf>,
     #[command(flatten)]
     pub(super) sources: Sources,
     #[command(flatten)]

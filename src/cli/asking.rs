@@ -19,6 +19,11 @@ impl Terminal {
         }
     }
 
+    /// Returns one that never asks.
+    pub(super) fn nobody() -> Self {
+        Self { attended: false }
+    }
+
     fn line(&self, prompt: &str) -> Option<String> {
         if !self.attended {
             return None;

@@ -294,8 +294,11 @@ mod tests {
         assert_eq!(second.read("other", || file("new")).unwrap(), b"new");
     }
 
+    /// Kind, answer and content of what was kept.
+    type Item = (String, Value, Option<Vec<u8>>);
+
     #[derive(Debug, Default)]
-    struct Kept(Mutex<Vec<(String, Value, Option<Vec<u8>>)>>);
+    struct Kept(Mutex<Vec<Item>>);
 
     impl Keeper for Kept {
         fn learned(&self, question: &str, answer: &Value, content: Option<&[u8]>) {

@@ -21,6 +21,7 @@ mod secret_vars;
 mod sessions;
 mod settings;
 mod starting;
+mod surveying;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
@@ -79,7 +80,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Recover(arguments) => return commands::resume::recover(&arguments, &machine),
         Command::Runs(arguments) => commands::runs::run(&arguments, &machine)?,
         Command::Report(arguments) => commands::report::run(&arguments, &machine)?,
-        Command::Plan(arguments) => commands::plan::run(&arguments, &machine)?,
+        Command::Plan(arguments) => return commands::plan::run(&arguments, &machine),
         Command::Exec(arguments) => return commands::exec::run(&arguments, &machine),
     }
     Ok(ExitCode::Done)

@@ -164,7 +164,7 @@ impl Known for BeforeRun {
 }
 
 /// Returns what hides the secrets among the variables of the inventory and the command line, told by their names.
-fn secrets_of(world: &Arc<World>, directory: &str) -> Masker {
+pub(super) fn secrets_of(world: &Arc<World>, directory: &str) -> Masker {
     let masker = Masker::new();
     let names: Vec<String> = world
         .variable_names(directory)

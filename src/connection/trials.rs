@@ -223,6 +223,7 @@ fn small_disk(shell: &'static str) -> Host {
 }
 
 /// A host that says it is run by systemd, with a `systemd-run` that notes how it is called and runs what it is given.
+#[expect(clippy::disallowed_methods, reason = "a program is made")]
 fn with_systemd(shell: &'static str) -> Host {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().display().to_string();

@@ -8,6 +8,7 @@ mod kind;
 mod lines;
 mod marks;
 mod masking;
+mod part;
 mod progress;
 mod state;
 mod step;
@@ -19,13 +20,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 
-pub use kind::{
-    BracketRef, ByHand, Counts, EventKind, GateTime, GuardValue, PlayOutline, Recap, StopCause,
-    TaskRef,
-};
+pub use kind::EventKind;
 pub use lines::{FORMAT_MAJOR, FORMAT_MINOR, NdjsonSink, ReadError, read_ndjson};
 pub use marks::{Mark, MarkReader};
 pub use masking::mask_event;
+pub use part::{
+    BracketRef, ByHand, Counts, GateTime, GuardValue, PlayOutline, Recap, StopCause, TaskRef,
+};
 pub use progress::Progress;
 pub use state::{
     BracketState, Current, GateState, GuardState, HostState, MemberState, Reached, RunState, fold,

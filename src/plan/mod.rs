@@ -9,6 +9,7 @@ mod build;
 mod differs;
 mod digest;
 mod fold;
+mod live;
 mod order;
 mod shown;
 mod steps;
@@ -24,6 +25,7 @@ use serde_json::Value;
 
 pub use batch::{next, sizes};
 pub use build::{Inputs, Known};
+pub use live::Live;
 pub use order::ordered;
 pub use tags::TagSelection;
 
@@ -143,6 +145,9 @@ pub struct PlannedBracket {
     pub read: Vec<PlannedItem>,
     /// What switches.
     pub enter: Vec<PlannedItem>,
+    /// What keeps it switched while it lasts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renew: Vec<PlannedGuard>,
     /// What must hold before it is left.
     pub settle: Vec<PlannedItem>,
     /// What switches back.

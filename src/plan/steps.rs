@@ -227,6 +227,7 @@ impl Steps<'_> {
             expect,
             read: self.items(&bracket.read, false),
             enter: self.items(&bracket.enter, false),
+            renew: bracket.renew.iter().map(|one| self.guard(one)).collect(),
             settle: self.items(&bracket.settle, false),
             leave: self.items(&bracket.leave, false),
             after: self.items(&bracket.after, false),

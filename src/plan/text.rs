@@ -2,8 +2,8 @@
 
 use super::fold::fold;
 use super::{
-    Plan, PlannedAround, PlannedBlock, PlannedBracket, PlannedEntry, PlannedGuard, PlannedItem,
-    PlannedPlay, PlannedStep,
+    Live, Plan, PlannedAround, PlannedBlock, PlannedBracket, PlannedEntry, PlannedGuard,
+    PlannedItem, PlannedPlay, PlannedStep,
 };
 use crate::inventory::HostName;
 use crate::playbook::{OnFailure, Order, Per, Strategy};
@@ -14,7 +14,15 @@ const FEW: usize = 12;
 impl Plan {
     /// Shows the plan in plain text.
     pub fn text(&self) -> String {
-        let mut page = Page::default();
+        self.text_with(None)
+    }
+
+    /// Shows the plan with what is so now.
+    pub fn text_with(&self, live: Option<&Live>) -> String {
+        let mut page = Page {
+            live,
+            ..Page::default()
+        };
         let plays = self.plays().len();
         let short: String = self.digest.chars().take(12).collect();
         page.line(&format!(
@@ -30,6 +38,15 @@ impl Plan {
         if !points.is_empty() {
             page.line(&format!("points of no return: {}", points.join(", ")));
         }
+        if let Some(live) = live {
+            page.line(&format!(
+                "as of {}, which may change until the run; the digest does not hold it",
+                live.at
+            ));
+            for member in &live.cluster {
+                page.inside(|page| page.line(member));
+            }
+        }
         page.entries(&self.entries);
         page.text
     }
@@ -37,12 +54,13 @@ impl Plan {
 
 /// Lines with their indent.
 #[derive(Debug, Default)]
-struct Page {
+struct Page<'a> {
+    live: Option<&'a Live>,
     text: String,
     indent: usize,
 }
 
-impl Page {
+impl Page<'_> {
     fn line(&mut self, line: &str) {
         if !line.is_empty() {
             self.text.push_str(&"  ".repeat(self.indent));
@@ -177,6 +195,9 @@ impl Page {
                 "order before each batch, worked out then, low first: {rule}"
             ));
         }
+        if let Some(order) = self.live.and_then(|live| live.of_play(play.id.as_str())) {
+            self.line(&order);
+        }
         if play.batches.len() > 1 {
             self.batches(play);
         }
@@ -232,6 +253,12 @@ impl Page {
         self.inside(|page| {
             for (what, items) in [("read", &bracket.read), ("enter", &bracket.enter)] {
                 page.part(what, items);
+            }
+            for renewal in &bracket.renew {
+                page.line(&format!(
+                    "renewed while it lasts: {} (every {})",
+                    renewal.name, renewal.every
+                ));
             }
         });
     }
@@ -293,6 +320,13 @@ impl Page {
                     ""
                 },
             );
+            for line in page
+                .live
+                .map(|live| live.of_step(&step.id))
+                .unwrap_or_default()
+            {
+                page.line(&line);
+            }
             page.items(&step.items);
         });
     }

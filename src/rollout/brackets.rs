@@ -363,6 +363,8 @@ impl Engine {
         };
         let found = match found {
             Ok(found) => found,
+            // Who looks ahead may not see yet what is there when the bracket is entered.
+            Err(_) if self.settings.survey => Value::Null,
             Err(left) => {
                 let name = &open.bracket.name;
                 let message = format!("what the bracket `{name}` switches could not be read");
@@ -429,7 +431,7 @@ impl Engine {
 }
 
 /// The level of what is written nowhere.
-fn nothing_around() -> Arc<Context> {
+pub(super) fn nothing_around() -> Arc<Context> {
     Arc::new(Context {
         level: Level::Playbook,
         keywords: Keywords::default(),

@@ -22,7 +22,12 @@ impl Engine {
         lines.collect()
     }
 
-    fn line_by_hand(&self, place: &Place, task: &Arc<Task>, host: &HostName) -> Option<ByHand> {
+    pub(super) fn line_by_hand(
+        &self,
+        place: &Place,
+        task: &Arc<Task>,
+        host: &HostName,
+    ) -> Option<ByHand> {
         let line = |host: &str, what: String, command: String| {
             Some(ByHand {
                 host: host.to_owned(),

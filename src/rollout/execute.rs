@@ -26,6 +26,9 @@ use super::watch::StepWatch;
 /// How long the engine sleeps at a stretch while it waits: so often it looks at the stop flag and the guards.
 const SLICE: Duration = Duration::from_secs(1);
 
+/// How long a step may take that only looks ahead.
+const LOOKING: Duration = Duration::from_secs(20);
+
 /// What one try is bounded by.
 #[derive(Debug)]
 pub(super) struct Bounds {
@@ -43,13 +46,16 @@ impl Engine {
     /// Runs a step whose intent is written.
     pub(super) fn execute(&self, place: &Place, step: &Step, first_attempt: u32) -> Ended {
         let started = self.clock().elapsed();
-        let limit = step.tries.limit.unwrap_or(self.settings.step_limit);
+        let mut limit = step.tries.limit.unwrap_or(self.settings.step_limit);
+        if self.settings.survey {
+            limit = limit.min(LOOKING);
+        }
         let deadline = self.clock().deadline(limit);
         let mut ended = self.tries(place, step, first_attempt, deadline);
         ended.took = self.clock().elapsed().saturating_sub(started);
         ended.delegated = step.delegated();
         ended.ignored = match ended.outcome {
-            StepOutcome::Failed => step.ignore_errors,
+            StepOutcome::Failed => step.ignore_errors || self.settings.survey,
             StepOutcome::Unreachable => step.ignore_unreachable,
             StepOutcome::Ok
             | StepOutcome::Changed
@@ -90,7 +96,8 @@ impl Engine {
             };
             let scope = with_result(step, &ended.result);
             let saw = what_was_seen(said, unmet, &scope, &ended.result);
-            if !step.tries.has_more(tried) || deadline.is_over(self.clock()) {
+            if self.settings.survey || !step.tries.has_more(tried) || deadline.is_over(self.clock())
+            {
                 return never_met(ended, tried, &saw);
             }
             self.waited(place, step, tried, deadline, &saw, &mut last_saw);

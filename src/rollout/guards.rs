@@ -94,7 +94,7 @@ impl Engine {
         guards: &[Arc<Guard>],
         body: impl FnOnce() -> Walked,
     ) -> Walked {
-        if guards.is_empty() {
+        if guards.is_empty() || self.settings.survey {
             return body();
         }
         let hosts = if place.batch == 0 {
@@ -122,7 +122,7 @@ impl Engine {
             })
         });
         let hosts: Vec<HostName> = opens.iter().flat_map(|open| open.hosts.clone()).collect();
-        if opens.iter().all(|open| open.bracket.renew.is_empty()) {
+        if self.settings.survey || opens.iter().all(|open| open.bracket.renew.is_empty()) {
             return body();
         }
         self.watching(renewals, &hosts, body)

@@ -102,10 +102,11 @@ impl Engine {
             Ok(items) => work.items = items,
             Err(problem) => {
                 // A task that would be skipped need not have items that can be found.
-                let ended = match asked(run.place, &work.host, run.task, &work.scope) {
+                let mut ended = match asked(run.place, &work.host, run.task, &work.scope) {
                     Ok(Some(skipped)) => skipped,
                     Ok(None) | Err(_) => Ended::wrong(&problem),
                 };
+                ended.ignored |= self.settings.survey && ended.outcome == StepOutcome::Failed;
                 self.finish_unprepared(run, host, None, &ended);
                 work.ended.push((0, ended));
                 return work;
@@ -145,7 +146,8 @@ impl Engine {
             let number = u32::try_from(index).unwrap_or(u32::MAX);
             (number, items.label(index, &scope))
         });
-        let ended = |ended: Ended| {
+        let ended = |mut ended: Ended| {
+            ended.ignored |= self.settings.survey && ended.outcome == StepOutcome::Failed;
             self.finish_unprepared(run, &work.host, item.clone(), &ended);
             Looked::Ended(ended)
         };
@@ -174,7 +176,7 @@ impl Engine {
     /// An end before the step began still honours what the task says about failures.
     fn unprepared(&self, step: &Step, mut ended: Ended) -> Ended {
         ended.ignored = match ended.outcome {
-            StepOutcome::Failed => step.ignore_errors,
+            StepOutcome::Failed => step.ignore_errors || self.settings.survey,
             StepOutcome::Unreachable => step.ignore_unreachable,
             StepOutcome::Ok
             | StepOutcome::Changed

@@ -95,7 +95,8 @@ impl Engine {
         if let Some(step) = inside {
             return Some(format!("the step {step} is in doubt and may still run"));
         }
-        let hold = open.bracket.hold_while.as_ref()?;
+        let hold = open.bracket.hold_while.as_ref();
+        let hold = hold.filter(|_| !self.settings.survey)?;
         let place = self.bracket_place(open, "bracket hold", true);
         let host = open.hosts.first()?;
         let around = self.around(&place, &open.context());

@@ -1,10 +1,14 @@
 //! As whom and how a step reaches its host: keywords and variables about login and become.
 
+use std::sync::Arc;
+
 use crate::connection::{Become, BecomeMethod};
 use crate::playbook::Context;
 use crate::secrets::{Masker, Secret};
+use crate::template::{Templater, Variables};
 use crate::yaml::{Problem, flag_of};
 
+use super::brackets::nothing_around;
 use super::scope::{Scope, text_of};
 
 /// What the command line says of becoming another user; keywords and variables win over it.
@@ -51,6 +55,17 @@ fn variable(scope: &Scope, names: &[&str]) -> Result<Option<String>, Problem> {
         }
     }
     Ok(None)
+}
+
+/// Finds out as whom a command runs that stands in no playbook.
+pub fn become_for(
+    variables: &Arc<dyn Variables>,
+    templater: &Templater,
+    defaults: &BecomeDefaults,
+    masker: &Masker,
+) -> Result<Option<Become>, Problem> {
+    let scope = Scope::of(variables, templater);
+    user(&scope, &scope, &nothing_around(), defaults, masker)
 }
 
 /// Finds out as whom a task runs: variables win over keywords, keywords over the command line. The variables are those of

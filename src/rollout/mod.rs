@@ -50,6 +50,7 @@ mod saw;
 mod scope;
 mod sessions;
 mod step;
+mod survey;
 mod tap;
 mod task;
 mod tries;
@@ -60,13 +61,14 @@ pub use decide::{Before, Decision, InDoubt, Now, Refusal, decide};
 pub use engine::{Debt, Outside};
 pub use exit::Verdict;
 pub use layers::layers_around;
-pub use login::BecomeDefaults;
+pub use login::{BecomeDefaults, become_for};
 pub use outside::{
     Asker, Connector, Desk, GuardMode, NoSession, Settings, StepAnswer, Templaters, Wish,
 };
 pub use previously::{EnteredAt, Known, KnownBracket, NothingBefore, Previously};
 pub use recollection::{Recollection, Unreadable};
 pub use run::{Ended, Rollout};
+pub use survey::{HandLine, Survey, Surveyed};
 
 #[cfg(test)]
 mod testing;

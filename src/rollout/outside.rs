@@ -145,6 +145,9 @@ pub struct Settings {
     pub r#become: BecomeDefaults,
     /// How guards are watched.
     pub guards: GuardMode,
+    /// Whether this is only a look ahead: nothing is changed, waited for, asked or watched, and what is not so yet stops
+    /// nothing.
+    pub survey: bool,
 }
 
 /// How guards are watched.
@@ -177,6 +180,7 @@ impl Default for Settings {
             leave: seconds(&[1, 2, 5, 10, 20]),
             r#become: BecomeDefaults::default(),
             guards: GuardMode::Background,
+            survey: false,
         }
     }
 }

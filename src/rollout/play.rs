@@ -37,7 +37,7 @@ impl Engine {
     }
 
     /// Finds a play's hosts and variables.
-    fn begin_play(&self, play: &Arc<Play>) -> Result<Option<Place>, Problem> {
+    pub(super) fn begin_play(&self, play: &Arc<Play>) -> Result<Option<Place>, Problem> {
         let bare = PlayRun::new(
             play.id.to_string(),
             Some(Arc::clone(play)),
@@ -237,6 +237,23 @@ impl Engine {
             self.rest_point(place, "the next batch");
         }
         walked
+    }
+
+    /// Cuts a play into batches as it would be cut now.
+    pub(super) fn cut(&self, play: &Arc<Play>, place: &Place) -> Vec<Vec<HostName>> {
+        let mut left = place.play.hosts().to_vec();
+        let sizes = sizes(&self.shares(play, place).unwrap_or_default(), left.len());
+        let mut batches = Vec::new();
+        while !left.is_empty() {
+            let size = sizes.get(batches.len()).or(sizes.last()).copied();
+            let size = size.unwrap_or(left.len()).max(1);
+            let batch = self.next_batch(place, play, &left, size);
+            // An order that is worked out live and cannot be now is the inventory's.
+            let batch = batch.unwrap_or_else(|_| left.iter().take(size).cloned().collect());
+            left.retain(|host| !batch.contains(host));
+            batches.push(batch);
+        }
+        batches
     }
 
     /// Returns the hosts of a batch as an earlier part of the run cut it.

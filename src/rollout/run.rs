@@ -77,7 +77,7 @@ impl Rollout {
         self.go(journal, sinks, Engine::recover)
     }
 
-    fn go(
+    pub(super) fn go(
         self,
         journal: Box<dyn Journal>,
         sinks: Vec<Box<dyn Sink>>,
@@ -204,7 +204,7 @@ impl Engine {
         }
     }
 
-    fn run_entries(&self, entries: &[PlaybookEntry]) {
+    pub(super) fn run_entries(&self, entries: &[PlaybookEntry]) {
         for entry in entries {
             if self.is_halted() {
                 return;
@@ -265,6 +265,21 @@ impl Engine {
             PlaybookEntry::Play(play) => self.selects_of(play),
             PlaybookEntry::Bracket(around) => self.selects_any(&around.entries),
         })
+    }
+
+    /// Returns the place of a bracket around plays; nothing where the tags leave nothing to do in it.
+    pub(super) fn place_around(&self, around: &BracketEntry) -> Option<Place> {
+        if !self.selects_any(&around.entries) {
+            return None;
+        }
+        let play = PlayRun::new(
+            String::new(),
+            None,
+            self.hosts_around(around).ok()?,
+            Vec::new(),
+            Arc::clone(&self.answers),
+        );
+        Some(Place::of(&play, "bracket"))
     }
 
     /// Returns the hosts of which one lends its variables to a bracket around plays.

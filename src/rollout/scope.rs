@@ -69,6 +69,14 @@ impl Variables for Overlay {
 }
 
 impl Scope {
+    /// Makes a scope of some variables.
+    pub(super) fn of(variables: &Arc<dyn Variables>, templater: &Templater) -> Self {
+        Self {
+            variables: Arc::clone(variables),
+            templater: templater.clone(),
+        }
+    }
+
     /// Returns this scope with data on top.
     pub(super) fn with(&self, top: Map<String, Value>) -> Self {
         if top.is_empty() {

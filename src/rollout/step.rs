@@ -152,11 +152,7 @@ impl Engine {
             None => (None, None),
         };
         let flag = |node: Option<&Node>, default| scope.flag(node, default).map_err(one);
-        let delegate = context.nearest(|k| k.delegate_to.as_ref());
-        let delegate = delegate.map(|node| scope.text(node)).transpose();
-        let runs_on = delegate
-            .map_err(one)?
-            .map_or_else(|| host.clone(), HostName::from);
+        let runs_on = runs_on(context, host, &scope).map_err(one)?;
         let there = (runs_on != *host).then(|| self.scope(runs_on.as_str(), &run.around));
         let arguments = self.arguments(spec, run.arguments, &scope)?;
         let values = Value::Object(arguments.values.clone());
@@ -260,6 +256,17 @@ impl Engine {
         }
         Ok(members)
     }
+}
+
+/// Finds out on which host a step runs: its own, or the one that `delegate_to` names.
+fn runs_on(
+    context: &crate::playbook::Context,
+    host: &HostName,
+    scope: &Scope,
+) -> Result<HostName, Problem> {
+    let delegate = context.nearest(|k| k.delegate_to.as_ref());
+    let delegate = delegate.map(|node| scope.text(node)).transpose()?;
+    Ok(delegate.map_or_else(|| host.clone(), HostName::from))
 }
 
 /// Reads `async` and `poll`.

@@ -315,7 +315,9 @@ impl Engine {
             let line = Line::new(place.step(&task.id, host, None), task.title(), task, place);
             self.finish(&line, &ended);
             self.remember_failure(host, task, &ended.result);
-            walked.left.insert(host.clone(), Left::Failed);
+            if !self.settings.survey {
+                walked.left.insert(host.clone(), Left::Failed);
+            }
         }
         walked
     }

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::user::User;
 
@@ -285,15 +285,76 @@ fn one_command_runs_on_the_hosts_of_a_pattern() {
     let ran = user.types(&format!("{line} -- echo hello"));
     let mut lines: Vec<&str> = ran.done().lines().collect();
     lines.sort_unstable();
-    assert_eq!(lines, ["  hello", "  hello", "a | rc=0", "b | rc=0"]);
+    assert_eq!(
+        lines,
+        [
+            "a | CHANGED | rc=0 >>",
+            "b | CHANGED | rc=0 >>",
+            "hello",
+            "hello"
+        ]
+    );
     let ran = user.types(&format!("{line} -l a -- 'echo no >&2; exit 5'"));
     assert_eq!(
         (ran.code, ran.out.as_str()),
-        (Some(2), "a | rc=5\n  no\n"),
+        (Some(2), "a | FAILED | rc=5 >>\nno\n"),
         "{ran:#?}"
     );
     user.types("exec nobody -i hosts -- true")
         .ended(1, &["`nobody`"]);
+
+    let ran = user.types(&format!(
+        "{line} --group -t answers -- 'echo same; echo why >&2'"
+    ));
+    assert_eq!(ran.done(), "a,b | CHANGED | rc=0 >>\nsame\nwhy\n");
+    let kept: Value = serde_json::from_str(&user.read("answers/b")).unwrap();
+    assert_eq!(
+        (&kept["stdout"], &kept["stderr"]),
+        (&json!("same\n"), &json!("why\n"))
+    );
+    let ran = user.types(&format!("{line} -o -l b -- 'echo 1; echo 2'"));
+    assert_eq!(ran.done(), "b | CHANGED | rc=0 >> 1\\n2\n");
+
+    // The heaviest end is the exit code; who is not reached does not keep the others from being asked.
+    user.writes(
+        "far",
+        "far ansible_host=127.0.0.1 ansible_port=1\nnear ansible_connection=local\n",
+    );
+    let ran = user.types("exec all -i far -- false");
+    assert_eq!(ran.code, Some(4), "{ran:#?}");
+    assert!(ran.out.contains("far | UNREACHABLE! => "), "{ran:#?}");
+    assert!(ran.out.contains("near | FAILED | rc=1 >>"), "{ran:#?}");
+}
+
+#[test]
+fn an_interrupted_exec_begins_no_further_host_and_then_no_longer_waits() {
+    let user = User::new().with("hosts", "a\nb\n");
+    let line =
+        "exec all -i hosts -e ansible_connection=local -f 1 -- 'touch began; sleep 3; echo done'";
+    for (signals, first) in [(1, "a | CHANGED | rc=0 >>\ndone\n"), (2, "a | IN DOUBT: ")] {
+        let mut child = user.command(line);
+        let child = child
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = child.spawn().unwrap();
+        while !user.has("began") {
+            std::thread::yield_now();
+        }
+        fs::remove_file(user.path("began")).unwrap();
+        for number in 0..signals {
+            let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+            rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+            let clock = stagger::clock::SystemClock::new();
+            let wait = std::time::Duration::from_millis(300 * (number + 1));
+            stagger::clock::Clock::wait(&clock, wait, &stagger::clock::Stop::new());
+        }
+        let ran = user.ran(&child.wait_with_output().unwrap());
+        assert_eq!(ran.code, Some(6), "{ran:#?}");
+        assert!(ran.out.starts_with(first), "{ran:#?}");
+        assert!(ran.out.ends_with("b | NOT RUN: interrupted\n"), "{ran:#?}");
+        assert!(ran.err.contains("no further host begins"), "{ran:#?}");
+    }
 }
 
 #[test]

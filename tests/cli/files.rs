@@ -187,9 +187,15 @@ fn templates_that_roles_share_are_found_at_run_time() {
   copy: { content: \"{{ lookup('template', 'db/shared.j2') }}\", dest: \"{{ playbook_dir }}/looked\" }
 ";
     let user = User::new()
-        .with("site.yml", "- hosts: all\n  gather_facts: false\n  roles: [db]\n")
+        .with(
+            "site.yml",
+            "- hosts: all\n  gather_facts: false\n  roles: [db]\n",
+        )
         .with("roles/db/tasks/main.yml", tasks)
-        .with("roles/db/templates/own.j2", "own {% include 'db/part.j2' %}")
+        .with(
+            "roles/db/templates/own.j2",
+            "own {% include 'db/part.j2' %}",
+        )
         .with("templates/db/part.j2", "part\n")
         .with("templates/db/shared.j2", "below the role's name\n")
         .with("templates/shared.j2", "shared {{ inventory_hostname }}\n");

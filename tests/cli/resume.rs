@@ -320,7 +320,10 @@ fn what_is_first_read_while_it_goes_on_is_kept_too() {
     user.writes("word", "edited");
     user.writes("text.j2", "edited\n");
     user.writes("data", "edited");
-    user.resumes("").ended(2, &["it is another file now than the one that the run began with"]);
+    user.resumes("").ended(
+        2,
+        &["it is another file now than the one that the run began with"],
+    );
     assert_eq!(user.read("b.txt"), "first one\n");
     assert!(!user.has("b.data"));
     user.writes("data", "data one");

@@ -9,7 +9,7 @@ use stagger::connection::{
     AddressFamily, ConfigFiles, HostKeyCheck, LoginMethod, Said, SshConfig, Surroundings, Target,
 };
 
-use super::{command, write};
+use crate::server::{command, write};
 
 /// Files and the hosts that are looked up in them. `HERE` stands for the directory of the files.
 const CASES: &[(&str, &str, &[&str])] = &[

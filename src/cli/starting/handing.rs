@@ -22,7 +22,7 @@ use crate::secrets::Secret;
 use crate::template::Variables;
 use crate::vars::Layers;
 
-pub(super) fn engine_settings(
+pub(in crate::cli) fn engine_settings(
     request: &Request,
     prepared: &Prepared,
     become_password: Option<Secret>,
@@ -47,7 +47,7 @@ pub(super) fn engine_settings(
     }
 }
 
-pub(super) fn outline(prepared: &Prepared) -> Vec<PlayOutline> {
+pub(in crate::cli) fn outline(prepared: &Prepared) -> Vec<PlayOutline> {
     let play = |play: &&crate::plan::PlannedPlay| PlayOutline {
         id: play.id.as_str().to_owned(),
         name: play.title.clone(),
@@ -117,7 +117,7 @@ pub(super) fn sinks(request: &Request, machine: &Machine) -> Result<Vec<Box<dyn 
 }
 
 /// Makes what opens the sessions, and looks at how every host of the plan is to be reached before any of them is.
-pub(super) fn connector(
+pub(in crate::cli) fn connector(
     request: &Request,
     prepared: &Prepared,
     machine: &Machine,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::args::{Apply, Reaching, Selection, Showing, Sources};
+use super::args::{Apply, Plan, Reaching, Selection, Showing, Sources};
 use super::asking::{Terminal, password};
 use super::failure::{ExitCode, Failure};
 use super::machine::{Machine, MachineDesk};
@@ -28,10 +28,11 @@ use crate::rollout::{NothingBefore, Outside, Previously, Rollout};
 use crate::secrets::{Masker, Secret};
 
 use frozen::{SharedJournal, freeze};
-use handing::{connector, engine_settings, header, outline, sinks};
+use handing::{header, sinks};
 use records::say_debts;
 
 pub(in crate::cli) use going_on::{GoingOn, Reopened};
+pub(in crate::cli) use handing::{connector, engine_settings, outline};
 pub(in crate::cli) use records::{records_directory, state};
 
 /// What is asked for, whichever command asks.
@@ -70,6 +71,27 @@ impl Request {
             reason: arguments.reason.clone(),
             start_at: arguments.start_at_task.clone(),
             state: arguments.state.clone(),
+        }
+    }
+
+    /// Reads what `plan` was given.
+    pub(in crate::cli) fn planned(arguments: &Plan, mode: Mode) -> Self {
+        Self {
+            playbook: arguments.playbook.clone(),
+            sources: arguments.sources.clone(),
+            selection: arguments.selection.clone(),
+            reaching: arguments.reaching.clone(),
+            showing: Showing {
+                verbose: 0,
+                events: None,
+                plain: true,
+            },
+            mode,
+            step: false,
+            approve: Vec::new(),
+            reason: None,
+            start_at: None,
+            state: None,
         }
     }
 
@@ -129,11 +151,10 @@ impl Asked {
         hidden: &Hidden,
         earlier: &BTreeMap<String, Value>,
     ) -> Result<Self, Failure> {
-        let reaching = &request.reaching;
-        let prompt = "Password to become another user:";
+        let (login, become_password) = asked_passwords(&request.reaching, &hidden.masker)?;
         Ok(Self {
-            login: asked(reaching.ask_pass, "Login password:", &hidden.masker)?,
-            become_password: asked(reaching.ask_become_pass, prompt, &hidden.masker)?,
+            login,
+            become_password,
             answers: prompts::answers(
                 &prepared.playbook,
                 &prompts::given(&request.sources.extra_vars),
@@ -232,6 +253,18 @@ fn run(
         parts.kept.display()
     ));
     Ok(ExitCode::from_number(ended.exit_code))
+}
+
+/// Asks for the passwords that are wanted: to log in, and to become another user.
+pub(in crate::cli) fn asked_passwords(
+    reaching: &Reaching,
+    masker: &Masker,
+) -> Result<(Option<Secret>, Option<Secret>), Failure> {
+    let prompt = "Password to become another user:";
+    Ok((
+        asked(reaching.ask_pass, "Login password:", masker)?,
+        asked(reaching.ask_become_pass, prompt, masker)?,
+    ))
 }
 
 /// Asks for a password, if it is wanted.

@@ -271,7 +271,7 @@ mod tests {
             .unwrap_err();
         assert!(error.to_string().contains("was fenced"), "{error}");
 
-        kit.hosts.takes("a job make", Duration::from_secs(60));
+        kit.hosts.takes("a job make", Duration::from_mins(1));
         let long = Duration::from_hours(1);
         let cut = job("cut", OnDeadline::Leave);
         session.start(None, &cut, long, limit).unwrap();

@@ -101,7 +101,7 @@ impl Session {
         };
         match course {
             Course::DoneBut(Fault::Garbled) => {
-                end.out = b"\xff\x00\x1b not what was asked".to_vec()
+                end.out = b"\xff\x00\x1b not what was asked".to_vec();
             }
             Course::DoneBut(Fault::DiskFull) => {
                 end.out.clear();

@@ -290,7 +290,9 @@ fn what_must_outlive_its_session_runs_in_a_scope_where_systemd_is_there() {
         host.start(&fed, 60).unwrap();
         let ended = |host: &mut Host, id: &str| match host.attach(id).unwrap() {
             Attached::Ended(end) => (end.end, String::from_utf8_lossy(&end.out).into_owned()),
-            other => panic!("{shell}: {other:?}"),
+            other @ (Attached::NeverStarted | Attached::Vanished { .. }) => {
+                panic!("{shell}: {other:?}")
+            }
         };
         assert_eq!(
             ended(&mut host, "fed"),

@@ -8,8 +8,8 @@
 //! - [`demo`]: an upgrade as an operator would do it, and what came of it.
 //! - [`packages`]: Debian packages to be installed on them.
 //! - [`product`]: the program under test, built as it is released.
-//! - [`sim`]: `arangod`, `arangodb` (the starter) and `arangosync`, as real processes that speak
-//!   real HTTP, keep real files and obey real signals.
+//! - [`sim`]: `arangod`, `arangodb` (the starter) and `arangosync`, `memsqld` and `memsql-ops`, as
+//!   real processes that speak real protocols, keep real files and obey real signals.
 //! - [`load`]: a client that writes all the time, and the oracle that judges the outcome.
 //! - `relay`: a slow or lossy piece of cable.
 //! - [`command`], [`clock`], [`files`]: the one place each that starts a program, waits, and

@@ -15,6 +15,14 @@ struct LoadCommand {
     options: lab::load::Options,
 }
 
+/// Runs reads and writes against a MemSQL cluster and judges what becomes of them.
+#[derive(Debug, Parser)]
+#[command(name = "lab load memsql")]
+struct MemsqlLoadCommand {
+    #[command(flatten)]
+    options: lab::load::memsql::Options,
+}
+
 fn main() -> ExitCode {
     let mut args = std::env::args();
     let name = args.next().unwrap_or_default();
@@ -24,6 +32,12 @@ fn main() -> ExitCode {
     }
     match rest.split_first() {
         Some((first, rest)) if first == "sim" => ExitCode::from(sim::run_named(rest)),
+        Some((first, rest))
+            if first == "load" && rest.first().is_some_and(|word| word == "memsql") =>
+        {
+            let MemsqlLoadCommand { options } = MemsqlLoadCommand::parse_from(rest);
+            ExitCode::from(lab::load::memsql::main(options))
+        }
         Some((first, _)) if first == "load" => {
             let LoadCommand { options } = LoadCommand::parse_from(&rest);
             ExitCode::from(lab::load::main(options))

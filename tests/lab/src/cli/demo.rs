@@ -25,6 +25,8 @@ pub(super) struct Arguments {
 enum What {
     /// The upgrade of an ArangoDB cluster
     Arangodb(Box<Arangodb>),
+    /// The upgrade of a MemSQL cluster
+    Memsql(Box<super::memsql::DemoArguments>),
 }
 
 /// How the upgrade is to go.
@@ -51,7 +53,14 @@ struct Arangodb {
 
 pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Error> {
     interrupt::take_down_on_signal(place);
-    let What::Arangodb(arguments) = &arguments.what;
+    let is_ok = match &arguments.what {
+        What::Arangodb(arguments) => arangodb(place, arguments)?,
+        What::Memsql(arguments) => super::memsql::show(place, arguments)?,
+    };
+    Ok(ExitCode::from(if is_ok { 0 } else { 2 }))
+}
+
+fn arangodb(place: &Place, arguments: &Arangodb) -> Result<bool, Error> {
     let options = arguments.options()?;
     let product = arguments.cluster.product()?;
     tell(&format!("under test: {product}"));
@@ -68,8 +77,7 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Erro
         files::write(path, format!("{report:#}\n"), 0o644)?;
     }
     print(&summary(&report));
-    let is_ok = report.get("ok") == Some(&Value::Bool(true));
-    Ok(ExitCode::from(if is_ok { 0 } else { 2 }))
+    Ok(report.get("ok") == Some(&Value::Bool(true)))
 }
 
 impl Arangodb {
@@ -94,7 +102,7 @@ impl Arangodb {
 }
 
 /// Puts what a person wants to know first into words.
-fn summary(report: &Value) -> String {
+pub(super) fn summary(report: &Value) -> String {
     let get = |name: &str| report.get(name).cloned().unwrap_or_default();
     let word = |value: &Value| {
         value
@@ -117,6 +125,7 @@ fn summary(report: &Value) -> String {
     let names = [
         "requests",
         "failed_requests",
+        "excused_requests",
         "gap_requests",
         "gap_requests_in_handovers",
         "lost_writes",
@@ -129,8 +138,11 @@ fn summary(report: &Value) -> String {
         "stagger_exit",
         "ok",
     ];
-    let figures = names.map(|name| format!("  {name:<25} {}\n", word(&get(name))));
-    let lists = ["wrong", "breaches", "examples"].map(|name| {
+    let names = names.iter().filter(|name| report.get(**name).is_some());
+    let figures: Vec<_> = names
+        .map(|name| format!("  {name:<25} {}\n", word(&get(name))))
+        .collect();
+    let lists = ["wrong", "unsettled", "breaches", "examples"].map(|name| {
         let list = get(name);
         let lines = list.as_array().into_iter().flatten();
         let lines = lines.map(|line| format!("  {name}: {}\n", word(line)));

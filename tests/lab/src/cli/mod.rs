@@ -7,6 +7,7 @@ mod bench;
 mod demo;
 mod down;
 mod interrupt;
+mod memsql;
 mod relay;
 mod ssh;
 mod status;
@@ -148,11 +149,6 @@ pub fn is_required() -> bool {
 /// would be built.
 pub fn given_program() -> Option<PathBuf> {
     std::env::var_os("STAGGER_LAB_PROGRAM").map(PathBuf::from)
-}
-
-/// Tells whether cases that were not seen to pass yet are to be run all the same.
-pub fn wants_unproved() -> bool {
-    std::env::var_os("STAGGER_LAB_UNPROVED").is_some()
 }
 
 #[cfg(test)]

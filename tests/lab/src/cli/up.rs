@@ -27,6 +27,8 @@ enum What {
     Hosts(HostOptions),
     /// Hosts with an ArangoDB cluster, of simulators, and stagger on the bastion
     Arangodb(ArangodbOptions),
+    /// Hosts with a MemSQL cluster, of simulators, and stagger on the bastion
+    Memsql(Box<super::memsql::ClusterArguments>),
 }
 
 /// How the hosts are to be.
@@ -156,7 +158,7 @@ impl ArangodbOptions {
 
 /// What sudo asks for.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Sudo {
+pub(super) enum Sudo {
     /// nothing
     Nopasswd,
     /// the user's password
@@ -166,17 +168,21 @@ enum Sudo {
 impl HostOptions {
     /// Returns the fleet that is asked for.
     pub(super) fn options(&self, purpose: &str) -> Options {
-        let login = match self.sudo {
-            None => Login::Root,
-            Some(Sudo::Nopasswd) => Login::Sudo,
-            Some(Sudo::Password) => Login::SudoPassword,
-        };
         Options {
-            login,
+            login: login_of(self.sudo),
             logind: self.logind,
             packages: self.packages.clone(),
             ..Options::new(purpose, self.count)
         }
+    }
+}
+
+/// Returns what the operator is on the hosts.
+pub(super) fn login_of(sudo: Option<Sudo>) -> Login {
+    match sudo {
+        None => Login::Root,
+        Some(Sudo::Nopasswd) => Login::Sudo,
+        Some(Sudo::Password) => Login::SudoPassword,
     }
 }
 
@@ -191,6 +197,7 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Erro
             print(&text);
         }
         What::Arangodb(options) => arangodb(place, options)?,
+        What::Memsql(arguments) => super::memsql::up(place, arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

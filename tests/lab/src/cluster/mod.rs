@@ -7,6 +7,7 @@
 pub mod arangodb;
 mod inventory;
 mod keys;
+pub mod memsql;
 mod replication;
 
 pub use arangodb::{Cluster, Options, Security};

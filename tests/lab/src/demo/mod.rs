@@ -5,7 +5,9 @@
 //! counted, and at the hosts. Nothing here takes the product's word for anything.
 
 pub mod bound;
+pub mod memsql;
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -64,6 +66,18 @@ pub struct Change {
     pub from: &'static str,
     /// What is there instead.
     pub to: &'static str,
+}
+
+impl Change {
+    /// Changes the file; one that is not as it is thought to be would make the change a lie.
+    fn make(&self, path: &Path) -> Result<(), Error> {
+        let text = files::read(path)?;
+        if text.matches(self.from).count() != 1 {
+            return Err(Error::Change(self.file, self.from));
+        }
+        files::write(path, text.replace(self.from, self.to), 0o644)?;
+        Ok(())
+    }
 }
 
 impl Options {
@@ -218,19 +232,8 @@ impl Demo<'_> {
             self.fleet.bastion().command(init).run()?;
         }
         for change in &self.options.changes {
-            self.make(change)?;
+            change.make(&self.file(change.file))?;
         }
-        Ok(())
-    }
-
-    /// Changes a file; one that is not as it is thought to be would make the change a lie.
-    fn make(&self, change: &Change) -> Result<(), Error> {
-        let path = self.file(change.file);
-        let text = files::read(&path)?;
-        if text.matches(change.from).count() != 1 {
-            return Err(Error::Change(change.file, change.from));
-        }
-        files::write(&path, text.replace(change.from, change.to), 0o644)?;
         Ok(())
     }
 

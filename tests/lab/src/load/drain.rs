@@ -44,6 +44,13 @@ impl Drain {
             open
         }
     }
+
+    /// Tells whether a server is listed now.
+    pub fn lists(&self, target: &Target) -> bool {
+        let _looked = self.open(std::slice::from_ref(target));
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        is_listed(target, &known.1)
+    }
 }
 
 fn lines(text: &str) -> Vec<String> {

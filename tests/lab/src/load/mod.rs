@@ -8,7 +8,8 @@
 //! - [`tally`]: latencies, failures and gaps; pure;
 //! - [`verdict`]: at the end, what the servers really hold against what was acknowledged;
 //! - [`replication`]: does a second cluster take this one's changes, and when;
-//! - [`effects`]: what the simulators counted, summed up.
+//! - [`effects`]: what the simulators counted, summed up;
+//! - [`mod@memsql`]: the same for a MemSQL cluster, over keys, drain and tally.
 //!
 //! Nothing in here asks the tool under test anything.
 
@@ -17,6 +18,7 @@ pub mod drain;
 pub mod effects;
 pub mod invariants;
 pub mod keys;
+pub mod memsql;
 pub mod options;
 pub mod replication;
 pub mod tally;
@@ -35,12 +37,17 @@ use crate::sim::{files, time};
 
 /// Runs load and oracle as a command; returns its exit code: 0 if all is well, 2 if not.
 pub fn main(options: Options) -> u8 {
+    as_command(run(options))
+}
+
+/// Runs something that finds out whether all is well, as a command.
+fn as_command(work: impl Future<Output = Result<bool, String>>) -> u8 {
     crate::sim::raise_file_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(run(options)),
+        Ok(runtime) => runtime.block_on(work),
         Err(error) => Err(error.to_string()),
     };
     match outcome {
@@ -51,6 +58,16 @@ pub fn main(options: Options) -> u8 {
             1
         }
     }
+}
+
+/// Writes a report to standard output.
+fn tell(report: &Value) -> Result<(), String> {
+    let text = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
+    drop(std::io::Write::write_all(
+        &mut std::io::stdout(),
+        format!("{text}\n").as_bytes(),
+    ));
+    Ok(())
 }
 
 /// Runs load and oracle until a signal, the stop file or the time ends them.
@@ -67,7 +84,8 @@ async fn run(options: Options) -> Result<bool, String> {
     if let Some(path) = &options.ready_file {
         files::replace(path, b"ready\n", 0o644).map_err(|error| error.to_string())?;
     }
-    let client = client.run(until(Arc::clone(&options))).await;
+    let until = until(options.stop_file.clone(), options.seconds);
+    let client = client.run(until).await;
     let ended = time::mono_ms();
     watch.stop();
     watching.await.map_err(|error| error.to_string())?;
@@ -79,15 +97,12 @@ async fn run(options: Options) -> Result<bool, String> {
     if let Some(path) = &options.json {
         files::replace(path, text.as_bytes(), 0o644).map_err(|error| error.to_string())?;
     }
-    drop(std::io::Write::write_all(
-        &mut std::io::stdout(),
-        format!("{text}\n").as_bytes(),
-    ));
+    tell(&report)?;
     Ok(report.get("ok") == Some(&Value::Bool(true)))
 }
 
 /// Ends when the load is to end.
-async fn until(options: Arc<Options>) {
+async fn until(stop_file: Option<std::path::PathBuf>, seconds: Option<u64>) {
     let streams = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
@@ -98,13 +113,13 @@ async fn until(options: Arc<Options>) {
     let file = async {
         loop {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            if options.stop_file.as_ref().is_some_and(|path| path.exists()) {
+            if stop_file.as_ref().is_some_and(|path| path.exists()) {
                 return;
             }
         }
     };
     let enough = async {
-        match options.seconds {
+        match seconds {
             Some(seconds) => tokio::time::sleep(std::time::Duration::from_secs(seconds)).await,
             None => std::future::pending().await,
         }

@@ -1,12 +1,14 @@
 //! Debian packages made here, to be installed on the lab's hosts.
 //!
-//! [`deb`] makes a package of any name, version, files and scripts; [`arangodb`] fills one as
+//! [`deb`] makes a package of any name, version, files and scripts; [`memsql`] fills one with
+//! `memsql-ops`, and [`arangodb`] one as
 //! the database's own package is filled, with the simulators in place of the programs. What
 //! a package's scripts do on a host is counted there, in the same file as what is done to
 //! the servers. Packages are real: dpkg unpacks them, runs their scripts, and can fail.
 
 pub mod arangodb;
 pub mod deb;
+pub mod memsql;
 
 pub use deb::{Content, Deb, Entry, Script};
 

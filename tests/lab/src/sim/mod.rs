@@ -13,6 +13,7 @@ pub mod effects;
 pub mod files;
 pub mod http;
 pub mod jwt;
+pub mod memsql;
 pub mod paths;
 pub mod program;
 pub mod starter;

@@ -3,7 +3,7 @@
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::effects::eprint_line;
-use super::{arangod, starter, sync};
+use super::{arangod, memsql, starter, sync};
 
 /// One of the simulated programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,10 @@ pub enum Program {
     Arangodb,
     /// The replication between clusters.
     Arangosync,
+    /// A MemSQL server.
+    Memsqld,
+    /// What runs MemSQL servers.
+    MemsqlOps,
 }
 
 impl Program {
@@ -23,6 +27,8 @@ impl Program {
             "arangod" => Some(Self::Arangod),
             "arangodb" => Some(Self::Arangodb),
             "arangosync" => Some(Self::Arangosync),
+            "memsqld" => Some(Self::Memsqld),
+            "memsql-ops" => Some(Self::MemsqlOps),
             _ => None,
         }
     }
@@ -35,6 +41,8 @@ pub fn run(program: Program, name: &str, args: &[String]) -> u8 {
         Program::Arangod => arangod::main(name, args),
         Program::Arangodb => starter::main(name, args),
         Program::Arangosync => sync::main(name, args),
+        Program::Memsqld => memsql::server::main(name, args),
+        Program::MemsqlOps => memsql::ops::main(name, args),
     }
 }
 
@@ -49,7 +57,7 @@ pub fn raise_file_limit() {
 /// Runs the program that the first argument names, as `lab sim NAME ARGUMENTS` does.
 pub fn run_named(args: &[String]) -> u8 {
     let Some((name, rest)) = args.split_first() else {
-        eprint_line("usage: lab sim arangod|arangodb|arangosync ARGUMENTS");
+        eprint_line("usage: lab sim arangod|arangodb|arangosync|memsqld|memsql-ops ARGUMENTS");
         return 2;
     };
     if let Some(program) = Program::named(name) {
@@ -71,6 +79,11 @@ mod tests {
             ("/usr/sbin/arangod", Some(Program::Arangod)),
             ("/usr/bin/arangodb", Some(Program::Arangodb)),
             ("arangosync", Some(Program::Arangosync)),
+            (
+                "/var/lib/memsql/leaf-3307-0669D57/memsqld",
+                Some(Program::Memsqld),
+            ),
+            ("memsql-ops", Some(Program::MemsqlOps)),
             ("lab", None),
             ("arangosh", None),
         ] {

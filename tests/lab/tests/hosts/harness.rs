@@ -26,7 +26,6 @@ pub(crate) struct Case {
     name: &'static str,
     run: fn(&Lab) -> Outcome,
     alone: bool,
-    unproved: Option<&'static str>,
 }
 
 /// Held for reading by cases that run beside each other, for writing by one that measures.
@@ -38,7 +37,6 @@ pub(crate) fn case(name: &'static str, run: fn(&Lab) -> Outcome) -> Case {
         name,
         run,
         alone: false,
-        unproved: None,
     }
 }
 
@@ -52,20 +50,9 @@ impl Case {
         }
     }
 
-    /// Lists it as ignored, with the reason, unless `STAGGER_LAB_UNPROVED` asks for it.
-    pub(crate) fn unproved(self, reason: &'static str) -> Self {
-        Self {
-            unproved: Some(reason),
-            ..self
-        }
-    }
-
     /// Makes it known to the test harness.
     pub(crate) fn trial(self, lab: &'static Lab) -> Trial {
         Trial::ignorable_test(self.name, move || {
-            if let Some(reason) = self.unproved.filter(|_| !lab::cli::wants_unproved()) {
-                return Ok(Completion::ignored_with(reason));
-            }
             if let Err(reason) = lab.ready() {
                 if lab::cli::is_required() {
                     return Err(Failed::from(format!("the lab cannot start: {reason}")));

@@ -14,6 +14,7 @@ mod faults;
 mod fingerprint;
 mod harness;
 mod machine;
+mod memsql;
 mod oracle;
 mod packages;
 mod units;
@@ -37,6 +38,7 @@ fn main() {
         crash::cases(),
         faults::cases(),
         machine::cases(),
+        memsql::cases(),
         oracle::cases(),
         packages::cases(),
         units::cases(),

@@ -5,7 +5,7 @@ use lab::demo::{Change, Options};
 use serde_json::{Value, json};
 
 use crate::harness::{Case, Lab, Outcome, case, same};
-use crate::upgrade::{self, Seen, UNPROVED, variant};
+use crate::upgrade::{self, Seen, variant};
 
 pub(crate) fn cases() -> Vec<Case> {
     let cases = [
@@ -16,12 +16,11 @@ pub(crate) fn cases() -> Vec<Case> {
         case("oracle::sees_a_missing_maintenance_mode", no_maintenance),
         case("oracle::sees_a_missing_sync_gate", no_sync_gate),
     ];
-    let unproved = |case: Case| case.alone().unproved(UNPROVED);
     let changes = case(
         "oracle::changes_meet_the_role_as_it_is",
         changes_meet_the_role,
     );
-    let cases = cases.into_iter().map(unproved);
+    let cases = cases.into_iter().map(Case::alone);
     cases.chain([changes]).collect()
 }
 

@@ -1,6 +1,12 @@
 //! The machine that stagger runs on, as the other rooms may ask for it: files on disk first, then those inside the
 //! binary; programs; the environment, read once.
 
+mod desk;
+mod lookups;
+
+use super::embedded;
+use super::memory::Memory;
+use crate::{inventory, playbook};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
@@ -8,19 +14,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::Duration;
 
-use super::args::Sources;
-use super::embedded;
-use super::memory::Memory;
-use crate::clock::{Clock as _, Stop, SystemClock};
-use crate::connection::Limit;
-use crate::connection::http::{HttpCall, http};
-use crate::yaml::Problem;
-use crate::{inventory, playbook, rollout, template};
-
-/// How long the lookup `url` may take, as in Ansible.
-const FETCHING: Duration = Duration::from_secs(10);
+pub(super) use desk::MachineDesk;
 
 /// What was read of the environment when the program started.
 #[derive(Debug, Clone, Default)]
@@ -123,7 +118,7 @@ impl Machine {
         fs::File::open(directory)?.sync_all()
     }
 
-    fn candidates(&self, kind: &str, path: &str) -> Vec<String> {
+    pub(super) fn candidates(&self, kind: &str, path: &str) -> Vec<String> {
         if path.starts_with('/') {
             return vec![path.to_owned()];
         }
@@ -142,7 +137,7 @@ impl Machine {
 }
 
 /// Takes `./` off a path, as the embedded files are named from the top level.
-fn clean(path: &str) -> &str {
+pub(super) fn clean(path: &str) -> &str {
     let path = path.strip_prefix("./").unwrap_or(path);
     path.strip_prefix("embedded:").unwrap_or(path)
 }
@@ -161,14 +156,14 @@ pub(super) fn reason(error: &io::Error) -> String {
     }
 }
 
-fn names(directory: &str) -> io::Result<Vec<String>> {
+pub(super) fn names(directory: &str) -> io::Result<Vec<String>> {
     let entries = fs::read_dir(directory)?;
     entries
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect()
 }
 
-fn end(status: ExitStatus) -> String {
+pub(super) fn end(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
         (None, Some(signal)) => format!("signal {signal}"),
@@ -308,213 +303,11 @@ fn playbook_list(directory: &str) -> Vec<String> {
     found
 }
 
-impl template::Outside for Machine {
-    fn read(&self, kind: &str, path: &str) -> Result<String, String> {
-        let found =
-            template::Outside::find(self, kind, path).ok_or_else(|| "no such file".to_owned())?;
-        let content = self.memory.read(&found, || Self::read_file(&found))?;
-        String::from_utf8(content).map_err(|_| format!("{found} is no UTF-8 text"))
-    }
-
-    fn find(&self, kind: &str, path: &str) -> Option<String> {
-        let is_file =
-            |place: &String| playbook::Files::kind(self, place) == Some(playbook::FileKind::File);
-        self.candidates(kind, path).into_iter().find(is_file)
-    }
-
-    fn glob(&self, kind: &str, pattern: &str) -> Vec<String> {
-        let (directory, name) = pattern.rsplit_once('/').unwrap_or((".", pattern));
-        let matches = |found: &String| wildcard(name, found);
-        for place in self.candidates(kind, directory) {
-            let mut found: Vec<String> = playbook::Files::list(self, &place)
-                .into_iter()
-                .filter(matches)
-                .collect();
-            if !found.is_empty() {
-                found.sort();
-                return found
-                    .into_iter()
-                    .map(|name| playbook::join(&place, &name))
-                    .collect();
-            }
-        }
-        Vec::new()
-    }
-
-    fn env(&self, name: &str) -> Option<String> {
-        self.environment.get(name).map(str::to_owned)
-    }
-
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the `pipe` lookup runs a command of the operator's machine"
-    )]
-    fn pipe(&self, command: &str) -> Result<String, String> {
-        let output = Command::new("/bin/sh")
-            .args(["-c", command])
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| reason(&error))?;
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout)
-                .trim_end_matches('\n')
-                .to_owned())
-        } else {
-            Err(format!(
-                "{}: {}",
-                end(output.status),
-                String::from_utf8_lossy(&output.stderr).trim()
-            ))
-        }
-    }
-
-    fn fetch(&self, url: &str) -> Result<String, String> {
-        let (clock, stop) = (SystemClock::new(), Stop::new());
-        let limit = Limit {
-            clock: &clock,
-            stop: &stop,
-            deadline: clock.deadline(FETCHING),
-        };
-        let call = HttpCall {
-            redirects: 10,
-            ..HttpCall::get(url, FETCHING)
-        };
-        let reply = http(&call, None, limit).map_err(|error| format!("{url}: {error}"))?;
-        if !(200..300).contains(&reply.status) {
-            return Err(format!("{url} answered with status {}", reply.status));
-        }
-        String::from_utf8(reply.body).map_err(|_| format!("{url}: its answer is no UTF-8 text"))
-    }
-
-    fn path_kind(&self, path: &str) -> Result<Option<template::PathKind>, String> {
-        match fs::metadata(path) {
-            Ok(found) if found.is_dir() => Ok(Some(template::PathKind::Directory)),
-            Ok(found) if found.is_file() => Ok(Some(template::PathKind::File)),
-            Ok(_) => Ok(Some(template::PathKind::Other)),
-            Err(error) if is_missing(&error) => {
-                Ok(playbook::Files::kind(self, path).map(|kind| match kind {
-                    playbook::FileKind::File => template::PathKind::File,
-                    playbook::FileKind::Directory => template::PathKind::Directory,
-                }))
-            }
-            Err(error) => Err(format!("{path}: {}", reason(&error))),
-        }
-    }
-}
-
-/// Tells whether an error means that nothing is there; a path below a file is none either.
-fn is_missing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
-}
-
-/// The machine as the engine's desk.
-#[derive(Debug)]
-pub(super) struct MachineDesk {
-    machine: Machine,
-    sources: Sources,
-}
-
-impl MachineDesk {
-    pub(super) fn new(machine: &Machine, sources: &Sources) -> Self {
-        Self {
-            machine: machine.clone(),
-            sources: sources.clone(),
-        }
-    }
-
-    fn below(&self, directory: &str, prefix: &str, found: &mut Vec<String>) {
-        for name in playbook::Files::list(&self.machine, directory) {
-            let path = playbook::join(directory, &name);
-            let shown = format!("{prefix}{name}");
-            match playbook::Files::kind(&self.machine, &path) {
-                Some(playbook::FileKind::Directory) => {
-                    self.below(&path, &format!("{shown}/"), found);
-                }
-                Some(playbook::FileKind::File) => found.push(shown),
-                None => {}
-            }
-        }
-    }
-}
-
-impl rollout::Desk for MachineDesk {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        let memory = &self.machine.memory;
-        memory.read(path, || Machine::read_file(path))
-    }
-
-    fn carry(&self, path: &str) -> Result<Vec<u8>, String> {
-        let memory = &self.machine.memory;
-        memory.carry(path, || Machine::read_file(path))
-    }
-
-    fn written(&self, path: &str) -> Option<Vec<u8>> {
-        Machine::read_file(path).ok()
-    }
-
-    fn exists(&self, path: &str) -> bool {
-        playbook::Files::kind(&self.machine, path).is_some()
-    }
-
-    fn list(&self, path: &str) -> Result<Vec<String>, String> {
-        if playbook::Files::kind(&self.machine, path) != Some(playbook::FileKind::Directory) {
-            return Err("no such directory".to_owned());
-        }
-        let mut found = Vec::new();
-        self.below(path, "", &mut found);
-        found.sort();
-        Ok(found)
-    }
-
-    fn mode(&self, path: &str) -> Option<u32> {
-        let found = fs::metadata(path).ok()?;
-        Some(found.permissions().mode() & 0o7777)
-    }
-
-    fn write(&self, path: &str, content: &[u8]) -> Result<(), String> {
-        self.machine.memory.forget(path);
-        Machine::write_file(Path::new(path), content, 0o644).map_err(|error| reason(&error))
-    }
-
-    fn inventory(&self) -> Result<inventory::Inventory, Vec<Problem>> {
-        // It is read again because it may be another one now.
-        let fresh = self.machine.with(Memory::default());
-        inventory::Inventory::load(&self.sources.inventory, &fresh)
-    }
-}
-
-/// Matches a name against a shell pattern with `*` and `?`.
-fn wildcard(pattern: &str, name: &str) -> bool {
-    match (pattern.chars().next(), name.chars().next()) {
-        (None, None) => true,
-        (Some('*'), _) => {
-            let rest = pattern.get(1..).unwrap_or_default();
-            wildcard(rest, name)
-                || name
-                    .char_indices()
-                    .nth(1)
-                    .map_or(!name.is_empty() && wildcard(pattern, ""), |(next, _)| {
-                        wildcard(pattern, name.get(next..).unwrap_or_default())
-                    })
-        }
-        (Some('?'), Some(c)) => wildcard(
-            pattern.get(1..).unwrap_or_default(),
-            name.get(c.len_utf8()..).unwrap_or_default(),
-        ),
-        (Some(a), Some(b)) if a == b => wildcard(
-            pattern.get(a.len_utf8()..).unwrap_or_default(),
-            name.get(b.len_utf8()..).unwrap_or_default(),
-        ),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::lookups::wildcard;
     use super::*;
+    use crate::template;
 
     #[test]
     fn shell_patterns_match_as_a_shell_does() {

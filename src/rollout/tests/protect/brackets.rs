@@ -1,0 +1,392 @@
+//! Brackets: entered, left on every way out, renewed, owed and held.
+
+use serde_json::json;
+
+use crate::clock::StopLevel;
+use crate::events::StopCause;
+use crate::rollout::testing::{Fault, Kit};
+
+use super::{BRACKET, changes, kit};
+
+#[test]
+fn gate_enter_tasks_settle_leave_after_in_this_order() {
+    let ran = kit().run();
+    assert_eq!(ran.exit(), 0);
+    let of_a: Vec<&str> = ran
+        .log
+        .iter()
+        .map(String::as_str)
+        .filter(|call| call.starts_with('a') && !call.contains(" see "))
+        .collect();
+    assert_eq!(
+        of_a,
+        [
+            "a look sync",
+            "a look mode",
+            "a job on",
+            "a do one",
+            "a job stop",
+            "a job upgrade",
+            "a job start",
+            "a do two",
+            "a look settled",
+            "a job back-normal",
+            "a look after",
+            "a look sync"
+        ]
+    );
+    let once = ["found", "entering", "entered", "leaving", "left"];
+    assert_eq!(changes(&ran), [once, once].concat());
+    assert_eq!(ran.told(&["gate_passed"]).len(), 3, "first, between, last");
+    let marks = ran.told(&["member_down", "member_up"]);
+    assert_eq!(
+        marks,
+        ["member_down", "member_up", "member_down", "member_up"]
+    );
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
+fn a_bracket_is_left_on_every_way_out() {
+    let ways: [(&str, &str, Fault, u8, &[&str]); 7] = [
+        (
+            "a step fails",
+            "a do one",
+            Fault::Fails,
+            2,
+            &["a do one", "a job back-normal"],
+        ),
+        (
+            "a step inside of the block fails",
+            "a job upgrade",
+            Fault::Fails,
+            2,
+            &["a job upgrade", "a job start", "a job back-normal"],
+        ),
+        (
+            "the operator stops in the block",
+            "a job stop",
+            Fault::Stop(StopLevel::Drain),
+            6,
+            &["a job upgrade", "a job start", "a job back-normal"],
+        ),
+        (
+            "the operator stops before the block",
+            "a do one",
+            Fault::Stop(StopLevel::Drain),
+            6,
+            &["a do one", "a job back-normal"],
+        ),
+        (
+            "the operator does not wait",
+            "a job upgrade",
+            Fault::StopNow(StopLevel::Abandon),
+            7,
+            &["a job stop", "a job upgrade", "a job start"],
+        ),
+        (
+            "the module has a bug",
+            "a do one",
+            Fault::Panics,
+            101,
+            &["a do one", "a job back-normal"],
+        ),
+        (
+            "entering fails",
+            "a job on",
+            Fault::Fails,
+            2,
+            &["a job on", "a job back-normal"],
+        ),
+    ];
+    for (way, call, fault, exit, end) in ways {
+        let ran = kit().fault(call, fault).run();
+        let did = ran.did();
+        assert_eq!(did[did.len() - end.len()..], *end, "{way}");
+        assert_eq!(ran.exit(), exit, "{way}: {:?}", ran.ended);
+        assert!(
+            !did.iter().any(|call| call.starts_with("b ")),
+            "{way}: no further batch"
+        );
+    }
+}
+
+#[test]
+fn a_bracket_that_cannot_be_left_is_tried_again_then_owed() {
+    let ran = kit()
+        .fault("a job back-normal", Fault::Fails)
+        .fault("a job back-normal", Fault::Fails)
+        .run();
+    assert_eq!(ran.exit(), 0);
+    assert_eq!(
+        changes(&ran)[..7],
+        [
+            "found", "entering", "entered", "leaving", "leaving", "leaving", "left"
+        ]
+    );
+    let mut bad = kit();
+    for _ in 0..3 {
+        bad = bad.fault("a job back-normal", Fault::Fails);
+    }
+    let ran = bad.run();
+    assert_eq!(ran.exit(), 7);
+    assert_eq!(changes(&ran).last(), Some(&"owed"));
+    let debt = &ran.ended.debts[0];
+    assert!(!debt.held && debt.what.name == "maintenance");
+    assert_eq!(debt.by_hand[0].command, "do-it back-normal");
+    assert!(
+        ran.told(&["bracket_owed"]).len() == 1 && ran.did().len() == 9,
+        "{:?}",
+        ran.did()
+    );
+}
+
+#[test]
+fn a_host_that_is_gone_does_not_keep_a_cluster_wide_bracket_from_being_left() {
+    let text = BRACKET.replace("per: batch", "per: play");
+    let ran = Kit::new("a b", &text)
+        .finds("mode", &[json!("normal")])
+        .fault("a see one", Fault::GoneForGood)
+        .run();
+    assert_eq!(ran.did(), ["a job on", "b job back-normal"]);
+    assert_eq!(ran.exit(), 4);
+    assert_eq!(changes(&ran).last(), Some(&"left"));
+}
+
+#[test]
+fn the_second_signal_leaves_what_is_not_held_and_the_third_quits() {
+    // The upgrade may still run when nobody waits for it: the bracket is held.
+    let ran = kit().fault("a job upgrade", Fault::LostAfter).run();
+    assert_eq!(ran.exit(), 0, "it was attached to: {:?}", ran.log);
+    let held = kit().fault("a job upgrade", Fault::TimesOut).run();
+    assert_eq!(changes(&held).last(), Some(&"held"));
+    assert!(held.ended.debts[0].held);
+    assert_eq!(held.exit(), 7);
+
+    let quit = kit().fault("a do one", Fault::Stop(StopLevel::Quit)).run();
+    assert_eq!(quit.did(), ["a job on", "a do one"], "nothing more is done");
+    assert_eq!(changes(&quit).last(), Some(&"owed"));
+    assert_eq!(quit.exit(), 7);
+
+    let abandoned = kit()
+        .fault("a do one", Fault::StopNow(StopLevel::Abandon))
+        .run();
+    assert_eq!(
+        abandoned.did(),
+        ["a job on", "a do one", "a job back-normal"]
+    );
+    assert_eq!(abandoned.exit(), 6);
+}
+
+#[test]
+fn while_it_must_not_be_left_a_bracket_is_held() {
+    let text = BRACKET.replace(
+        "      after: [{look: after}]",
+        "      hold_while: {look: busy, that: result.value}",
+    );
+    let kit = |busy: &[serde_json::Value]| {
+        let mut kit = Kit::new("a", &text)
+            .finds("mode", &[json!("normal")])
+            .finds("busy", busy);
+        kit.settings.leave.truncate(2);
+        kit
+    };
+    let ran = kit(&[json!(true), json!(false)]).run();
+    assert_eq!(ran.exit(), 0, "it is looked at again");
+    let ran = kit(&[json!(true)]).run();
+    assert_eq!(ran.exit(), 7);
+    assert_eq!(changes(&ran).last(), Some(&"held"));
+    assert!(!ran.did().contains(&"a job back-normal"));
+}
+
+#[test]
+fn another_value_than_expected_needs_the_operators_word() {
+    let strange = || {
+        let mut kit = kit().finds("mode", &[json!("maintenance")]);
+        kit.settings.leave.clear();
+        kit
+    };
+    let ran = strange().run();
+    assert_eq!((ran.exit(), ran.did().len()), (3, 0));
+    assert!(matches!(
+        ran.ended.stopped,
+        Some((StopCause::Approval { .. }, _))
+    ));
+    let ran = strange()
+        .with(|settings| settings.approved.push("maintenance".to_owned()))
+        .run();
+    assert_eq!(ran.exit(), 0);
+    assert!(ran.did().contains(&"a job back-maintenance"));
+}
+
+#[test]
+fn a_bracket_can_wrap_plays() {
+    let text = "
+- bracket:
+    name: whole
+    enter: [{launch: \"on\"}]
+    leave: [{launch: \"off\"}]
+  plays:
+    - hosts: a
+      gather_facts: false
+      tasks: [{act: one}]
+    - hosts: b
+      gather_facts: false
+      tasks: [{act: two}]
+- hosts: all
+  gather_facts: false
+  tasks: [{act: three}]
+";
+    let kit = || {
+        let mut kit = Kit::new("a b", text).with(|settings| settings.forks = 1);
+        kit.settings.leave.clear();
+        kit
+    };
+    let ran = kit().run();
+    assert_eq!(
+        ran.did(),
+        [
+            "a job on",
+            "a do one",
+            "b do two",
+            "a job off",
+            "a do three",
+            "b do three"
+        ]
+    );
+    let ran = kit().fault("a do one", Fault::Fails).run();
+    assert_eq!(ran.did(), ["a job on", "a do one", "a job off"]);
+}
+
+#[test]
+fn a_bracket_on_each_host_is_left_on_those_that_entered() {
+    let text = "
+- hosts: all
+  gather_facts: false
+  brackets:
+    - name: drained
+      per: host
+      enter: [{launch: drain}]
+      leave: [{launch: fill}]
+  tasks:
+    - act: one
+";
+    let mut kit = Kit::new("a b c", text).with(|settings| settings.forks = 1);
+    kit.settings.leave.clear();
+    let ran = kit
+        .fault("b job drain", Fault::Fails)
+        .fault("c do one", Fault::Fails)
+        .run();
+    let mut did = ran.did();
+    did.sort_unstable();
+    assert_eq!(
+        did,
+        [
+            "a do one",
+            "a job drain",
+            "a job fill",
+            "b job drain",
+            "b job fill",
+            "c do one",
+            "c job drain",
+            "c job fill"
+        ]
+    );
+    assert_eq!(ran.exit(), 2);
+}
+
+const RENEWED: &str = "
+- hosts: all
+  gather_facts: false
+  point_of_no_return: new format
+  bracket:
+    name: maintenance
+    enter: [{launch: \"on\"}]
+    renew:
+      - name: its time to live
+        launch: again
+        every: 5s
+        until: result.rc == 0
+        unknown_grace: 0s
+    settle: [{look: settled}]
+    leave: [{launch: \"off\"}]
+  tasks:
+    - act: one
+    - pause: {seconds: 4}
+    - act: two
+    - pause: {seconds: 4}
+    - act: three
+";
+
+#[test]
+fn a_bracket_is_renewed_while_it_is_entered_and_never_while_it_is_left() {
+    let ran = Kit::new("a", RENEWED)
+        .with(|settings| settings.approved.push("new format".to_owned()))
+        .run();
+    assert_eq!(ran.exit(), 0);
+    let calls: Vec<&str> = ran.log.iter().map(|call| &call[2..]).collect();
+    let calls: Vec<&str> = calls
+        .into_iter()
+        .filter(|call| !call.starts_with("see"))
+        .collect();
+    assert_eq!(
+        calls,
+        [
+            "job on",
+            "job again",
+            "do one",
+            "do two",
+            "job again",
+            "do three",
+            "job again",
+            "look settled",
+            "job off"
+        ]
+    );
+
+    // While somebody is asked it is left: nothing may switch it on again behind the back of `leave`.
+    let asked = Kit::new("a", RENEWED)
+        .answering(|answers| answers.approves("new format", true))
+        .run();
+    let mut on = false;
+    for call in asked.log.iter().map(|call| &call[2..]) {
+        match call {
+            "job on" => on = true,
+            "job off" => on = false,
+            "job again" => assert!(on, "{:?}", asked.log),
+            _ => {}
+        }
+    }
+    assert!(
+        asked
+            .log
+            .iter()
+            .filter(|call| call.ends_with("job again"))
+            .count()
+            >= 2
+    );
+}
+
+#[test]
+fn while_a_bracket_cannot_be_renewed_forward_steps_wait() {
+    let ran = |failures: usize| {
+        let mut kit = Kit::new("a", RENEWED)
+            .with(|settings| settings.approved.push("new format".to_owned()))
+            .fault("a job again", Fault::Fine);
+        for _ in 0..failures {
+            kit = kit.fault("a job again", Fault::Fails);
+        }
+        kit.run()
+    };
+    let soon = ran(3);
+    let last = soon.log.iter().any(|call| call == "a do three");
+    assert!(
+        soon.exit() == 0 && last && soon.elapsed_s >= 15,
+        "{:?}",
+        soon.log
+    );
+    let never = ran(1000);
+    let last = never.log.iter().any(|call| call == "a do three");
+    assert!(never.exit() == 3 && !last, "{:?}", never.log);
+    assert_eq!(never.log.last().map(String::as_str), Some("a job off"));
+}

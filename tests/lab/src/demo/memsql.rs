@@ -1,0 +1,484 @@
+//! The upgrade of a MemSQL cluster as an operator would do it, while clients go on, and what
+//! came of it.
+//!
+//! As for the other cluster: the product is typed like by a person, and judged by what the
+//! clients saw, what the servers hold, what they counted and what the hosts show.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{APPLY_LOG, Change, Error};
+use crate::clock::{self, Look};
+use crate::cluster::memsql::{Cluster, Options as ClusterOptions};
+use crate::command::{Command, Exit, Running};
+use crate::fleet::{self, Fleet, Host, Place};
+use crate::packages::EFFECTS;
+use crate::product::Product;
+use crate::{cluster, files};
+
+/// How long there is load alone, before and after.
+const QUIET: Duration = Duration::from_secs(5);
+const LOAD_BEGIN_LIMIT: Duration = Duration::from_mins(2);
+const LOAD_END_LIMIT: Duration = Duration::from_mins(5);
+
+/// What is to be shown.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The hosts.
+    pub fleet: fleet::Options,
+    /// The cluster on them.
+    pub cluster: ClusterOptions,
+    /// Requests a second.
+    pub rate: u32,
+    /// How long a client waits.
+    pub deadline: Duration,
+    /// Scales the databases' timers; 1 is as in the field.
+    pub factor: f64,
+    /// The points of no return that the operator approves beforehand.
+    pub approvals: Vec<String>,
+    /// More variables for the product, as `name=value`.
+    pub extra: Vec<String>,
+    /// What the operator has changed in the files that `stagger init` wrote out.
+    pub changes: Vec<Change>,
+    /// Whether what the product says goes to the terminal.
+    pub shows: bool,
+}
+
+impl Options {
+    /// Returns a demonstration of a cluster, with what a person gets who says nothing else.
+    pub fn new(purpose: &str, cluster: ClusterOptions) -> Self {
+        Self {
+            fleet: fleet::Options::new(purpose, cluster.hosts()),
+            cluster,
+            rate: 200,
+            deadline: Duration::from_secs(10),
+            factor: 1.0,
+            approvals: vec!["second-group".to_owned()],
+            extra: Vec::new(),
+            changes: Vec::new(),
+            shows: false,
+        }
+    }
+}
+
+/// Sets everything up on a fleet of its own, upgrades, takes it down and returns the report.
+pub fn run(
+    place: &Place,
+    product: &Product,
+    options: &Options,
+    tell: &dyn Fn(&str),
+) -> Result<Value, Error> {
+    let fleet = Fleet::up(place, &options.fleet)?;
+    tell(&format!(
+        "{} hosts are up; starting the cluster",
+        fleet.hosts().len()
+    ));
+    let report = upgrade(&fleet, place, product, options, tell)?;
+    fleet.down()?;
+    Ok(report)
+}
+
+/// The same on a fleet that is up, which is left with the upgraded cluster.
+pub fn upgrade(
+    fleet: &Fleet,
+    place: &Place,
+    product: &Product,
+    options: &Options,
+    tell: &dyn Fn(&str),
+) -> Result<Value, Error> {
+    let mut wanted = options.cluster.clone();
+    wanted
+        .switches
+        .insert("time_factor".to_owned(), json!(options.factor));
+    let cluster = Cluster::up(fleet, &place.program, wanted)?;
+    let demo = Demo {
+        fleet,
+        cluster: &cluster,
+        options,
+    };
+    demo.prepare(place, product)?;
+    let mut load = demo.begin_load()?;
+    tell("the cluster serves; the load has begun");
+    clock::pause(QUIET);
+    let before = demo.counted()?;
+    let (exit, wall) = demo.apply()?;
+    tell(&format!(
+        "stagger ended with {exit} after {:.1} s",
+        wall.as_secs_f64()
+    ));
+    clock::pause(QUIET);
+    let mut report = demo.end_load(&mut load)?;
+    let more = demo.look(exit, wall, &report, before)?;
+    if let (Value::Object(report), Value::Object(more)) = (&mut report, more) {
+        report.extend(more);
+        report.insert("product".to_owned(), product.json());
+    }
+    demo.name_hosts(&mut report);
+    Ok(report)
+}
+
+/// Puts on the bastion what an operator has there.
+pub fn provide(
+    fleet: &Fleet,
+    cluster: &Cluster<'_>,
+    place: &Place,
+    product: &Product,
+) -> Result<(), cluster::Error> {
+    let bastion = fleet.bastion();
+    bastion.provide("stagger", &product.program)?;
+    bastion.provide("lab", &place.program)?;
+    let home = bastion.home();
+    files::write(
+        &home.join("inventory.yml"),
+        cluster.inventory(fleet.options().login),
+        0o600,
+    )?;
+    files::write(&home.join("password"), cluster.password(), 0o600)?;
+    files::write(&home.join("drained"), "", 0o644)?;
+    Ok(())
+}
+
+/// Returns the command that runs clients, as far as it is the same for all.
+pub fn load(cluster: &Cluster<'_>) -> Command {
+    let databases = cluster
+        .options()
+        .databases
+        .iter()
+        .map(|name| format!("--database={name}"));
+    let command = Command::line("lab load memsql --password password --drain-file drained")
+        .args(["--aggregator", &cluster.aggregators().join(",")])
+        .args(databases);
+    if cluster.options().tls {
+        command.arg("--tls")
+    } else {
+        command
+    }
+}
+
+/// The parts of a demonstration.
+#[derive(Debug)]
+struct Demo<'a> {
+    fleet: &'a Fleet,
+    cluster: &'a Cluster<'a>,
+    options: &'a Options,
+}
+
+impl Demo<'_> {
+    fn file(&self, name: &str) -> std::path::PathBuf {
+        self.fleet.bastion().home().join(name)
+    }
+
+    fn prepare(&self, place: &Place, product: &Product) -> Result<(), Error> {
+        provide(self.fleet, self.cluster, place, product)?;
+        if !self.options.changes.is_empty() {
+            let init = Command::line("stagger init memsql");
+            self.fleet.bastion().command(init).run()?;
+        }
+        for change in &self.options.changes {
+            change.make(&self.file(change.file))?;
+        }
+        Ok(())
+    }
+
+    fn begin_load(&self) -> Result<Running, Error> {
+        let command = load(self.cluster)
+            .args(["--rate", &self.options.rate.to_string()])
+            .args([
+                "--deadline-ms",
+                &self.options.deadline.as_millis().to_string(),
+            ])
+            .args([
+                "--stop-file",
+                "stop",
+                "--ready-file",
+                "ready",
+                "--json",
+                "load.json",
+            ]);
+        let mut running = self.fleet.bastion().command(command).start()?;
+        let begun = clock::wait(LOAD_BEGIN_LIMIT, || {
+            if self.file("ready").exists() {
+                return Ok::<_, Error>(Look::Done(()));
+            }
+            Ok(match running.ended()? {
+                Some(exit) => return Err(Error::Load(format!("{exit}: {}", running.said().1))),
+                None => Look::NotYet("has not begun".to_owned()),
+            })
+        })?;
+        begun.map_err(Error::Load)?;
+        Ok(running)
+    }
+
+    /// Types the one command.
+    fn apply(&self) -> Result<(Exit, Duration), Error> {
+        let approvals = self.options.approvals.iter();
+        let approvals = approvals.flat_map(|name| ["--approve".to_owned(), name.clone()]);
+        let apply = Command::new("stagger")
+            .args(["apply", "roles/memsql/upgrade.yml", "-i", "inventory.yml"])
+            .args(["--reason", "a demonstration", "--state", "state"])
+            .args(["--events", "events.ndjson"])
+            .args(approvals)
+            .args(self.variables());
+        let apply = self.fleet.bastion().command(apply);
+        let begin = clock::now();
+        let exit = if self.options.shows {
+            apply.on_terminal()?
+        } else {
+            let output = apply.within(Duration::from_hours(1)).output()?;
+            let said = format!("{}\n{}", output.out, output.err);
+            files::write(&self.file(APPLY_LOG), said, 0o644)?;
+            output.exit
+        };
+        Ok((exit, begin.elapsed()))
+    }
+
+    fn variables(&self) -> Vec<String> {
+        let drained = self.file("drained");
+        let drained = drained.display();
+        let mut variables = vec![
+            json!({
+                "memsql_drain": format!("echo {{{{ (memsql_aggregator | default({{}})).address | default('') }}}} >>{drained}"),
+                "memsql_undrain": format!(": >{drained}"),
+                "memsql_drain_wait": 1,
+            })
+            .to_string(),
+        ];
+        variables.extend(self.options.extra.iter().cloned());
+        variables
+            .into_iter()
+            .flat_map(|pair| ["-e".to_owned(), pair])
+            .collect()
+    }
+
+    fn end_load(&self, load: &mut Running) -> Result<Value, Error> {
+        files::write(&self.file("stop"), "", 0o644)?;
+        let exit = load.wait(LOAD_END_LIMIT)?;
+        // 0 and 2 are its verdicts; anything else is no verdict.
+        if !matches!(exit, Exit::Code(0 | 2)) {
+            return Err(Error::Load(format!("ended with {exit}: {}", load.said().1)));
+        }
+        let report = files::read(&self.file("load.json"))?;
+        serde_json::from_str(&report).map_err(|error| Error::Load(format!("reported {error}")))
+    }
+
+    /// Returns what was counted on each host so far, as the number of lines.
+    fn counted(&self) -> Result<BTreeMap<String, usize>, Error> {
+        let hosts = self.cluster.hosts().iter();
+        let lines = hosts.map(|host| Ok((host.name().to_owned(), effects(host)?.len())));
+        lines.collect()
+    }
+
+    /// Looks at the hosts and adds up.
+    fn look(
+        &self,
+        exit: Exit,
+        wall: Duration,
+        load: &Value,
+        before: BTreeMap<String, usize>,
+    ) -> Result<Value, Error> {
+        let mut all = Vec::new();
+        let mut wrong = Vec::new();
+        for host in self.cluster.hosts() {
+            let skip = before.get(host.name()).copied().unwrap_or(0);
+            all.extend(effects(host)?.into_iter().skip(skip));
+            wrong.extend(leftovers(host)?);
+        }
+        all.sort_by_key(|effect| effect.get("unix_ms").and_then(Value::as_u64));
+        wrong.extend(forbidden(&all));
+        let target = self.cluster.options().to.as_str();
+        let servers = load.get("servers").and_then(Value::as_array);
+        let servers: Vec<_> = servers.into_iter().flatten().collect();
+        let old = servers
+            .iter()
+            .filter(|one| one.get("to") != Some(&json!(target)));
+        wrong.extend(old.map(|server| format!("not on {target}: {server}")));
+        wrong.extend(out_of_order(&all, servers.len()));
+        let lower_bound = needed(&all);
+        let load_ok = load.get("ok") == Some(&json!(true));
+        Ok(json!({
+            "ok": load_ok && exit == Exit::Code(0) && wrong.is_empty(),
+            "load_ok": load_ok,
+            "stagger_exit": exit.to_string(),
+            "wrong": wrong,
+            "wall_s": wall.as_secs_f64(),
+            "lower_bound_s": lower_bound.as_secs_f64(),
+            "databases_s": lower_bound.as_secs_f64(),
+            "waits_s": 0.0,
+            "factor": self.options.factor,
+            "leaves": self.cluster.options().leaves,
+            "aggregators": self.cluster.options().aggregators,
+            "hosts": self.cluster.hosts().len(),
+        }))
+    }
+
+    /// Puts the hosts' names where the load knows their addresses.
+    fn name_hosts(&self, report: &mut Value) {
+        let servers = report.get_mut("servers").and_then(Value::as_array_mut);
+        for server in servers.into_iter().flatten() {
+            let address = server.get("host").cloned();
+            let mut hosts = self.cluster.hosts().iter();
+            let host = hosts.find(|host| Some(json!(host.address())) == address);
+            if let (Some(host), Some(server)) = (host, server.as_object_mut()) {
+                server.insert("host".to_owned(), json!(host.name()));
+            }
+        }
+    }
+}
+
+fn effects(host: &Host) -> Result<Vec<Value>, Error> {
+    let text = host.read(EFFECTS)?.unwrap_or_default();
+    Ok(text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect())
+}
+
+fn word<'a>(effect: &'a Value, pointer: &str) -> &'a str {
+    effect
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+/// Returns what was done that an upgrade never does.
+fn forbidden(effects: &[Value]) -> Vec<String> {
+    let is_forced = |effect: &Value| effect.pointer("/detail/force") == Some(&json!(true));
+    let flags = |effect: &Value| {
+        let flags = effect.pointer("/detail/flags").and_then(Value::as_array);
+        let mut flags = flags.into_iter().flatten().filter_map(Value::as_str);
+        flags.any(|flag| flag == "all" || flag == "hard-stop")
+    };
+    let is = |effect: &&Value| match word(effect, "/what") {
+        "attach" | "rebalance" => is_forced(effect),
+        "remove" | "attach-all" | "clear-orphans" | "offline-upgrade" | "ddl" => true,
+        "memsql-stop" | "memsql-start" | "memsql-restart" | "memsql-update-config" => flags(effect),
+        "ops-started" | "ops-attached" | "auto-attach" | "offline" | "failover" => true,
+        _ => false,
+    };
+    effects
+        .iter()
+        .filter(is)
+        .map(|effect| format!("I7: {effect}"))
+        .collect()
+}
+
+/// Returns in which the order of the upgrades was not that of the procedure.
+fn out_of_order(effects: &[Value], servers: usize) -> Vec<String> {
+    let done = effects.iter().filter(|effect| {
+        word(effect, "/what") == "upgraded" && effect.pointer("/detail/ok") == Some(&json!(true))
+    });
+    let roles: Vec<usize> = done
+        .map(|effect| {
+            let directory = word(effect, "/detail/directory")
+                .rsplit('/')
+                .next()
+                .unwrap_or_default();
+            match directory.split('-').next() {
+                Some("leaf") => 0,
+                Some("aggregator") => 1,
+                _ => 2,
+            }
+        })
+        .collect();
+    let mut wrong = Vec::new();
+    if roles.len() != servers {
+        wrong.push(format!("{} upgrades of {servers} servers", roles.len()));
+    }
+    if !roles.is_sorted() {
+        wrong.push(
+            "the order of the upgrades is not leaves, child aggregators, master aggregator"
+                .to_owned(),
+        );
+    }
+    wrong
+}
+
+/// Returns the time in which a server of the cluster was at work for the upgrade: what was done
+/// at the same time counts once.
+fn needed(effects: &[Value]) -> Duration {
+    let at = |effect: &Value| effect.get("unix_ms").and_then(Value::as_u64).unwrap_or(0);
+    let mut spans: Vec<(u64, u64)> = Vec::new();
+    let mut started: BTreeMap<&str, u64> = BTreeMap::new();
+    for effect in effects {
+        let took = effect.pointer("/detail/took_ms").and_then(Value::as_u64);
+        match (word(effect, "/what"), took) {
+            ("start", _) => drop(started.insert(word(effect, "/place"), at(effect))),
+            ("ready" | "recovered", _) => {
+                let begin = started.get(word(effect, "/place"));
+                spans.extend(begin.map(|begin| (*begin, at(effect))));
+            }
+            (_, Some(took)) => spans.push((at(effect).saturating_sub(took), at(effect))),
+            (_, None) => {}
+        }
+    }
+    spans.sort_unstable();
+    let (mut total, mut reached) = (0, 0);
+    for (begin, end) in spans {
+        total += end.saturating_sub(begin.max(reached));
+        reached = reached.max(end);
+    }
+    Duration::from_millis(total)
+}
+
+/// Looks whether a host is as before the upgrade in all but the versions.
+fn leftovers(host: &Host) -> Result<Vec<String>, Error> {
+    let shown = host.must(
+        "systemctl is-active memsql-ops; ls -d /var/lib/stagger/hold/* /var/lib/stagger/owed/* 2>/dev/null; \
+         grep -o '\"manual_control\": *true' /var/lib/memsql-ops/data/state 2>/dev/null; true",
+    )?;
+    let surplus = shown.lines().filter(|line| *line != "active");
+    Ok(surplus
+        .map(|line| format!("{}: `{line}`", host.name()))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn effect(ms: u64, place: &str, what: &str, detail: Value) -> Value {
+        json!({"unix_ms": ms, "place": place, "what": what, "detail": detail})
+    }
+
+    #[test]
+    fn what_is_done_at_once_counts_once() {
+        let effects = [
+            effect(1_000, "m", "detach", json!({"took_ms": 400})),
+            effect(1_200, "l", "start", Value::Null),
+            effect(1_300, "m", "restore", json!({"took_ms": 500})),
+            effect(1_700, "l", "ready", Value::Null),
+            effect(9_000, "l", "signal-term", Value::Null),
+        ];
+        assert_eq!(needed(&effects).as_millis(), 1_100);
+    }
+
+    #[test]
+    fn the_order_and_the_forbidden_are_seen() {
+        let upgraded = |role: &str| {
+            effect(
+                1,
+                "h",
+                "upgraded",
+                json!({"ok": true, "directory": format!("/var/lib/memsql/{role}-3306-X")}),
+            )
+        };
+        let good = ["leaf", "leaf", "aggregator", "master"].map(upgraded);
+        assert!(out_of_order(&good, 4).is_empty());
+        assert_eq!(out_of_order(&good, 5).len(), 1);
+        assert_eq!(out_of_order(&["master", "leaf"].map(upgraded), 2).len(), 1);
+        let bad = [
+            effect(1, "m", "attach", json!({"force": true})),
+            effect(
+                1,
+                "o",
+                "memsql-stop",
+                json!({"flags": ["all", "no-prompt"]}),
+            ),
+            effect(1, "m", "failover", Value::Null),
+        ];
+        assert_eq!(forbidden(&bad).len(), 3);
+        assert!(forbidden(&[effect(1, "m", "attach", json!({"force": false}))]).is_empty());
+    }
+}

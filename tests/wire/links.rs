@@ -1,0 +1,225 @@
+//! What goes over a link, and what becomes of it when the link breaks.
+
+use crate::host::{Host, SERVER_OF_SESSION};
+use crate::server::Server;
+use stagger::clock::Clock;
+use stagger::connection::http::{HttpCall, http};
+use stagger::connection::{Attached, ConnError, End, Endpoint, Limit, Upload};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::Duration;
+
+pub(crate) fn logs_in_and_runs(server: &Server) {
+    let mut host = Host::new(&server.target());
+    let reply = host.script("echo out; echo err >&2; exit 3").unwrap();
+    assert_eq!(
+        (reply.code, reply.out.as_slice(), reply.err.as_slice()),
+        (3, b"out\n".as_slice(), b"err\n".as_slice())
+    );
+    let reply = host
+        .script("head -c 5000000 /dev/zero | tr '\\0' e >&2; head -c 5000000 /dev/zero")
+        .unwrap();
+    assert_eq!((reply.out.len(), reply.err.len()), (5_000_000, 5_000_000));
+    let end = host.job(None, "first", "echo job; exit 4").unwrap();
+    assert_eq!(
+        (end.end, end.out.as_slice()),
+        (End::Code(4), b"job\n".as_slice())
+    );
+    let error = host.script("kill -9 $$").unwrap_err();
+    assert!(
+        matches!(&error, ConnError::Lost { reason, .. } if reason.contains("Signal(9)")),
+        "{error:?}"
+    );
+    assert_eq!(host.script("echo again").unwrap().out, b"again\n");
+}
+
+pub(crate) fn files_of_any_size_go_both_ways(server: &Server) {
+    let mut host = Host::new(&server.target());
+    let limit = Limit {
+        clock: &host.clock,
+        stop: &host.stop,
+        deadline: host.clock.deadline(Duration::from_mins(1)),
+    };
+    for size in [0, 1_000, 64 << 10, 20_000_000] {
+        let content: Vec<u8> = (0..=255).cycle().take(size).collect();
+        let path = server.file("put").display().to_string();
+        let began = host.clock.elapsed();
+        host.connection
+            .put(
+                None,
+                &Upload {
+                    path: &path,
+                    content: &content,
+                    mode: Some(0o640),
+                    owner: None,
+                    group: None,
+                },
+                limit,
+            )
+            .unwrap();
+        println!(
+            "put {size} bytes: {:?}",
+            host.clock.elapsed().checked_sub(began).unwrap()
+        );
+        assert!(std::fs::read(&path).unwrap() == content);
+        assert!(host.connection.get(None, &path, 30_000_000, limit).unwrap() == content);
+    }
+}
+
+pub(crate) fn a_dropped_link_is_met_honestly(server: &Server) {
+    let mut host = Host::new(&server.target());
+    let mut other = Host::new(&server.target());
+    let pid = host
+        .script(SERVER_OF_SESSION)
+        .unwrap()
+        .text()
+        .trim()
+        .to_owned();
+    // Before the request was sent: a new session, and the caller sees nothing of it.
+    other.script(&format!("kill -9 {pid}; sleep 0.5")).unwrap();
+    let now = host
+        .script(SERVER_OF_SESSION)
+        .unwrap()
+        .text()
+        .trim()
+        .to_owned();
+    assert_ne!(pid, now);
+    // After it was sent: lost.
+    let error = host.script(&format!("kill -9 {now}; sleep 5")).unwrap_err();
+    assert!(
+        matches!(error, ConnError::Lost { .. }) && !error.nothing_sent(),
+        "{error:?}"
+    );
+    // A job goes on without its session, and is found again.
+    let pid = host
+        .script(SERVER_OF_SESSION)
+        .unwrap()
+        .text()
+        .trim()
+        .to_owned();
+    let error = host
+        .job(
+            None,
+            "dropped",
+            &format!("kill -9 {pid}; sleep 1; echo survived; exit 9"),
+        )
+        .unwrap_err();
+    assert!(matches!(error, ConnError::Lost { .. }), "{error:?}");
+    let Attached::Ended(end) = host.attach("dropped").unwrap() else {
+        panic!("it did not end")
+    };
+    assert_eq!(
+        (end.end, end.out.as_slice()),
+        (End::Code(9), b"survived\n".as_slice())
+    );
+}
+
+pub(crate) fn a_silent_host_is_noticed(server: &Server) {
+    let mut target = server.target();
+    target.timeouts.keepalive = Duration::from_secs(2);
+    target.timeouts.keepalive_misses = 1;
+    let mut host = Host::new(&target);
+    let mut other = Host::new(&server.target());
+    let pid = host
+        .script(SERVER_OF_SESSION)
+        .unwrap()
+        .text()
+        .trim()
+        .to_owned();
+    let stopped = host.script(&format!("kill -STOP {pid}; sleep 60"));
+    other.script(&format!("kill -9 {pid}")).unwrap();
+    let error = stopped.unwrap_err();
+    assert!(
+        matches!(&error, ConnError::Lost { reason, .. } if reason.contains("nothing was heard")),
+        "{error:?}"
+    );
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    target.port = silent.local_addr().unwrap().port();
+    target.timeouts.connect = Duration::from_millis(500);
+    let error = Host::new(&target).script("true").unwrap_err();
+    assert!(matches!(error, ConnError::NotThere { .. }), "{error:?}");
+}
+
+pub(crate) fn http_goes_through_a_tunnel(server: &Server) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let mut buffer = [0; 4096];
+            let _count = socket.read(&mut buffer);
+            let _sent = socket.write_all(b"HTTP/1.1 200 x\r\nContent-Length: 2\r\n\r\nhi");
+        }
+    });
+    let mut host = Host::new(&server.target());
+    let call = HttpCall::get(format!("http://127.0.0.1:{port}/"), Duration::from_secs(10));
+    for _ in 0..20 {
+        let limit = Limit {
+            clock: &host.clock,
+            stop: &host.stop,
+            deadline: host.clock.deadline(Duration::from_secs(10)),
+        };
+        let reply = http(&call, Some(&mut *host.connection), limit).unwrap();
+        assert_eq!(reply.body, b"hi");
+    }
+    let limit = Limit {
+        clock: &host.clock,
+        stop: &host.stop,
+        deadline: host.clock.deadline(Duration::from_secs(10)),
+    };
+    let error = host
+        .connection
+        .stream(
+            &Endpoint {
+                host: "127.0.0.1".to_owned(),
+                port: 1,
+            },
+            limit,
+        )
+        .unwrap_err();
+    assert!(error.nothing_sent(), "{error:?}");
+}
+
+/// The processor time of all threads that carry streams, in ticks of 10 ms.
+fn ticks_of_pumps() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let of = |task: std::fs::DirEntry| {
+        let read = |name: &str| std::fs::read_to_string(task.path().join(name)).ok();
+        (read("comm")?.trim() == "pump").then_some(())?;
+        let stat = read("stat")?;
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
+        let user: u64 = fields.next()?.parse().ok()?;
+        let system: u64 = fields.next()?.parse().ok()?;
+        Some(user + system)
+    };
+    tasks.filter_map(of).sum()
+}
+
+pub(crate) fn an_idle_tunnel_takes_no_processor(server: &Server) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let mut buffer = [0; 4096];
+            let _count = socket.read(&mut buffer);
+            let _sent = socket.write_all(b"HTTP/1.1 200 x\r\nContent-Length: 2\r\n\r\nhi");
+        }
+    });
+    let mut target = server.target();
+    // The answers to these lie unread when nothing goes through the tunnel.
+    target.timeouts.keepalive = Duration::from_secs(1);
+    let mut host = Host::new(&target);
+    let call = HttpCall::get(format!("http://127.0.0.1:{port}/"), Duration::from_secs(10));
+    for _ in 0..2 {
+        let limit = Limit {
+            clock: &host.clock,
+            stop: &host.stop,
+            deadline: host.clock.deadline(Duration::from_secs(20)),
+        };
+        let reply = http(&call, Some(&mut *host.connection), limit).unwrap();
+        assert_eq!(reply.body, b"hi");
+        let before = ticks_of_pumps();
+        let _woken = host.clock.wait(Duration::from_secs(4), &host.stop);
+        let spent = ticks_of_pumps().saturating_sub(before);
+        assert!(spent < 100, "{spent} ticks of 400");
+    }
+}
