@@ -1,6 +1,6 @@
 //! The part of SQL that operators and the load speak. Pure.
 //!
-//! [`lex`] cuts a text into tokens, [`parse`] makes statements of them, [`select`] picks rows.
+//! [`lex`] cuts a text into tokens, [`mod@parse`] makes statements of them, [`select`] picks rows.
 //! What is not known is an error 1064, never something else than was meant.
 
 pub mod lex;
