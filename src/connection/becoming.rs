@@ -153,8 +153,23 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// Makes the error of a program that ended, or said nothing in time, without its shell being there.
+    /// Makes the error of a program that ended without its shell being there.
     pub(crate) fn ended(&self, end: Option<End>, out: &[u8], err: &[u8]) -> ConnError {
+        let how = match end {
+            Some(End::Code(127)) => "the program is not there".to_owned(),
+            Some(End::Code(code)) => format!("it ended with exit code {code}"),
+            Some(End::Signal(signal)) => format!("it was killed by signal {signal}"),
+            None => "it ended, and the host did not say how".to_owned(),
+        };
+        self.without_shell(how, out, err)
+    }
+
+    /// Makes the error of a program that goes on without its shell being there.
+    pub(crate) fn late(&self, out: &[u8], err: &[u8]) -> ConnError {
+        self.without_shell("it did not start its shell in time".to_owned(), out, err)
+    }
+
+    fn without_shell(&self, how: String, out: &[u8], err: &[u8]) -> ConnError {
         let said = self.said(out, err);
         let lower = said.to_lowercase();
         let wrong = [
@@ -169,12 +184,6 @@ impl<'a> Talk<'a> {
         if let Some(advice) = self.advice(&lower) {
             return self.failed(&format!("{advice}; it said: {said}"));
         }
-        let how = match end {
-            Some(End::Code(127)) => "the program is not there".to_owned(),
-            Some(End::Code(code)) => format!("it ended with exit code {code}"),
-            Some(End::Signal(signal)) => format!("it was killed by signal {signal}"),
-            None => "it did not start its shell in time".to_owned(),
-        };
         self.failed(&if said.is_empty() {
             how
         } else {

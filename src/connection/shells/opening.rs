@@ -2,6 +2,8 @@
 //!
 //! Nothing that fails here has run anything of a request.
 
+use std::time::Duration;
+
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
@@ -13,6 +15,9 @@ use crate::connection::waiting::{LOOK, Waiting};
 use crate::connection::{Become, ConnError};
 
 use super::{GREETING, MOST_SHELLS, NOISE, Role, Shell, Shells};
+
+/// How long a program whose streams are closed has to be reported as ended.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 impl Shells {
     /// Opens a session if there is none, and a shell on it; nothing that fails here has run anything of a request.
@@ -112,6 +117,7 @@ impl Shells {
     ) -> Result<(), ConnError> {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut answer = Zeroizing::new(Vec::new());
+        let mut last_words = None;
         loop {
             let closed = self.collect(channel, &mut out, &mut err)?;
             match talk.next(&out, &err)? {
@@ -127,17 +133,22 @@ impl Shells {
                 answer = Zeroizing::new(answer.get(sent..).unwrap_or_default().to_vec());
             }
             let end = self.link.ended(channel);
-            if closed || end.is_some() {
+            if end.is_some() {
                 self.collect(channel, &mut out, &mut err)?;
                 return Err(talk.ended(end, &out, &err));
             }
-            match waiting.slice(LOOK) {
+            // How it ended is said after its streams are closed, in a message of its own.
+            if closed && last_words.is_none() {
+                last_words = Some(waiting.within(LAST_WORDS));
+            }
+            match last_words.as_ref().unwrap_or(waiting).slice(LOOK) {
                 Ok(slice) => self
                     .link
                     .wait(channel, !answer.is_empty(), slice)
                     .map_err(|broken| self.unreachable(broken.0))?,
                 Err(ConnError::Stopped) => return Err(ConnError::Stopped),
-                Err(_) => return Err(talk.ended(None, &out, &err)),
+                Err(_) if closed => return Err(talk.ended(None, &out, &err)),
+                Err(_) => return Err(talk.late(&out, &err)),
             }
         }
     }
