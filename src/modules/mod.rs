@@ -255,6 +255,14 @@ pub enum ModuleError {
         /// The result's fields (`rc`, `stdout` ...), and `changed` if something was changed all the same.
         result: Map<String, Value>,
     },
+    /// Something was sent that changes something, and nobody answered: it may have had its effect.
+    #[error("{message}")]
+    InDoubt {
+        /// What was sent, and what came of it.
+        message: String,
+        /// The result's fields.
+        result: Map<String, Value>,
+    },
     /// An argument is wrong, as seen only now.
     #[error("{}", .0.message)]
     Argument(Problem),

@@ -14,7 +14,7 @@ use crate::yaml::{Node, Problem};
 
 use super::controller::StepController;
 use super::ended::{Ended, told};
-use super::engine::Engine;
+use super::engine::{Engine, StartedJob};
 use super::fate::{End, Fate, Phase, fate};
 use super::ledger::Entry;
 use super::place::Place;
@@ -89,6 +89,13 @@ impl Engine {
             if step.tries.waits {
                 ended.result.insert("attempts".to_owned(), json!(tried));
             }
+            if ended.may_send_again && step.tries.waits && step.tries.has_more(tried) {
+                if self.sends_again(place, step, &mut ended, deadline, &bounds.stop) {
+                    attempt += 1;
+                    continue;
+                }
+                return ended;
+            }
             let unmet = match self.judge(step, &mut ended) {
                 Ok(Some(unmet)) => unmet,
                 Ok(None) => return ended,
@@ -112,6 +119,24 @@ impl Engine {
             }
             attempt += 1;
         }
+    }
+
+    /// A request of which nobody knows, in a task that may try again: its `done_when` is asked first. Tells whether it is
+    /// sent once more.
+    fn sends_again(
+        &self,
+        place: &Place,
+        step: &Step,
+        ended: &mut Ended,
+        deadline: Deadline,
+        stop: &Stop,
+    ) -> bool {
+        self.ask_at_once(place, step, ended);
+        ended.outcome == StepOutcome::InDoubt
+            && matches!(
+                self.sleep(place, step, step.tries.delay, deadline, stop),
+                Slept::On
+            )
     }
 
     /// Writes the intent of a further try of a command.
@@ -263,8 +288,15 @@ impl Engine {
         loop {
             let (result, phase) = self.over_one_session(step, bounds, &job, &watch, &mut change);
             if let (true, Some(session)) = (watch.take_started(), &step.session) {
-                let started = (session.clone(), step.user.clone(), job.clone());
-                self.state().jobs.push(started);
+                let started = StartedJob {
+                    session: session.clone(),
+                    user: step.user.clone(),
+                    job: job.clone(),
+                    goes_on: step.background.is_some_and(|background| !background.waits),
+                    told: false,
+                };
+                let mut state = self.state();
+                state.jobs.entry(step.id.clone()).or_default().push(started);
             }
             let error = match result {
                 Ok(ended) => return (self.marked(ended, &watch), watch.last_seen()),
@@ -272,6 +304,9 @@ impl Engine {
                 Err(ModuleError::Failed { message, result }) => {
                     let ended = Ended::failed(message, result);
                     return (self.marked(ended, &watch), watch.last_seen());
+                }
+                Err(ModuleError::InDoubt { message, result }) => {
+                    return (without_answer(step, message, result), watch.last_seen());
                 }
                 Err(ModuleError::Argument(problem)) => {
                     return (Ended::wrong(&problem), watch.last_seen());
@@ -482,6 +517,19 @@ fn skipped_by_module(why: String) -> Ended {
     result.insert("failed".to_owned(), json!(false));
     result.insert("msg".to_owned(), json!(why));
     Ended::new(StepOutcome::Ok, result, why)
+}
+
+/// A request that nobody answered. Where the task says itself what a failure is, it is one.
+fn without_answer(step: &Step, message: String, result: Map<String, Value>) -> Ended {
+    if step.ignore_errors || !step.task.failed_when.is_empty() {
+        return Ended::failed(message, result);
+    }
+    let mut ended = Ended::in_doubt(message);
+    ended.may_send_again = true;
+    for (name, value) in result {
+        ended.result.entry(name).or_insert(value);
+    }
+    ended
 }
 
 /// A step that nobody waits for any more: what only read is as if it had not been asked.

@@ -330,3 +330,56 @@ fn what_is_first_read_while_it_goes_on_is_kept_too() {
     user.resumes("").ended(0, &["b: carry"]);
     assert_eq!(user.read("b.data"), "data one");
 }
+
+#[test]
+fn a_second_run_on_hosts_that_one_protects_is_refused() {
+    let user = user(BRACKET).with("lamp", "dim\n").with(
+        "other.yml",
+        "- hosts: all\n  gather_facts: false\n  tasks: []\n",
+    );
+    let line = "apply site.yml -i hosts --state state -vv --reason x";
+    let mut first = user
+        .command(line)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(first.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("slow")));
+    let second = user.types(line);
+    second.ended(
+        5,
+        &["run RUN goes on on a, started by", "one run at a time"],
+    );
+    assert!(
+        !second.err.contains("mark"),
+        "no host is touched: {second:#?}"
+    );
+    user.types(&format!("{line} --check")).ended(0, &[]);
+    user.types("apply other.yml -i hosts --state state").done();
+    assert_eq!(user.read("lamp"), "off\n", "the first is not disturbed");
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(first.wait().unwrap().code(), Some(0), "{rest:#?}");
+    assert_eq!(user.read("lamp"), "dim\n");
+    user.types(line).ended(0, &["the lamp is off"]);
+}
+
+#[test]
+fn a_run_whose_results_held_a_secret_goes_on_and_what_it_left_is_put_back() {
+    let playbook = BRACKET
+        .replace(
+            "    read:\n",
+            "    read:\n      - slurp: { src: \"{{ playbook_dir }}/token\" }\n        register: token\n        no_log: true\n",
+        )
+        .replace("echo {{ found }}", "echo {{ found }} {{ token.content | b64decode | trim }}");
+    let user = user(&playbook)
+        .with("lamp", "dim\n")
+        .with("token", "minted-0123456789\n");
+    user.is_cut_off("--reason x", "slow", Signal::KILL);
+    assert_eq!(user.read("lamp"), "off\n");
+    user.types("recover --state state")
+        .ended(0, &["the lamp is off", "exit code 0"]);
+    assert_eq!(user.read("lamp"), "dim minted-0123456789\n");
+    user.resumes("").ended(0, &["a: after", "b: after"]);
+}

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::frozen::{ANSWERS, PLACE, PLAN, Place, freeze, kept_value, learned};
 use super::records::{records_directory, say_changes, say_debts, state};
-use super::{Asked, Hidden, Parts, Request, operator, run, sealed};
+use super::{Asked, Hidden, Parts, Request, operator, planned_hosts, run, sealed};
 use crate::cli::args::{Again, Cli, Command};
 use crate::cli::commands::runs::stopped;
 use crate::cli::failure::{ExitCode, Failure};
@@ -160,6 +160,9 @@ impl Reopened {
             hidden: self.hidden,
             asked,
             recovers: how.recovers,
+            stopped_runs: self
+                .directory
+                .stopped_runs(&old.run, &planned_hosts(&prepared)),
             kept: self.kept,
         };
         run(&self.request, prepared, parts, &machine)

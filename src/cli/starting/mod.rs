@@ -24,7 +24,8 @@ use super::{interrupt, output, prompts, secret_vars};
 use crate::clock::{Clock, Stop};
 use crate::journal::{Header, RunLock, Seal as _, Sealer, SqliteJournal, StateDirectory};
 use crate::modules::{self, Notes};
-use crate::rollout::{NothingBefore, Outside, Previously, Rollout};
+use crate::playbook::Entry;
+use crate::rollout::{NothingBefore, Outside, Previously, Rollout, Settings};
 use crate::secrets::{Masker, Secret};
 
 use frozen::{SharedJournal, freeze};
@@ -134,6 +135,7 @@ struct Parts {
     hidden: Hidden,
     asked: Asked,
     recovers: bool,
+    stopped_runs: Vec<String>,
     kept: PathBuf,
 }
 
@@ -180,10 +182,17 @@ pub(in crate::cli) fn begin(
     let kept = records_directory(request.state.as_deref(), machine);
     let directory = StateDirectory::prepare(&kept).map_err(|error| state(&error))?;
     say_debts(&directory, None);
+    let hosts = planned_hosts(&prepared);
+    let protects = if request.mode.check || !protects_a_cluster(&prepared) {
+        &[][..]
+    } else {
+        hosts.as_slice()
+    };
     let (lock, mut journal) = directory
-        .create(&header.run, &header.operator)
+        .create(&header.run, &header.operator, protects)
         .map_err(|error| state(&error))?;
     header.frozen = freeze(&mut journal, &answers, &prepared.plan, request, machine)?;
+    let run_id = header.run.clone();
     let parts = Parts {
         header,
         journal,
@@ -192,9 +201,30 @@ pub(in crate::cli) fn begin(
         hidden,
         asked,
         recovers: false,
+        stopped_runs: directory.stopped_runs(&run_id, &hosts),
         kept,
     };
     run(request, prepared, parts, machine)
+}
+
+/// Returns the names of the hosts that the plan concerns.
+fn planned_hosts(prepared: &Prepared) -> Vec<String> {
+    let mut hosts: Vec<String> = prepared
+        .plan
+        .plays()
+        .iter()
+        .flat_map(|play| play.hosts.iter().map(ToString::to_string))
+        .collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}
+
+/// Tells whether the playbook protects a cluster.
+fn protects_a_cluster(prepared: &Prepared) -> bool {
+    let around = |entry: &Entry| matches!(entry, Entry::Bracket(_));
+    prepared.playbook.entries.iter().any(around)
+        || prepared.playbook.plays().any(|play| play.is_protected())
 }
 
 fn run(
@@ -234,7 +264,10 @@ fn run(
     let run = parts.header.run.clone();
     let rollout = Rollout {
         header: parts.header,
-        settings: engine_settings(request, &prepared, become_password),
+        settings: Settings {
+            stopped_runs: parts.stopped_runs,
+            ..engine_settings(request, &prepared, become_password)
+        },
         outside,
         outline: outline(&prepared),
         playbook: prepared.playbook,
