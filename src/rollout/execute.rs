@@ -14,8 +14,9 @@ use crate::yaml::{Node, Problem};
 
 use super::controller::StepController;
 use super::ended::{Ended, told};
+use super::endings::{broken, never_met, skipped_by_module, stopped};
 use super::engine::Engine;
-use super::fate::{End, Fate, Phase, fate};
+use super::fate::{Fate, Phase, fate};
 use super::ledger::Entry;
 use super::place::Place;
 use super::saw::what_was_seen;
@@ -459,47 +460,4 @@ fn with_result(step: &Step, result: &Map<String, Value>) -> super::scope::Scope 
         None => top.insert("result".to_owned(), value),
     };
     step.scope.with(top)
-}
-
-fn never_met(ended: Ended, tried: u32, saw: &str) -> Ended {
-    let times = if tried == 1 { "time" } else { "times" };
-    let mut failed = Ended::failed(
-        format!("waited for in vain, tried {tried} {times}; last seen: {saw}"),
-        ended.result,
-    );
-    failed.attempts = tried;
-    failed.diff = ended.diff;
-    failed.warnings = ended.warnings;
-    failed
-}
-
-fn skipped_by_module(why: String) -> Ended {
-    let mut result = Map::new();
-    result.insert("changed".to_owned(), json!(false));
-    result.insert("failed".to_owned(), json!(false));
-    result.insert("msg".to_owned(), json!(why));
-    Ended::new(StepOutcome::Ok, result, why)
-}
-
-/// A step that nobody waits for any more: what only read is as if it had not been asked.
-fn stopped(safety: Safety, why: String) -> Ended {
-    let mut ended = match safety {
-        Safety::ReadOnly | Safety::Engine => Ended::skipped(why, None),
-        Safety::State | Safety::Once => Ended::in_doubt(why),
-    };
-    ended.stopped = true;
-    ended
-}
-
-fn broken(error: &ConnError, end: End, phase: Phase) -> Ended {
-    let message = error.to_string();
-    match end {
-        End::Unreachable => Ended::unreachable(message),
-        End::Failed => Ended::failed(message, Map::new()),
-        End::InDoubt => {
-            let mut ended = Ended::in_doubt(message);
-            ended.still_running = phase == Phase::InJob;
-            ended
-        }
-    }
 }
