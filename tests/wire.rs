@@ -11,6 +11,8 @@
     clippy::format_push_string,
     reason = "a test ends where it cannot go on, and prints what it saw"
 )]
+#[path = "wire/commands.rs"]
+mod commands;
 #[path = "wire/config.rs"]
 mod config;
 #[path = "wire/host.rs"]
@@ -31,7 +33,15 @@ use server::Server;
 /// What is tried, by name.
 type Tried = (&'static str, fn(&Server));
 
-const TRIALS: [Tried; 14] = [
+const TRIALS: [Tried; 16] = [
+    (
+        "exec_asks_for_passwords_and_shows_answers_in_every_form",
+        commands::exec_asks_for_passwords_and_shows_answers_in_every_form,
+    ),
+    (
+        "a_plan_looks_at_the_host_and_changes_nothing",
+        commands::a_plan_looks_at_the_host_and_changes_nothing,
+    ),
     (
         "what_is_wrong_with_a_host_is_told_exactly",
         wrong::what_is_wrong_with_a_host_is_told_exactly,
