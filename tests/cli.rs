@@ -22,6 +22,8 @@ mod readme;
 mod resume;
 #[path = "cli/terminal.rs"]
 mod terminal;
+#[path = "cli/upgrade_script.rs"]
+mod upgrade_script;
 #[path = "cli/user.rs"]
 mod user;
 #[path = "cli/wrong.rs"]

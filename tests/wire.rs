@@ -11,6 +11,8 @@
     clippy::format_push_string,
     reason = "a test ends where it cannot go on, and prints what it saw"
 )]
+#[path = "wire/ahead.rs"]
+mod ahead;
 #[path = "wire/commands.rs"]
 mod commands;
 #[path = "wire/config.rs"]
@@ -33,7 +35,7 @@ use server::Server;
 /// What is tried, by name.
 type Tried = (&'static str, fn(&Server));
 
-const TRIALS: [Tried; 16] = [
+const TRIALS: [Tried; 17] = [
     (
         "exec_asks_for_passwords_and_shows_answers_in_every_form",
         commands::exec_asks_for_passwords_and_shows_answers_in_every_form,
@@ -41,6 +43,10 @@ const TRIALS: [Tried; 16] = [
     (
         "a_plan_looks_at_the_host_and_changes_nothing",
         commands::a_plan_looks_at_the_host_and_changes_nothing,
+    ),
+    (
+        "sessions_are_opened_ahead",
+        ahead::sessions_are_opened_ahead,
     ),
     (
         "what_is_wrong_with_a_host_is_told_exactly",
