@@ -265,6 +265,9 @@ pub(super) struct Report {
     /// In which form
     #[arg(long, value_enum, value_name = "FORM", default_value = "text")]
     pub(super) format: ReportForm,
+    /// Write the report as one page of HTML into this file; `-` prints it
+    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    pub(super) html: Option<PathBuf>,
 }
 
 /// The form of a report.
@@ -274,6 +277,8 @@ pub(super) enum ReportForm {
     Text,
     /// For a ticket.
     Markdown,
+    /// For a browser: one page that needs nothing else.
+    Html,
     /// For a program.
     Json,
     /// The run's records, one JSON value a line.

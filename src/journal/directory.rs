@@ -114,6 +114,11 @@ impl StateDirectory {
         SqliteJournal::open(&directory.join("journal"), self.ballast())
     }
 
+    /// Tells who works on a run now; nothing when nobody does.
+    pub fn owner(&self, run: &str) -> Option<String> {
+        RunLock::owner(&self.directory(run).join("lock"))
+    }
+
     /// Lists the runs, the newest last.
     pub fn runs(&self) -> Result<Vec<RunSummary>, JournalError> {
         let runs = self.path.join("runs");

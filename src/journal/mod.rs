@@ -27,7 +27,7 @@ pub use header::{Frozen, Header, content_digest};
 pub use lock::RunLock;
 pub use memory::MemoryJournal;
 pub use record::{BracketChange, Intent, Outcome, Record, RecordedEffect};
-pub use seal::{Seal, SealError, Sealer};
+pub use seal::{Seal, SealError, Sealer, mask_references};
 pub use sqlite::{SCHEMA_VERSION, SqliteJournal};
 
 /// How sure a record must be before the call returns.
