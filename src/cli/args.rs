@@ -29,6 +29,8 @@ pub(super) enum Command {
     Recover(Recover),
     /// List the runs
     Runs(Runs),
+    /// Say what a run is doing now, from its records
+    Status(Status),
     /// Say what a run did, from its records
     Report(Report),
     /// Show what a run would do, without touching a host
@@ -247,6 +249,18 @@ pub(super) struct Recover {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct Runs {
+    /// Look for the records of runs in this directory
+    #[arg(long, value_name = "DIR", env = "STAGGER_STATE")]
+    pub(super) state: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct Status {
+    /// The run; the one that goes on if none is named, else the newest
+    pub(super) run: Option<String>,
     /// Look for the records of runs in this directory
     #[arg(long, value_name = "DIR", env = "STAGGER_STATE")]
     pub(super) state: Option<PathBuf>,

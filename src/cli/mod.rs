@@ -79,6 +79,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Resume(arguments) => return commands::resume::run(&arguments, &machine),
         Command::Recover(arguments) => return commands::resume::recover(&arguments, &machine),
         Command::Runs(arguments) => commands::runs::run(&arguments, &machine)?,
+        Command::Status(arguments) => commands::status::run(&arguments, &machine)?,
         Command::Report(arguments) => commands::report::run(&arguments, &machine)?,
         Command::Plan(arguments) => return commands::plan::run(&arguments, &machine),
         Command::Exec(arguments) => return commands::exec::run(&arguments, &machine),

@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::{BALLAST_BYTES, Ballast, Entry, Header, Journal, JournalError, Record};
-use super::{BracketChange, RunLock, SqliteJournal};
+use super::{BracketChange, Holder, RunLock, SqliteJournal};
 use crate::clock::Timestamp;
 use crate::events::BracketRef;
 
@@ -114,9 +114,9 @@ impl StateDirectory {
         SqliteJournal::open(&directory.join("journal"), self.ballast())
     }
 
-    /// Tells who works on a run now; nothing when nobody does.
-    pub fn owner(&self, run: &str) -> Option<String> {
-        RunLock::owner(&self.directory(run).join("lock"))
+    /// Tells who works on a run, or did last.
+    pub fn holder(&self, run: &str) -> Option<Holder> {
+        RunLock::holder(&self.directory(run).join("lock"))
     }
 
     /// Lists the runs, the newest last.

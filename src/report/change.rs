@@ -165,15 +165,28 @@ mod tests {
 
     #[test]
     fn versions_are_those_first_and_last_seen() {
-        let server = |name: &str, version: &str| {
-            json!({"id": format!("PRMR-{name}"), "short_name": name, "address": "h1", "port": 8530, "role": "PRIMARY", "version": version})
-        };
+        let server = |name: &str, version: &str| json!({"id": format!("PRMR-{name}"), "short_name": name, "address": "h1", "port": 8530, "role": "PRIMARY", "version": version});
         let entries = [
-            looked(1, json!({"dbservers": [server("DB1", "3.3.22"), server("DB2", "3.3.22")]})),
-            looked(2, json!({"dbservers": [server("DB1", "3.4.0"), json!({"version": null})]})),
-            looked(3, json!({"packages": [{"name": "bash", "version": "5.2"}], "stdout": "x"})),
-            looked(4, json!({"leaves": [{"address": "h2:3306", "state": "online", "version": "5.5.12"}]})),
-            looked(5, json!({"nodes": [{"address": "h2:3306", "port": 3306, "version": "5.7.2"}]})),
+            looked(
+                1,
+                json!({"dbservers": [server("DB1", "3.3.22"), server("DB2", "3.3.22")]}),
+            ),
+            looked(
+                2,
+                json!({"dbservers": [server("DB1", "3.4.0"), json!({"version": null})]}),
+            ),
+            looked(
+                3,
+                json!({"packages": [{"name": "bash", "version": "5.2"}], "stdout": "x"}),
+            ),
+            looked(
+                4,
+                json!({"leaves": [{"address": "h2:3306", "state": "online", "version": "5.5.12"}]}),
+            ),
+            looked(
+                5,
+                json!({"nodes": [{"address": "h2:3306", "port": 3306, "version": "5.7.2"}]}),
+            ),
         ];
         let told: Vec<String> = versions(&entries)
             .iter()
@@ -193,7 +206,10 @@ mod tests {
     fn a_difference_shows_what_differs_and_a_little_around_it() {
         let before: String = (1..=20).map(|n| format!("line {n}\n")).collect();
         let after = before.replace("line 10\n", "line ten\n");
-        let shown: Vec<String> = lines(&before, &after).iter().map(ToString::to_string).collect();
+        let shown: Vec<String> = lines(&before, &after)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(shown.len(), 9, "{shown:?}");
         assert!(shown[0].starts_with("@@ -7,7 +7,7 @@"), "{shown:?}");
         assert_eq!(&shown[4..6], ["-line 10", "+line ten"]);

@@ -6,6 +6,7 @@
 mod change;
 mod html;
 mod pages;
+mod standing;
 mod story;
 mod timeline;
 
@@ -16,6 +17,7 @@ use serde::Serialize;
 use crate::events::{ByHand, Recap};
 
 pub use change::{Change, VersionChange};
+pub use standing::{BracketStanding, HostStanding, MemberStanding, Standing, Waiting};
 pub use timeline::{Lane, LaneOf, Look, Span, Timeline};
 
 /// What a run did.

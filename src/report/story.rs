@@ -48,7 +48,7 @@ impl Report {
     }
 }
 
-fn written(at: Timestamp) -> String {
+pub(super) fn written(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 

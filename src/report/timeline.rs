@@ -425,13 +425,25 @@ mod tests {
         let member = lane(&timeline, LaneOf::Member);
         assert_eq!(member.name, "DBServer0001");
         let out = &member.spans[..];
-        assert_eq!((out[0].from_ms, out[0].to_ms, out[0].open), (7_000, 67_000, false));
+        assert_eq!(
+            (out[0].from_ms, out[0].to_ms, out[0].open),
+            (7_000, 67_000, false)
+        );
         let bracket = &lane(&timeline, LaneOf::Bracket).spans[0];
-        assert_eq!((bracket.from_ms, bracket.to_ms, bracket.open), (6_000, 70_000, false));
+        assert_eq!(
+            (bracket.from_ms, bracket.to_ms, bracket.open),
+            (6_000, 70_000, false)
+        );
         let batch = &lane(&timeline, LaneOf::Batches).spans[0];
-        assert_eq!((batch.from_ms, batch.to_ms, batch.open), (5_000, 8_000, true));
+        assert_eq!(
+            (batch.from_ms, batch.to_ms, batch.open),
+            (5_000, 8_000, true)
+        );
         let gate = &lane(&timeline, LaneOf::Gates).spans[0];
-        assert_eq!((gate.from_ms, gate.to_ms, gate.look), (0, 5_000, Look::Fine));
+        assert_eq!(
+            (gate.from_ms, gate.to_ms, gate.look),
+            (0, 5_000, Look::Fine)
+        );
     }
 
     #[test]
@@ -442,7 +454,12 @@ mod tests {
         assert!(lane(&timeline, LaneOf::Member).spans[0].open);
         cut_off.reverse();
         let back = Timeline::of(&cut_off);
-        assert!(back.lanes.iter().flat_map(|lane| &lane.spans).all(|span| span.from_ms <= span.to_ms));
+        assert!(
+            back.lanes
+                .iter()
+                .flat_map(|lane| &lane.spans)
+                .all(|span| span.from_ms <= span.to_ms)
+        );
         assert_eq!(Timeline::of(&[]), Timeline::default());
     }
 }

@@ -28,8 +28,12 @@ pub(in crate::cli) fn run(arguments: &Arguments, machine: &Machine) -> Result<()
     let entries = journal.entries().map_err(|error| state(&error))?;
     let cannot = |error: &dyn std::fmt::Display| Failure::usage(format!("cannot print: {error}"));
     let mut report = Report::of(&entries);
-    report.held_by = directory.owner(&run);
-    let file = arguments.html.as_deref().filter(|file| *file != Path::new("-"));
+    let holder = directory.holder(&run);
+    report.held_by = holder.filter(|one| one.lives).map(|one| one.owner);
+    let file = arguments
+        .html
+        .as_deref()
+        .filter(|file| *file != Path::new("-"));
     if let Some(file) = file {
         return write(file, &report.html());
     }

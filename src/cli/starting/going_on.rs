@@ -197,6 +197,7 @@ fn typed(header: &Header, seal: &Sealer, machine: &Machine) -> Result<Request, F
         Command::Resume(_)
         | Command::Recover(_)
         | Command::Runs(_)
+        | Command::Status(_)
         | Command::Report(_)
         | Command::Plan(_)
         | Command::Preflight(_)

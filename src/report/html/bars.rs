@@ -97,7 +97,11 @@ pub(super) fn draw(html: &mut Html, timeline: &Timeline) {
     html.close("div");
     if hosts > HOSTS {
         let more = hosts - HOSTS;
-        html.element("p", &[], &format!("{more} more hosts are in the tables only."));
+        html.element(
+            "p",
+            &[],
+            &format!("{more} more hosts are in the tables only."),
+        );
     }
     legend(html);
 }
@@ -132,7 +136,11 @@ fn axis(html: &mut Html, scale: &Scale) {
             0 => "0".to_owned(),
             _ => span(scale.moment(place)),
         };
-        html.element("span", &[("class", class), ("style", &percent(place))], &moment);
+        html.element(
+            "span",
+            &[("class", class), ("style", &percent(place))],
+            &moment,
+        );
     }
     html.close("span");
     html.element("span", &[("class", "sum")], "");
@@ -248,7 +256,11 @@ fn class(look: Look) -> &'static str {
 fn in_words(lane: &Lane) -> String {
     let total: u64 = lane.spans.iter().map(|one| one.to_ms - one.from_ms).sum();
     let count = lane.spans.len();
-    let bad = lane.spans.iter().filter(|one| one.look == Look::Bad).count();
+    let bad = lane
+        .spans
+        .iter()
+        .filter(|one| one.look == Look::Bad)
+        .count();
     let unknown = lane.spans.iter().filter(|one| one.look == Look::Unknown);
     let open = lane.spans.last().is_some_and(|one| one.open);
     let unit = match (lane.of, count) {
@@ -285,10 +297,7 @@ fn legend(html: &mut Html) {
         (Look::Unknown, "not known"),
     ] {
         html.open("span", &[]);
-        html.open(
-            "svg",
-            &[("viewBox", "0 0 16 16"), ("aria-hidden", "true")],
-        );
+        html.open("svg", &[("viewBox", "0 0 16 16"), ("aria-hidden", "true")]);
         html.open(
             "rect",
             &[("class", class(look)), ("width", "16"), ("height", "16")],
@@ -346,9 +355,16 @@ mod tests {
         spans[500].look = Look::Bad;
         let drawn = drawn(&spans, &scale);
         assert!(drawn.len() <= 1000, "{}", drawn.len());
-        let bad: Vec<_> = drawn.iter().filter(|(look, ..)| *look == Look::Bad).collect();
+        let bad: Vec<_> = drawn
+            .iter()
+            .filter(|(look, ..)| *look == Look::Bad)
+            .collect();
         assert_eq!(bad.len(), 1);
         assert!(bad[0].3.starts_with("5000 (9 ms)"), "{bad:?}");
-        assert!(drawn.iter().all(|(_, from, to, _)| from < to && *to <= WIDE + FINE));
+        assert!(
+            drawn
+                .iter()
+                .all(|(_, from, to, _)| from < to && *to <= WIDE + FINE)
+        );
     }
 }

@@ -56,12 +56,7 @@ impl Html {
     }
 
     /// Writes an element with a text in it.
-    pub(super) fn element(
-        &mut self,
-        name: &'static str,
-        attributes: &[Attribute<'_>],
-        text: &str,
-    ) {
+    pub(super) fn element(&mut self, name: &'static str, attributes: &[Attribute<'_>], text: &str) {
         self.open(name, attributes);
         self.text(text);
         self.close(name);

@@ -71,13 +71,20 @@ impl Report {
         html.element("span", &[("class", &class)], standing.words);
         if self.check {
             html.text(" ");
-            html.element("span", &[("class", "chip")], "check mode: nothing was changed");
+            html.element(
+                "span",
+                &[("class", "chip")],
+                "check mode: nothing was changed",
+            );
         }
         html.close("h1");
         html.open("dl", &[]);
         let mut facts = vec![
             ("Reason", self.reason.clone().unwrap_or_default()),
-            ("Started by", format!("{} on {}", self.operator, self.bastion)),
+            (
+                "Started by",
+                format!("{} on {}", self.operator, self.bastion),
+            ),
         ];
         if let Some(holder) = &self.held_by {
             facts.push(("Worked on by", holder.clone()));
@@ -125,7 +132,11 @@ impl Report {
         }
         let inside = self.held_by.is_some();
         html.open("section", &[("class", if inside { "" } else { "alarm" })]);
-        let heading = if inside { "Open at this moment" } else { "Still to be done" };
+        let heading = if inside {
+            "Open at this moment"
+        } else {
+            "Still to be done"
+        };
         html.element("h2", &[], heading);
         if !told.is_empty() {
             html.open("ul", &[]);

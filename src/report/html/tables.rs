@@ -64,7 +64,12 @@ impl Report {
             ]
         });
         let columns = ["When", "Host", "Task", "How", "Why"];
-        table(html, "What did not go well", &columns, &rows.collect::<Vec<_>>());
+        table(
+            html,
+            "What did not go well",
+            &columns,
+            &rows.collect::<Vec<_>>(),
+        );
     }
 
     fn cluster_tables(&self, html: &mut Html) {
@@ -118,7 +123,12 @@ impl Report {
         let rows = self.warnings.iter();
         let rows = rows.map(|warning| vec![warning.at.clone(), warning.text.clone()]);
         let columns = ["When", "What"];
-        table(html, "Guards and warnings", &columns, &rows.collect::<Vec<_>>());
+        table(
+            html,
+            "Guards and warnings",
+            &columns,
+            &rows.collect::<Vec<_>>(),
+        );
     }
 
     fn work_tables(&self, html: &mut Html) {
@@ -151,7 +161,12 @@ impl Report {
         table(html, "Longest steps", &columns, &rows.collect::<Vec<_>>());
         let rows = self.changes.iter();
         let rows = rows.map(|(host, changes)| vec![host.clone(), changes.join("\n")]);
-        table(html, "Changed", &["Host", "What"], &rows.collect::<Vec<_>>());
+        table(
+            html,
+            "Changed",
+            &["Host", "What"],
+            &rows.collect::<Vec<_>>(),
+        );
     }
 
     fn hosts_table(&self, html: &mut Html) {
@@ -178,7 +193,11 @@ fn differences(html: &mut Html, changes: &[Change]) {
             html.open("details", &[("open", "")]);
         }
         let (host, title, task) = (&change.host, &change.title, &change.task);
-        html.element("summary", &[], &format!("{host}: {title} ({task}, {})", change.at));
+        html.element(
+            "summary",
+            &[],
+            &format!("{host}: {title} ({task}, {})", change.at),
+        );
         html.open("pre", &[]);
         for line in &change.lines {
             let class = match line.mark {

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use crate::events::ByHand;
 use crate::report::pages::tests::records;
 use crate::report::{
-    Approval, BracketStory, FailedStep, GateStory, Outage, PlayStory, Report, VersionChange, Warning,
+    Approval, BracketStory, FailedStep, GateStory, Outage, PlayStory, Report, VersionChange,
+    Warning,
 };
 
 #[test]
