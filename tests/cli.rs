@@ -20,5 +20,7 @@ mod readme;
 mod resume;
 #[path = "cli/user.rs"]
 mod user;
+#[path = "cli/vault.rs"]
+mod vault;
 #[path = "cli/wrong.rs"]
 mod wrong;

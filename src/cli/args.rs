@@ -41,6 +41,8 @@ pub(super) enum Command {
     Check(Check),
     /// Show the inventory
     Inventory(Inventory),
+    /// Encrypt and decrypt files and values, as ansible-vault does
+    Vault(Vault),
     /// Run one command on the hosts of a pattern
     Exec(Exec),
     /// Write a shipped upgrade out, ready to be edited
@@ -65,6 +67,27 @@ pub(super) struct Sources {
     /// Set variables: `key=value`, JSON, or `@FILE`; may be repeated
     #[arg(short = 'e', long = "extra-vars", value_name = "VARS")]
     pub(super) extra_vars: Vec<String>,
+    #[command(flatten)]
+    pub(super) unlocking: Unlocking,
+}
+
+/// Where the passwords of vaults come from.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Unlocking {
+    /// Read a vault's password from this file, or from what it prints if it is a program; may be repeated
+    #[arg(
+        long,
+        alias = "vault-pass-file",
+        value_name = "FILE",
+        env = "ANSIBLE_VAULT_PASSWORD_FILE"
+    )]
+    pub(super) vault_password_file: Vec<PathBuf>,
+    /// Read the password of a label from a file or a program, or ask for it: LABEL@FILE, LABEL@prompt; may be repeated
+    #[arg(long, value_name = "LABEL@SOURCE")]
+    pub(super) vault_id: Vec<String>,
+    /// Ask for a vault's password
+    #[arg(long, alias = "ask-vault-password")]
+    pub(super) ask_vault_pass: bool,
 }
 
 /// Which tasks of a playbook take part.
@@ -211,6 +234,8 @@ pub(super) struct Again {
     /// Ask for the password to become another user
     #[arg(short = 'K', long)]
     pub(super) ask_become_pass: bool,
+    #[command(flatten)]
+    pub(super) unlocking: Unlocking,
     #[command(flatten)]
     pub(super) showing: Showing,
 }
@@ -382,6 +407,84 @@ pub(super) struct Exec {
     pub(super) sources: Sources,
     #[command(flatten)]
     pub(super) reaching: Reaching,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct Vault {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) what: VaultCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum VaultCommand {
+    /// Encrypt files in place
+    Encrypt(VaultFiles),
+    /// Decrypt files in place
+    Decrypt(VaultFiles),
+    /// Print what is in encrypted files
+    View(VaultFiles),
+    /// Edit an encrypted file with $EDITOR
+    Edit(VaultEdit),
+    /// Encrypt a value for a file of variables
+    EncryptString(VaultString),
+    /// Encrypt files with another password
+    Rekey(VaultRekey),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct VaultFiles {
+    /// The files; `-` is standard input
+    #[arg(required = true)]
+    pub(super) files: Vec<String>,
+    /// Write into this file instead; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<String>,
+    /// Encrypt with the password of this label
+    #[arg(long, value_name = "LABEL")]
+    pub(super) encrypt_vault_id: Option<String>,
+    #[command(flatten)]
+    pub(super) unlocking: Unlocking,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct VaultEdit {
+    /// The file; it is made if it is not there
+    pub(super) file: String,
+    /// Encrypt with the password of this label
+    #[arg(long, value_name = "LABEL")]
+    pub(super) encrypt_vault_id: Option<String>,
+    #[command(flatten)]
+    pub(super) unlocking: Unlocking,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct VaultString {
+    /// The value; standard input if none is given, so that it is in no history
+    pub(super) text: Option<String>,
+    /// The name of the variable
+    #[arg(short, long, alias = "stdin-name", value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// Encrypt with the password of this label
+    #[arg(long, value_name = "LABEL")]
+    pub(super) encrypt_vault_id: Option<String>,
+    #[command(flatten)]
+    pub(super) unlocking: Unlocking,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct VaultRekey {
+    /// The files
+    #[arg(required = true)]
+    pub(super) files: Vec<String>,
+    /// Read the new password from this file, or from what it prints if it is a program
+    #[arg(long, value_name = "FILE", conflicts_with = "new_vault_id")]
+    pub(super) new_vault_password_file: Option<PathBuf>,
+    /// Read the new password and its label: LABEL@FILE, LABEL@prompt
+    #[arg(long, value_name = "LABEL@SOURCE")]
+    pub(super) new_vault_id: Option<String>,
+    #[command(flatten)]
+    pub(super) unlocking: Unlocking,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -19,6 +19,8 @@ struct Inner {
     passwords: Vec<(String, Secret)>,
     opened: Vec<(String, Secret)>,
     listeners: Vec<Listener>,
+    stays_closed: bool,
+    sources: Vec<String>,
 }
 
 /// The passwords of vaults, and what they opened.
@@ -36,12 +38,38 @@ impl fmt::Debug for Vault {
 impl Vault {
     /// Adds a password under a label.
     pub fn add(&self, label: &str, password: Secret) {
-        let label = if label.is_empty() { DEFAULT_LABEL } else { label };
+        let label = if label.is_empty() {
+            DEFAULT_LABEL
+        } else {
+            label
+        };
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         let one = (label.to_owned(), password);
         if !inner.passwords.contains(&one) {
             inner.passwords.push(one);
         }
+    }
+
+    /// Tells whether a source of passwords is new here, once.
+    pub fn is_new(&self, source: &str) -> bool {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !inner.sources.iter().any(|known| known == source);
+        if is_new {
+            inner.sources.push(source.to_owned());
+        }
+        is_new
+    }
+
+    /// Leaves values that are encrypted one by one as they are, for who only lists them.
+    pub fn stay_closed(&self) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        inner.stays_closed = true;
+    }
+
+    /// Tells whether such values are left as they are.
+    pub fn stays_closed(&self) -> bool {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        inner.stays_closed
     }
 
     /// Returns the password of a label, or the first one without a label asked for.
@@ -50,6 +78,15 @@ impl Vault {
         let mut passwords = inner.passwords.iter();
         let wanted = |one: &&(String, Secret)| label.is_none_or(|label| one.0 == label);
         passwords.find(wanted).cloned()
+    }
+
+    /// Returns the password that opens an encrypted text, with the text's own label.
+    pub fn opener(&self, envelope: &Envelope) -> Option<(String, Secret)> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let mut passwords = inner.passwords.iter();
+        let opens = |one: &&(String, Secret)| matches!(envelope.open(&one.1), Ok(Some(_)));
+        let (_, password) = passwords.find(opens)?;
+        Some((envelope.label.clone(), password.clone()))
     }
 
     /// Opens an encrypted text: passwords of its label first, then all others.
@@ -129,7 +166,10 @@ mod tests {
         let early = Masker::new();
         let ears = early.clone();
         vault.listen(move |_, secret| ears.add(secret));
-        assert_eq!(vault.open_value("a:1:1", &written).as_deref(), Ok("hunter22"));
+        assert_eq!(
+            vault.open_value("a:1:1", &written).as_deref(),
+            Ok("hunter22")
+        );
         let late = Masker::new();
         let ears = late.clone();
         vault.listen(move |_, secret| ears.add(secret));

@@ -55,7 +55,7 @@ fn user(playbook: &str) -> User {
 
 impl User {
     /// Applies, and sends a signal when a step of this name begins on the last host.
-    fn is_cut_off(&self, line: &str, at: &str, signal: Signal) -> Ran {
+    pub(crate) fn is_cut_off(&self, line: &str, at: &str, signal: Signal) -> Ran {
         let line = format!("apply site.yml -i hosts --state state -vv {line}");
         let mut child = self
             .command(&line)

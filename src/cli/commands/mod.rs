@@ -12,3 +12,4 @@ pub(super) mod report;
 pub(super) mod resume;
 pub(super) mod runs;
 pub(super) mod status;
+pub(super) mod vault;

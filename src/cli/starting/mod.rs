@@ -25,7 +25,7 @@ use crate::clock::{Clock, Stop};
 use crate::journal::{Header, RunLock, Seal as _, Sealer, SqliteJournal, StateDirectory};
 use crate::modules::{self, Notes};
 use crate::rollout::{NothingBefore, Outside, Previously, Rollout};
-use crate::secrets::{Masker, Secret};
+use crate::secrets::{Masker, Secret, Vault};
 
 use frozen::{SharedJournal, freeze};
 use handing::{header, sinks};
@@ -111,17 +111,27 @@ impl Request {
 #[derive(Debug)]
 struct Hidden {
     masker: Masker,
-    seal: Sealer,
+    seal: Arc<Sealer>,
 }
 
 impl Hidden {
     fn of(extra_vars: &[String]) -> Self {
         let masker = Masker::new();
-        let seal = Sealer::new(masker.clone());
+        let seal = Arc::new(Sealer::new(masker.clone()));
         for (name, secret) in secret_vars::find(extra_vars) {
             seal.name(&name, &secret);
         }
         Self { masker, seal }
+    }
+
+    /// From here on everything that a vault held is hidden, under the name by which a resumed run knows it again.
+    fn hears(&self, vault: &Vault) {
+        let seal = Arc::clone(&self.seal);
+        vault.listen(move |name, secret| {
+            if secret.is_long_enough() {
+                seal.name(name, secret);
+            }
+        });
     }
 }
 
@@ -172,6 +182,7 @@ pub(in crate::cli) fn begin(
     machine: &Machine,
 ) -> Result<ExitCode, Failure> {
     let hidden = Hidden::of(&request.sources.extra_vars);
+    hidden.hears(&machine.vault);
     let asked = Asked::of(request, &prepared, &hidden, &BTreeMap::new())?;
     let answers = machine.memory.answers();
     let mut header = header(request, &prepared, machine);
@@ -226,7 +237,7 @@ fn run(
         templaters: Arc::<super::prepared::MachineTemplaters>::clone(&prepared.templaters),
         loader: Arc::clone(&prepared.loader),
         modules: modules::find,
-        seal: Arc::new(seal),
+        seal,
         masker,
         notes: Notes::new(),
         previously: parts.previously,
