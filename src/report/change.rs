@@ -204,7 +204,8 @@ mod tests {
 
     #[test]
     fn a_difference_shows_what_differs_and_a_little_around_it() {
-        let before: String = (1..=20).map(|n| format!("line {n}\n")).collect();
+        let lines_before: Vec<String> = (1..=20).map(|n| format!("line {n}")).collect();
+        let before = lines_before.join("\n") + "\n";
         let after = before.replace("line 10\n", "line ten\n");
         let shown: Vec<String> = lines(&before, &after)
             .iter()

@@ -413,7 +413,7 @@ mod tests {
     use super::*;
     use crate::report::pages::tests::records;
 
-    fn lane<'a>(timeline: &'a Timeline, of: LaneOf) -> &'a Lane {
+    fn lane(timeline: &Timeline, of: LaneOf) -> &Lane {
         timeline.lanes.iter().find(|lane| lane.of == of).unwrap()
     }
 

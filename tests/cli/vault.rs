@@ -55,7 +55,7 @@ fn user() -> User {
         .with("pw", "pw1\n")
         .with(
             "site.yml",
-            &SITE.replace("INLINE\n", &INLINE.replace("\n", "\n    ")),
+            &SITE.replace("INLINE", &INLINE.trim_end().replace('\n', "\n    ")),
         )
         .with("plain.yml", "c: third-secret\nd: 12\n")
         .with("more.yml", "c: third-secret\nd: 12\n");

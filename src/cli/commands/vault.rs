@@ -193,23 +193,20 @@ fn encrypt_string(arguments: &VaultString, machine: &Machine) -> Result<(), Fail
         arguments.encrypt_vault_id.as_deref(),
         machine,
     )?;
-    let plain = match &arguments.text {
-        Some(text) => Zeroizing::new(text.clone().into_bytes()),
-        None => {
-            if io::stdin().is_terminal() {
-                output::message("type the value, and Ctrl-D twice at its end:\n");
-            }
-            content("-")?
+    let plain = if let Some(text) = &arguments.text {
+        Zeroizing::new(text.clone().into_bytes())
+    } else {
+        if io::stdin().is_terminal() {
+            output::message("type the value, and Ctrl-D twice at its end:\n");
         }
+        content("-")?
     };
     let written = sealed(&plain, &key)?;
-    let indented: String = written
-        .lines()
-        .map(|line| format!("          {line}\n"))
-        .collect();
+    let lines: Vec<&str> = written.lines().collect();
+    let indented = lines.join("\n          ");
     let text = match &arguments.name {
-        Some(name) => format!("{name}: !vault |\n{indented}"),
-        None => format!("!vault |\n{indented}"),
+        Some(name) => format!("{name}: !vault |\n          {indented}\n"),
+        None => format!("!vault |\n          {indented}\n"),
     };
     output::data(&text).map_err(|error| Failure::usage(format!("cannot print: {error}")))
 }

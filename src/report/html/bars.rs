@@ -207,21 +207,20 @@ fn drawn(spans: &[Span], scale: &Scale) -> Vec<(Look, u64, u64, String)> {
             long.push_str(", no end recorded");
         }
         let last = drawn.last_mut();
-        match last.filter(|(.., end, _)| from < *end && to <= *end + FINE) {
-            Some((look, _, end, what)) => {
-                together += 1;
-                *end = to.max(*end);
-                if weight(one.look) > weight(*look) {
-                    *look = one.look;
-                    *what = format!("{} ({long}), and others", one.what);
-                } else if together == 1 {
-                    what.push_str(", and others");
-                }
+        if let Some((look, _, end, what)) =
+            last.filter(|(.., end, _)| from < *end && to <= *end + FINE)
+        {
+            together += 1;
+            *end = to.max(*end);
+            if weight(one.look) > weight(*look) {
+                *look = one.look;
+                *what = format!("{} ({long}), and others", one.what);
+            } else if together == 1 {
+                what.push_str(", and others");
             }
-            None => {
-                together = 0;
-                drawn.push((one.look, from, to, format!("{} ({long})", one.what)));
-            }
+        } else {
+            together = 0;
+            drawn.push((one.look, from, to, format!("{} ({long})", one.what)));
         }
     }
     drawn
