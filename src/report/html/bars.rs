@@ -200,8 +200,14 @@ fn drawn(spans: &[Span], scale: &Scale) -> Vec<(Look, u64, u64, String)> {
     let mut drawn: Vec<(Look, u64, u64, String)> = Vec::new();
     let mut together = 0;
     for one in spans {
-        let from = scale.at(one.from_ms).min(WIDE - FINE);
-        let to = scale.at(one.to_ms).max(from + FINE);
+        // What did not go well must be seen, however short it was.
+        let least = if weight(one.look) >= weight(Look::Unknown) {
+            4 * FINE
+        } else {
+            FINE
+        };
+        let from = scale.at(one.from_ms).min(WIDE - least);
+        let to = scale.at(one.to_ms).max(from + least);
         let mut long = span(one.to_ms - one.from_ms);
         if one.open {
             long.push_str(", no end recorded");
