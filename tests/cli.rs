@@ -26,5 +26,7 @@ mod terminal;
 mod upgrade_script;
 #[path = "cli/user.rs"]
 mod user;
+#[path = "cli/vault.rs"]
+mod vault;
 #[path = "cli/wrong.rs"]
 mod wrong;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::beside;
 use super::{BALLAST_BYTES, Ballast, Entry, Header, Journal, JournalError, Record};
-use super::{BracketChange, RunLock, SqliteJournal};
+use super::{BracketChange, Holder, RunLock, SqliteJournal};
 use crate::clock::Timestamp;
 use crate::events::BracketRef;
 
@@ -131,6 +131,11 @@ impl StateDirectory {
     pub fn read(&self, run: &str) -> Result<SqliteJournal, JournalError> {
         let directory = self.existing(run)?;
         SqliteJournal::open(&directory.join("journal"), self.ballast())
+    }
+
+    /// Tells who works on a run, or did last.
+    pub fn holder(&self, run: &str) -> Option<Holder> {
+        RunLock::holder(&self.directory(run).join("lock"))
     }
 
     /// Lists the runs, the newest last.

@@ -25,10 +25,10 @@ pub use ballast::{BALLAST_BYTES, Ballast};
 pub use directory::{RunState, RunSummary, StateDirectory};
 pub use export::{EXPORT_MAJOR, export};
 pub use header::{Frozen, Header, content_digest};
-pub use lock::RunLock;
+pub use lock::{Holder, RunLock};
 pub use memory::MemoryJournal;
 pub use record::{BracketChange, Intent, Outcome, Record, RecordedEffect};
-pub use seal::{Seal, SealError, Sealer};
+pub use seal::{Seal, SealError, Sealer, mask_references};
 pub use sqlite::{SCHEMA_VERSION, SqliteJournal};
 
 /// How sure a record must be before the call returns.

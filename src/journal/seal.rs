@@ -42,6 +42,22 @@ pub trait Seal: Send + Sync + Debug {
     fn is_volatile(&self, value: &Value) -> bool;
 }
 
+/// Returns a stored text with every reference replaced by a mask, for people.
+pub fn mask_references(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(OPEN) {
+        let Some((_, after)) = after.split_once(CLOSE) else {
+            break;
+        };
+        shown.push_str(before);
+        shown.push_str(MASK);
+        rest = after;
+    }
+    shown.push_str(rest);
+    shown
+}
+
 /// Seals what a [`Masker`] knows; secrets that have a name can be had back.
 #[derive(Debug, Default)]
 pub struct Sealer {

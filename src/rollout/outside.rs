@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::connection::{ConnError, Connection};
 use crate::inventory::{Inventory, Limit};
 use crate::plan::TagSelection;
+use crate::secrets::Vault;
 use crate::template::{Templater, Variables};
 use crate::yaml::Problem;
 
@@ -97,6 +98,11 @@ pub trait Desk: Send + Sync + Debug {
 
     /// Writes a file, atomically, making its directories.
     fn write(&self, path: &str, content: &[u8]) -> Result<(), String>;
+
+    /// Returns what opens values that are encrypted one by one; a whole file that is encrypted is opened by `read`.
+    fn vault(&self) -> Option<&Vault> {
+        None
+    }
 
     /// Reads the inventory again.
     fn inventory(&self) -> Result<Inventory, Vec<Problem>>;

@@ -55,7 +55,7 @@ fn user(playbook: &str) -> User {
 
 impl User {
     /// Applies, and sends a signal when a step of this name begins on the last host.
-    fn is_cut_off(&self, line: &str, at: &str, signal: Signal) -> Ran {
+    pub(crate) fn is_cut_off(&self, line: &str, at: &str, signal: Signal) -> Ran {
         let line = format!("apply site.yml -i hosts --state state -vv {line}");
         let mut child = self
             .command(&line)
@@ -422,4 +422,87 @@ fn a_run_that_cannot_be_read_does_not_stretch_the_table() {
         json[0]["unreadable"].is_string() && json[1]["unreadable"].is_null(),
         "{json}"
     );
+}
+
+#[test]
+fn a_second_terminal_sees_what_a_run_does_and_that_its_process_is_gone() {
+    let user = user(BRACKET).with("lamp", "on\n");
+    let line = "apply site.yml -i hosts --state state -vv";
+    let mut child = user
+        .command(line)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut told = lines.by_ref().map(Result::unwrap);
+    assert!(told.any(|line| line.contains("begin") && line.contains("a: slow")));
+    let process = format!("goes on (process {} of ", child.id());
+    let status = user.types("status --state state");
+    for part in [
+        process.as_str(),
+        "play 1 of 1, work, batch 1 of 1: a, b",
+        "a: slow, since ",
+        "the lamp is off: entered since ",
+    ] {
+        assert!(status.done().contains(part), "{part}: {status:#?}");
+    }
+    let json: Value =
+        serde_json::from_str(user.types("status --state state --json").done()).unwrap();
+    assert_eq!(json["state"], "running");
+    assert_eq!(json["process"], child.id());
+    assert_eq!(json["hosts"][0]["step"], "slow");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let status = user.types("status --state state");
+    for part in [
+        "cut off: its process is gone",
+        "the lamp is off: entered since ",
+    ] {
+        assert!(status.done().contains(part), "{part}: {status:#?}");
+    }
+    user.types("status nosuch --state state")
+        .ended(1, &["there is no run nosuch"]);
+    user.types("status --state elsewhere")
+        .ended(1, &["there are no runs"]);
+}
+
+#[test]
+fn a_report_is_one_page_with_the_differences_also_of_a_run_that_was_cut_off() {
+    let playbook = "\
+- hosts: all
+  name: 5 < 6 & \"more\"
+  gather_facts: false
+  tasks:
+    - name: write
+      copy: { content: \"<b>{{ inventory_hostname }} {{ a_password }}</b>\\n\", dest: \"{{ playbook_dir }}/{{ inventory_hostname }}.txt\" }
+    - name: slow
+      command: sleep 2
+";
+    let user = user(playbook);
+    user.is_cut_off("-D -e a_password=hunter22", "b: slow", Signal::KILL);
+    let report = user.types("report --state state --html page.html");
+    report.ended(0, &["the report is in page.html"]);
+    let page = user.read("page.html");
+    for part in [
+        "5 &lt; 6 &amp; &quot;more&quot;",
+        "+&lt;b&gt;a ***&lt;/b&gt;",
+        ">cut off</span>",
+        "a_password=***",
+        "<svg ",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(
+        !page.contains("hunter22") && !page.contains("<b>"),
+        "{page}"
+    );
+    let printed = user.types("report --state state --format html");
+    assert_eq!(printed.done().trim_end(), page.trim_end());
+    let markdown = user.types("report --state state --format markdown");
+    assert!(markdown.done().contains("```diff\n"), "{markdown:#?}");
+    user.writes("file", "");
+    user.types("report --state state --html file/page.html")
+        .ended(1, &["cannot write file/page.html"]);
 }

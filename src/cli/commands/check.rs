@@ -6,7 +6,7 @@ use super::super::failure::{Failure, draw_as};
 use super::super::machine::Machine;
 use super::super::prepared::{MachineTemplaters, Mode, checked, world};
 use super::super::sessions::wrong_variables;
-use super::super::{args, embedded, output, settings};
+use super::super::{args, embedded, output, settings, vaults};
 use crate::clock::SystemClock;
 use crate::playbook::directory_of;
 use crate::rollout::Templaters as _;
@@ -81,6 +81,7 @@ pub(in crate::cli) fn run(arguments: &args::Check, machine: &Machine) -> Result<
 /// Reads the inventory, if one is named: without it nobody knows which variables there are.
 fn known(arguments: &args::Check, machine: &Machine) -> Result<Option<Arc<World>>, Failure> {
     let sources = &arguments.sources;
+    vaults::unlock(&sources.unlocking, machine)?;
     if sources.inventory.is_empty() {
         return Ok(None);
     }

@@ -17,7 +17,7 @@ use super::super::machine::{Machine, reason};
 use super::super::prepared::{MachineTemplaters, Mode, world};
 use super::super::sessions::{MachineConnector, wrong_variables};
 use super::super::starting::asked_passwords;
-use super::super::{interrupt, output, settings};
+use super::super::{interrupt, output, settings, vaults};
 use crate::clock::{Clock as _, Deadline, Stop, StopLevel, SystemClock};
 use crate::connection::{
     Become, Connection, End, Job, JobCommand, JobEnd, JobId, Limit, OnDeadline,
@@ -166,7 +166,7 @@ impl<'a> Everywhere<'a> {
         let world = world(inventory, sources, &none, Mode::default(), machine)?;
         let clock = Arc::new(SystemClock::new());
         let templater = MachineTemplaters::new(machine, &clock).searching(&[]);
-        let masker = Masker::new();
+        let masker = vaults::masker(machine);
         let (login, become_password) = asked_passwords(reaching, &masker)?;
         let connector = MachineConnector::new(machine, templater.clone(), reaching, login)?;
         Ok(Self {

@@ -9,6 +9,8 @@ use crate::yaml::Problem;
 
 /// Prints the inventory.
 pub(in crate::cli) fn run(arguments: &args::Inventory, machine: &Machine) -> Result<(), Failure> {
+    // As `ansible-inventory`: what is encrypted by itself is shown so, and no password is needed.
+    machine.vault.stay_closed();
     let inventory = settings::inventory(&arguments.sources, machine)?;
     let hosts = settings::limited(&inventory, &arguments.sources, machine)?;
     let text = if let Some(host) = &arguments.host {

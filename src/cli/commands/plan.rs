@@ -43,7 +43,7 @@ pub(in crate::cli) fn run(arguments: &args::Plan, machine: &Machine) -> Result<E
     let mut code = ExitCode::Done;
     let mut surveyed = None;
     if wanted != Survey::default() {
-        let masker = secrets_of(&prepared.world, directory);
+        let masker = secrets_of(&prepared.world, directory, machine);
         let seen = surveying::look(&request, &prepared, wanted, masker, machine)?;
         code = surveying::exit(&seen);
         surveyed = Some(seen);

@@ -14,7 +14,7 @@ use crate::cli::commands::runs::stopped;
 use crate::cli::failure::{ExitCode, Failure};
 use crate::cli::machine::Machine;
 use crate::cli::memory::{Answers, Memory};
-use crate::cli::{plan_file, secret_vars};
+use crate::cli::{plan_file, secret_vars, vaults};
 use crate::clock::Clock as _;
 use crate::journal::{
     Durability, Header, Journal as _, Record, RunLock, Seal as _, SealError, Sealer, SqliteJournal,
@@ -52,6 +52,8 @@ impl Reopened {
         accept_changes: bool,
         machine: &Machine,
     ) -> Result<Self, Failure> {
+        // Before the directory is changed: its paths are relative to where the operator is.
+        vaults::unlock(&again.unlocking, machine)?;
         let kept = records_directory(again.state.as_deref(), machine);
         let directory = StateDirectory::at(&kept);
         let run = stopped(&directory, again.run.as_deref())?;
@@ -123,6 +125,8 @@ impl Reopened {
             Memory::reading(self.answers)
         });
         let prepared = self.request.prepare(&machine)?;
+        self.hidden.hears(&machine.vault);
+        vaults::reopen(machine.memory.answers().read_files(), &machine);
         let earlier = self.recollection.answers();
         let mut asked = Asked::of(&self.request, &prepared, &self.hidden, &earlier)?;
         let connector = connector(&self.request, &prepared, &machine, asked.login.take())?;
@@ -202,11 +206,13 @@ fn typed(header: &Header, seal: &Sealer, machine: &Machine) -> Result<Request, F
         Command::Resume(_)
         | Command::Recover(_)
         | Command::Runs(_)
+        | Command::Status(_)
         | Command::Report(_)
         | Command::Plan(_)
         | Command::Preflight(_)
         | Command::Check(_)
         | Command::Inventory(_)
+        | Command::Vault(_)
         | Command::Exec(_)
         | Command::Init(_)
         | Command::Modules(_)

@@ -27,7 +27,7 @@ use crate::journal::{Header, RunLock, Seal as _, Sealer, SqliteJournal, StateDir
 use crate::modules::{self, Notes};
 use crate::playbook::Entry;
 use crate::rollout::{NothingBefore, Outside, Previously, Rollout, Settings};
-use crate::secrets::{Masker, Secret};
+use crate::secrets::{Masker, Secret, Vault};
 use crate::yaml::Problem;
 
 use frozen::{SharedJournal, freeze};
@@ -132,17 +132,27 @@ impl Request {
 #[derive(Debug)]
 struct Hidden {
     masker: Masker,
-    seal: Sealer,
+    seal: Arc<Sealer>,
 }
 
 impl Hidden {
     fn of(extra_vars: &[String]) -> Self {
         let masker = Masker::new();
-        let seal = Sealer::new(masker.clone());
+        let seal = Arc::new(Sealer::new(masker.clone()));
         for (name, secret) in secret_vars::find(extra_vars) {
             seal.name(&name, &secret);
         }
         Self { masker, seal }
+    }
+
+    /// From here on everything that a vault held is hidden, under the name by which a resumed run knows it again.
+    fn hears(&self, vault: &Vault) {
+        let seal = Arc::clone(&self.seal);
+        vault.listen(move |name, secret| {
+            if secret.is_long_enough() {
+                seal.name(name, secret);
+            }
+        });
     }
 }
 
@@ -195,6 +205,7 @@ pub(in crate::cli) fn begin(
     machine: &Machine,
 ) -> Result<ExitCode, Failure> {
     let hidden = Hidden::of(&request.sources.extra_vars);
+    hidden.hears(&machine.vault);
     let mut asked = Asked::of(request, &prepared, &hidden, &BTreeMap::new())?;
     // Nothing is recorded of a run that cannot begin.
     let connector = connector(request, &prepared, machine, asked.login.take())?;
@@ -280,7 +291,7 @@ fn run(
         templaters: Arc::<super::prepared::MachineTemplaters>::clone(&prepared.templaters),
         loader: Arc::clone(&prepared.loader),
         modules: modules::find,
-        seal: Arc::new(seal),
+        seal,
         masker,
         notes: Notes::new(),
         previously: parts.previously,
