@@ -26,7 +26,10 @@ fn named<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
 fn all(that: &Value) -> String {
     match that {
         Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(|item| format!("({})", all(item))).collect();
+            let items: Vec<String> = items
+                .iter()
+                .map(|item| format!("({})", all(item)))
+                .collect();
             items.join(" and ")
         }
         other => other.as_str().unwrap().trim().to_owned(),
@@ -46,6 +49,7 @@ fn ask(that: &Value, vars: &Value, cases: &[Case<'_>]) {
     });
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("roles/arangodb");
     let play = json!([{"hosts": "localhost", "connection": "local", "gather_facts": false,
+        "vars": {"arangodb_look": {"host": {}}, "arangodb_cluster": {}},
         "vars_files": [root.join("defaults/main.yml"), root.join("vars/main.yml")],
         "tasks": tasks.collect::<Vec<_>>()}]);
     std::fs::write(here.path().join("play.yml"), play.to_string()).unwrap();
@@ -70,7 +74,11 @@ fn starters_are_held_while_one_is_out() {
     let bracket = named(&file, "the starters are in stagger's hands").unwrap();
     let hold = bracket.get("hold_while").unwrap();
     let host = |held: bool, starter: bool, servers: Value, found: Value| {
-        let starter = if starter { json!({"pid": 7}) } else { Value::Null };
+        let starter = if starter {
+            json!({"pid": 7})
+        } else {
+            Value::Null
+        };
         json!({"result": {"host": {"held": held, "starter": starter, "servers": servers}}, "found": found})
     };
     let (up, down) = (server("agent", true), server("dbserver", false));
@@ -78,13 +86,41 @@ fn starters_are_held_while_one_is_out() {
         &hold["that"],
         &json!({}),
         &[
-            ("all is up", host(false, true, json!([up]), json!({"starter": true})), false),
-            ("a server is down", host(false, true, json!([up, down]), json!({"starter": true})), true),
-            ("it ends still, the starter is out", host(false, false, json!([up]), json!({"starter": true})), true),
-            ("there never was a starter", host(false, false, json!([up]), json!({"starter": false})), false),
-            ("found by an older version", host(false, false, json!([up]), json!({})), true),
-            ("somebody is at work", host(true, true, json!([up]), json!({"starter": true})), true),
-            ("nothing is seen", host(false, true, json!([]), json!({"starter": true})), true),
+            (
+                "all is up",
+                host(false, true, json!([up]), json!({"starter": true})),
+                false,
+            ),
+            (
+                "a server is down",
+                host(false, true, json!([up, down]), json!({"starter": true})),
+                true,
+            ),
+            (
+                "it ends still, the starter is out",
+                host(false, false, json!([up]), json!({"starter": true})),
+                true,
+            ),
+            (
+                "there never was a starter",
+                host(false, false, json!([up]), json!({"starter": false})),
+                false,
+            ),
+            (
+                "found by an older version",
+                host(false, false, json!([up]), json!({})),
+                true,
+            ),
+            (
+                "somebody is at work",
+                host(true, true, json!([up]), json!({"starter": true})),
+                true,
+            ),
+            (
+                "nothing is seen",
+                host(false, true, json!([]), json!({"starter": true})),
+                true,
+            ),
         ],
     );
 }
@@ -102,7 +138,11 @@ fn maintenance_mode_is_held_while_data_is_upgraded() {
         &[
             ("it serves", host(server("dbserver", true)), false),
             ("its data is upgraded", host(upgrading), true),
-            ("it has failed: the others take over", host(server("dbserver", false)), false),
+            (
+                "it has failed: the others take over",
+                host(server("dbserver", false)),
+                false,
+            ),
         ],
     );
 }
@@ -110,7 +150,11 @@ fn maintenance_mode_is_held_while_data_is_upgraded() {
 #[test]
 fn no_client_is_sent_to_a_coordinator_that_was_not_tried() {
     let file = read("tasks/coordinator_upgrade.yml");
-    let bracket = named(&file, "the coordinators of this host are out of the load balancer").unwrap();
+    let bracket = named(
+        &file,
+        "the coordinators of this host are out of the load balancer",
+    )
+    .unwrap();
     let look = |available: bool, version: &str, tried: bool| {
         json!({"arangodb_drain": "drain", "arangodb_version": "3.4.0", "arangodb_tried": tried,
             "arangodb_host": {"servers": [{"endpoint": "tcp://h1:8529"}]},
@@ -154,12 +198,38 @@ fn a_lock_is_taken_from_nobody_who_may_be_at_work() {
         &json!({}),
         &[
             ("it is free", lock(json!({}), none.clone()), true),
-            ("it is its own", lock(held("here", "r2"), none.clone()), true),
-            ("a run has ended", lock(held("here", "r1"), none.clone()), true),
-            ("a run goes on", lock(held("here", "r0"), none.clone()), false),
+            (
+                "it is its own",
+                lock(held("here", "r2"), none.clone()),
+                true,
+            ),
+            (
+                "a run has ended",
+                lock(held("here", "r1"), none.clone()),
+                true,
+            ),
+            (
+                "a run goes on",
+                lock(held("here", "r0"), none.clone()),
+                false,
+            ),
             ("another machine's", lock(held("there", "r1"), none), false),
-            ("by name", lock(held("there", "r1"), json!({"arangodb_take_over": "there r1"})), true),
-            ("by another name", lock(held("there", "r1"), json!({"arangodb_take_over": "there r0"})), false),
+            (
+                "by name",
+                lock(
+                    held("there", "r1"),
+                    json!({"arangodb_take_over": "there r1"}),
+                ),
+                true,
+            ),
+            (
+                "by another name",
+                lock(
+                    held("there", "r1"),
+                    json!({"arangodb_take_over": "there r0"}),
+                ),
+                false,
+            ),
         ],
     );
     let give_back = read("tasks/lock_give_back.yml");
@@ -170,8 +240,16 @@ fn a_lock_is_taken_from_nobody_who_may_be_at_work() {
         &json!({}),
         &[
             ("its own", lock(held("here", "r2"), none.clone()), true),
-            ("another run's", lock(held("here", "r1"), none.clone()), false),
-            ("another machine's", lock(held("there", "r2"), none.clone()), false),
+            (
+                "another run's",
+                lock(held("here", "r1"), none.clone()),
+                false,
+            ),
+            (
+                "another machine's",
+                lock(held("there", "r2"), none.clone()),
+                false,
+            ),
             ("nobody's", lock(json!({}), none), false),
         ],
     );
@@ -180,21 +258,39 @@ fn a_lock_is_taken_from_nobody_who_may_be_at_work() {
 #[test]
 fn a_machine_under_two_names_is_refused() {
     let file = read("tasks/preflight.yml");
-    let task = named(&file, "every machine of the cluster is in the inventory, and only once").unwrap();
+    let task = named(
+        &file,
+        "every machine of the cluster is in the inventory, and only once",
+    )
+    .unwrap();
     let look = |id: &str, machine: &str, boot: &str| json!({"setup": {"id": id}, "machine_id": machine, "boot_id": boot});
-    let so = |looks: Value| {
-        json!({"looks": looks, "arangodb_host": {"setup": {"peers": [{"id": "a", "address": "h1"}, {"id": "b", "address": "h2"}]}}})
-    };
+    let so = |looks: Value| json!({"looks": looks, "arangodb_host": {"setup": {"peers": [{"id": "a", "address": "h1"}, {"id": "b", "address": "h2"}]}}});
     let mut vars = task["vars"].clone();
     vars.as_object_mut().unwrap().remove("looks");
     ask(
         &task["assert"]["that"],
         &vars,
         &[
-            ("two machines", so(json!([look("a", "m1", "b1"), look("b", "m2", "b2")])), true),
-            ("a copied machine-id", so(json!([look("a", "m1", "b1"), look("b", "m1", "b2")])), true),
-            ("one machine", so(json!([look("a", "m1", "b1"), look("b", "m1", "b1")])), false),
-            ("one starter", so(json!([look("a", "m1", "b1"), look("a", "m2", "b2")])), false),
+            (
+                "two machines",
+                so(json!([look("a", "m1", "b1"), look("b", "m2", "b2")])),
+                true,
+            ),
+            (
+                "a copied machine-id",
+                so(json!([look("a", "m1", "b1"), look("b", "m1", "b2")])),
+                true,
+            ),
+            (
+                "one machine",
+                so(json!([look("a", "m1", "b1"), look("b", "m1", "b1")])),
+                false,
+            ),
+            (
+                "one starter",
+                so(json!([look("a", "m1", "b1"), look("a", "m2", "b2")])),
+                false,
+            ),
             ("one is missing", so(json!([look("a", "m1", "b1")])), false),
         ],
     );
@@ -226,8 +322,16 @@ fn leadership_that_came_back_is_seen_before_the_stop() {
         &that,
         &task["vars"],
         &[
-            ("moved away and back", so("move", "3.3.20", leads.clone()), true),
-            ("resigned and back", so("resign", "3.3.20", leads.clone()), true),
+            (
+                "moved away and back",
+                so("move", "3.3.20", leads.clone()),
+                true,
+            ),
+            (
+                "resigned and back",
+                so("resign", "3.3.20", leads.clone()),
+                true,
+            ),
             ("requests wait", so("wait", "3.3.20", leads.clone()), false),
             ("another one leads", so("move", "3.3.20", others), false),
             ("it is done", so("move", "3.4.0", leads), false),
@@ -238,8 +342,14 @@ fn leadership_that_came_back_is_seen_before_the_stop() {
 #[test]
 fn a_move_was_asked_for_if_its_own_job_is_there() {
     for (file, name) in [
-        ("tasks/leaders_away_one.yml", "move the leadership of a shard"),
-        ("tasks/restore_leaders_moves.yml", "move the leadership of a shard back"),
+        (
+            "tasks/leaders_away_one.yml",
+            "move the leadership of a shard",
+        ),
+        (
+            "tasks/restore_leaders_moves.yml",
+            "move the leadership of a shard back",
+        ),
     ] {
         let file = read(file);
         let task = named(&file, name).unwrap();
@@ -251,10 +361,26 @@ fn a_move_was_asked_for_if_its_own_job_is_there() {
             &task["done_when"]["that"],
             &json!({}),
             &[
-                ("its job waits", so(Value::Null, json!(["s1"]), "PRMR-1"), true),
-                ("its job is done", so(Value::Null, json!([]), "PRMR-3"), true),
-                ("another job waits", so(Value::Null, json!(["s2"]), "PRMR-1"), false),
-                ("nobody knows", so(json!("no leader"), json!([]), "PRMR-3"), false),
+                (
+                    "its job waits",
+                    so(Value::Null, json!(["s1"]), "PRMR-1"),
+                    true,
+                ),
+                (
+                    "its job is done",
+                    so(Value::Null, json!([]), "PRMR-3"),
+                    true,
+                ),
+                (
+                    "another job waits",
+                    so(Value::Null, json!(["s2"]), "PRMR-1"),
+                    false,
+                ),
+                (
+                    "nobody knows",
+                    so(json!("no leader"), json!([]), "PRMR-3"),
+                    false,
+                ),
             ],
         );
     }

@@ -64,12 +64,7 @@ pub struct Surface {
 }
 
 /// Makes the first text: units, main process, tools, and whether `hold` is there.
-pub fn surface_script(
-    marker: &Marker,
-    unit: &str,
-    standalone: &str,
-    hold: Option<&str>,
-) -> String {
+pub fn surface_script(marker: &Marker, unit: &str, standalone: &str, hold: Option<&str>) -> String {
     let hold = shell_quote(hold.unwrap_or_default());
     let (unit, standalone) = (shell_quote(unit), shell_quote(standalone));
     let tools = TOOLS.join(" ");

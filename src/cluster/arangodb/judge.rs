@@ -112,7 +112,14 @@ fn unread(view: &ClusterView) -> impl Iterator<Item = String> {
 
 fn agency(view: &ClusterView, questions: &Questions) -> Value {
     let mut problems = match &view.earlier {
-        Some(earlier) => agency_ok(&earlier.round, &view.second, &agents_versions(view, questions)).problems,
+        Some(earlier) => {
+            agency_ok(
+                &earlier.round,
+                &view.second,
+                &agents_versions(view, questions),
+            )
+            .problems
+        }
         None => vec!["the agency was looked at only once".to_owned()],
     };
     problems.extend(unread(view));
@@ -238,7 +245,11 @@ fn shards_value(view: &ClusterView, shards: &[Shard], questions: &Questions) -> 
 fn leading(shards: &[Shard]) -> BTreeMap<String, Vec<String>> {
     let shared = |shard: &&Shard| shard.plan.len() > 1;
     let titles = |shards: Vec<&Shard>| -> Vec<String> {
-        shards.into_iter().filter(shared).map(Shard::title).collect()
+        shards
+            .into_iter()
+            .filter(shared)
+            .map(Shard::title)
+            .collect()
     };
     let led = led_by(shards).into_iter();
     led.map(|(id, shards)| (id, titles(shards))).collect()
@@ -448,7 +459,10 @@ fn health(view: &ClusterView, asked: &[&ServerView]) -> Verdict {
     let unlisted = judged.filter(|server| !servers.contains_key(&server.id));
     problems.extend(unlisted.map(|server| {
         let name = name(&server.id, &server.short_name);
-        format!("the supervision does not know {name} at {}", server.endpoint)
+        format!(
+            "the supervision does not know {name} at {}",
+            server.endpoint
+        )
     }));
     for server in asked {
         let Some((told, own)) = servers.get(&server.id).and_then(|health| {

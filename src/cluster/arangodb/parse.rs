@@ -181,7 +181,9 @@ fn unfinished(plan: &Value) -> bool {
 fn jobs(section: Option<&Value>) -> Vec<Job> {
     let section = section.and_then(Value::as_object);
     let read = |(id, body): (&String, &Value)| {
-        let server = ["server", "fromServer"].iter().find_map(|key| body.get(key));
+        let server = ["server", "fromServer"]
+            .iter()
+            .find_map(|key| body.get(key));
         Job {
             id: id.clone(),
             kind: text_of(body.get("type")),

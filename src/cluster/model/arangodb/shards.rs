@@ -271,11 +271,8 @@ mod tests {
         let three = ["A".to_owned(), "B".into(), "C".into()];
         let (moves, refusals) = plan_moves(&[shard(&["A", "B"], &["A", "B"])], "A", &three);
         assert_eq!((moves[0].to.as_str(), refusals.len()), ("C", 0));
-        let (moves, refusals) = plan_moves(
-            &[shard(&["A", "B", "C"], &["A", "B", "C"])],
-            "A",
-            &three,
-        );
+        let (moves, refusals) =
+            plan_moves(&[shard(&["A", "B", "C"], &["A", "B", "C"])], "A", &three);
         assert!(
             moves.is_empty() && refusals[0].reason.contains("3 copies, 3 servers"),
             "{refusals:?}"
