@@ -10,7 +10,7 @@ use lab::fleet::{Fleet, Login, Options};
 use serde_json::json;
 
 use crate::fingerprint::Fingerprint;
-use crate::harness::{Case, Lab, Outcome, case, check};
+use crate::harness::{Case, Failure, Lab, Outcome, case, check};
 use crate::upgrade::FACTOR;
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -36,68 +36,64 @@ fn back(lab: &Lab) -> Outcome {
         .switches
         .insert("time_factor".to_owned(), json!(FACTOR));
     let clusters = Clusters::up(&fleet, &lab.place()?.program, &wanted)?;
-    let home = fleet.bastion().home();
-    fleet
-        .bastion()
-        .provide("stagger", &lab.product()?.program)?;
-    files::write(
-        &home.join("inventory.yml"),
-        clusters.inventory(Login::Root),
-        0o600,
-    )?;
-    let before = Fingerprint::of(&fleet)?;
-
-    // Nobody has approved: the new packages are there, and no data was touched.
-    ends(&run(&fleet, "upgrade.yml", &[])?, 3)?;
-    let stopped = before.changes(&Fingerprint::of(&fleet)?);
-    let packaged = stopped.iter().any(|line| line.contains("new: package"));
-    check(packaged, format!("no new package: {stopped:#?}"))?;
-
-    let old = wanted.from.clone();
-    let package = clusters.main().package(&old);
+    let bastion = fleet.bastion();
+    bastion.provide("stagger", &lab.product()?.program)?;
+    let inventory = clusters.inventory(Login::Root);
+    files::write(&bastion.home().join("inventory.yml"), inventory, 0o600)?;
+    let old = &wanted.from;
+    let packages = json!({"arangodb_packages": [clusters.main().package(old)]});
+    let version = format!("arangodb_version={old}");
     let old = [
         "-e".to_owned(),
-        format!("arangodb_version={old}"),
+        version,
         "-e".to_owned(),
-        json!({"arangodb_packages": [package]}).to_string(),
+        packages.to_string(),
     ];
-    for _twice in 0..2 {
-        ends(&run(&fleet, "rollback.yml", &old)?, 0)?;
-        let changes = before.changes(&Fingerprint::of(&fleet)?);
-        let changes: Vec<_> = changes
-            .iter()
-            .filter(|line| !line.contains(STAYS))
-            .collect();
-        check(
-            changes.is_empty(),
-            format!("not as it was: {changes:#?}, stopped with {stopped:#?}"),
-        )?;
-    }
+    the_packages_go_back(&fleet, &old)?;
+    a_second_run(&fleet, &old)
+}
 
+/// Nobody has approved: the new packages are there, and no data was touched; then they go back, and once more nothing.
+fn the_packages_go_back(fleet: &Fleet, old: &[String]) -> Outcome {
+    let before = Fingerprint::of(fleet)?;
+    ends(&run(fleet, "upgrade.yml", &[])?, 3)?;
+    let stopped = before.changes(&Fingerprint::of(fleet)?);
+    let packaged = stopped.iter().any(|line| line.contains("new: package"));
+    check(packaged, format!("no new package: {stopped:#?}"))?;
+    for _ in 0..2 {
+        ends(&run(fleet, "rollback.yml", old)?, 0)?;
+        let mut changes = before.changes(&Fingerprint::of(fleet)?);
+        changes.retain(|line| !line.contains(STAYS));
+        let told = format!("not as it was: {changes:#?}, stopped with {stopped:#?}");
+        check(changes.is_empty(), told)?;
+    }
+    Ok(())
+}
+
+/// Once the upgrade is done there is no way back, and it has nothing more to do.
+fn a_second_run(fleet: &Fleet, old: &[String]) -> Outcome {
     let drain =
         json!({"arangodb_drain": "echo out >>drained", "arangodb_undrain": "echo in >>drained"});
-    let mut typed = vec!["--approve".to_owned(), "upgrade-data".to_owned()];
-    typed.extend(["-e".to_owned(), drain.to_string()]);
-    let mut quick = typed.clone();
-    quick.extend(["-e".to_owned(), "arangodb_leader_settle=5".to_owned()]);
-    ends(&run(&fleet, "upgrade.yml", &quick)?, 0)?;
-    let drained = files::read(&home.join("drained"))?;
-    check(
-        drained == "out\nin\n".repeat(3),
-        format!("the load balancer was told: {drained}"),
+    let typed = ["--approve", "upgrade-data", "-e", &drain.to_string()].map(str::to_owned);
+    let quick = ["-e".to_owned(), "arangodb_leader_settle=5".to_owned()];
+    ends(
+        &run(fleet, "upgrade.yml", &[&typed[..], &quick].concat())?,
+        0,
     )?;
-    let done = Fingerprint::of(&fleet)?;
-    ends(&run(&fleet, "rollback.yml", &old)?, 2)?;
+    let file = fleet.bastion().home().join("drained");
+    let drained = files::read(&file)?;
+    let told = format!("the load balancer was told: {drained}");
+    check(drained == "out\nin\n".repeat(3), told)?;
+    let done = Fingerprint::of(fleet)?;
+    ends(&run(fleet, "rollback.yml", old)?, 2)?;
 
     let begin = clock::now();
-    ends(&run(&fleet, "upgrade.yml", &typed)?, 0)?;
+    ends(&run(fleet, "upgrade.yml", &typed)?, 0)?;
     let took = begin.elapsed();
-    let changes = done.changes(&Fingerprint::of(&fleet)?);
+    let changes = done.changes(&Fingerprint::of(fleet)?);
     check(changes.is_empty(), format!("changed: {changes:#?}"))?;
-    check(
-        files::read(&home.join("drained"))? == drained,
-        "the load balancer was told again",
-    )?;
+    let again = files::read(&file)?;
+    check(again == drained, "the load balancer was told again")?;
     check(
         took < AT_MOST,
         format!("with nothing to do it took {took:?}"),
@@ -114,7 +110,7 @@ fn ends(output: &Output, code: i32) -> Outcome {
     )
 }
 
-fn run(fleet: &Fleet, playbook: &str, more: &[String]) -> Result<Output, crate::harness::Failure> {
+fn run(fleet: &Fleet, playbook: &str, more: &[String]) -> Result<Output, Failure> {
     let apply = Command::line("stagger apply")
         .arg(format!("roles/arangodb/{playbook}"))
         .args([
