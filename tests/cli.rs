@@ -6,6 +6,8 @@
 
 #[path = "cli/apply.rs"]
 mod apply;
+#[path = "cli/arangodb_role.rs"]
+mod arangodb_role;
 #[path = "cli/background.rs"]
 mod background;
 #[path = "cli/files.rs"]
