@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::clock::Clock as _;
 use crate::journal::{Journal, MemoryJournal};
 use crate::rollout::testing::{Fault, Kit};
 use crate::rollout::{InDoubt, Recollection};
