@@ -10,6 +10,8 @@ mod apply;
 mod background;
 #[path = "cli/files.rs"]
 mod files;
+#[path = "cli/live.rs"]
+mod live;
 #[path = "cli/planning.rs"]
 mod planning;
 #[path = "cli/reading.rs"]
@@ -18,6 +20,8 @@ mod reading;
 mod readme;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/terminal.rs"]
+mod terminal;
 #[path = "cli/upgrade_script.rs"]
 mod upgrade_script;
 #[path = "cli/user.rs"]

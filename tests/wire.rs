@@ -13,6 +13,8 @@
 )]
 #[path = "wire/ahead.rs"]
 mod ahead;
+#[path = "wire/commands.rs"]
+mod commands;
 #[path = "wire/config.rs"]
 mod config;
 #[path = "wire/host.rs"]
@@ -33,7 +35,15 @@ use server::Server;
 /// What is tried, by name.
 type Tried = (&'static str, fn(&Server));
 
-const TRIALS: [Tried; 16] = [
+const TRIALS: [Tried; 18] = [
+    (
+        "exec_asks_for_passwords_and_shows_answers_in_every_form",
+        commands::exec_asks_for_passwords_and_shows_answers_in_every_form,
+    ),
+    (
+        "a_plan_looks_at_the_host_and_changes_nothing",
+        commands::a_plan_looks_at_the_host_and_changes_nothing,
+    ),
     (
         "sessions_are_opened_ahead",
         ahead::sessions_are_opened_ahead,

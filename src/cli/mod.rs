@@ -71,7 +71,7 @@ fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Inventory(arguments) => commands::inventory::run(&arguments, &machine)?,
         Command::Modules(arguments) => commands::modules::run(&arguments)?,
         Command::Completions(arguments) => commands::manual::completions(&arguments)?,
-        Command::Man => commands::manual::man()?,
+        Command::Man(arguments) => commands::manual::man(&arguments)?,
         Command::Check(arguments) => commands::check::run(&arguments, &machine)?,
         Command::Init(arguments) => commands::init::run(&arguments)?,
         Command::Apply(arguments) => return commands::apply::run(&arguments, &machine),

@@ -16,6 +16,7 @@ mod decide;
 mod down;
 mod effects;
 mod ended;
+mod endings;
 mod engine;
 mod execute;
 mod exit;

@@ -101,7 +101,15 @@ fn an_interrupted_run_goes_on_where_it_stopped_from_the_same_files() {
 
     user.writes("site.yml", "- hosts: nobody\n  taks: []\n");
     let ran = user.resumes("");
-    ran.ended(0, &["goes on: site.yml", "b: after"]);
+    ran.ended(
+        0,
+        &[
+            "run RUN, the newest that did not come to its end: site.yml, started ",
+            ", stopped\n",
+            "goes on: site.yml",
+            "b: after",
+        ],
+    );
     assert!(!ran.err.contains("mark"), "only the rest is done: {ran:#?}");
     assert_eq!(user.read("log"), "a first\nafter a\nb first\nafter b\n");
     user.resumes("")
@@ -274,6 +282,8 @@ fn a_run_is_worked_on_once_and_runs_are_found_by_name() {
     user.types("resume nosuch --state state")
         .ended(1, &["there is no run nosuch", "`stagger runs`"]);
     user.types("report nosuch --state state")
+        .ended(1, &["there is no run nosuch", "`stagger runs`"]);
+    user.types("report nosuch --state state")
         .ended(1, &["there is no run nosuch"]);
     user.types("apply site.yml -i hosts --check --state state")
         .done();
@@ -383,4 +393,34 @@ fn a_run_whose_results_held_a_secret_goes_on_and_what_it_left_is_put_back() {
         .ended(0, &["the lamp is off", "exit code 0"]);
     assert_eq!(user.read("lamp"), "dim minted-0123456789\n");
     user.resumes("").ended(0, &["a: after", "b: after"]);
+}
+
+#[test]
+fn a_run_that_cannot_be_read_does_not_stretch_the_table() {
+    let user = user(SERIAL);
+    user.types("apply site.yml -i hosts --state state -l a")
+        .done();
+    let before = user.types("runs --state state").done().to_owned();
+    user.writes("state/runs/torn/journal", "no database at all, for sure");
+    let runs = user.types("runs --state state");
+    let (table, reasons) = runs.done().split_once("\n\n").unwrap();
+    for (line, whole) in table
+        .lines()
+        .filter(|line| !line.starts_with("torn"))
+        .zip(before.lines())
+    {
+        let spaces = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(spaces(line), spaces(whole));
+    }
+    assert!(
+        table.lines().all(|line| line.chars().count() < 100),
+        "{table}"
+    );
+    assert!(table.contains("unreadable"), "{table}");
+    assert!(reasons.starts_with("torn cannot be read: "), "{reasons}");
+    let json: Value = serde_json::from_str(user.types("runs --state state --json").done()).unwrap();
+    assert!(
+        json[0]["unreadable"].is_string() && json[1]["unreadable"].is_null(),
+        "{json}"
+    );
 }

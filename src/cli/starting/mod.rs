@@ -17,9 +17,10 @@ use serde_json::{Map, Value};
 
 use super::args::{Apply, Plan, Reaching, Selection, Showing, Sources};
 use super::asking::{Terminal, password};
-use super::failure::{ExitCode, Failure};
+use super::failure::{ExitCode, Failure, draw_as};
 use super::machine::{Machine, MachineDesk};
 use super::prepared::{Mode, Prepared, prepare};
+use super::sessions::MachineConnector;
 use super::{interrupt, output, prompts, secret_vars};
 use crate::clock::{Clock, Stop};
 use crate::journal::{Header, RunLock, Seal as _, Sealer, SqliteJournal, StateDirectory};
@@ -27,9 +28,10 @@ use crate::modules::{self, Notes};
 use crate::playbook::Entry;
 use crate::rollout::{NothingBefore, Outside, Previously, Rollout, Settings};
 use crate::secrets::{Masker, Secret};
+use crate::yaml::Problem;
 
 use frozen::{SharedJournal, freeze};
-use handing::{header, sinks};
+use handing::{header, screen, sinks};
 use records::say_debts;
 
 pub(in crate::cli) use going_on::{GoingOn, Reopened};
@@ -98,13 +100,31 @@ impl Request {
 
     /// Loads and checks all that the request names.
     pub(in crate::cli) fn prepare(&self, machine: &Machine) -> Result<Prepared, Failure> {
-        prepare(
+        let prepared = prepare(
             &self.playbook,
             &self.sources,
             &self.selection,
             self.mode,
             machine,
-        )
+        )?;
+        self.approves_what_is_there(&prepared)?;
+        Ok(prepared)
+    }
+
+    /// Finds a mistyped `--approve` now: it would be noticed only where the run stops for the approval. A name that is
+    /// like none may be that of a point in a file that is included later.
+    fn approves_what_is_there(&self, prepared: &Prepared) -> Result<(), Failure> {
+        let known = prepared.plan.points_of_no_return();
+        for name in self.approve.iter().filter(|name| !known.contains(name)) {
+            let message = format!("no point of no return is called `{name}`");
+            let problem = Problem::nowhere(message);
+            let problem = problem.did_you_mean(name, known.iter().map(String::as_str));
+            if problem.hint.is_some() {
+                return Err(problem.into());
+            }
+            output::message(&draw_as("warning", &problem));
+        }
+        Ok(())
     }
 }
 
@@ -134,6 +154,7 @@ struct Parts {
     previously: Arc<dyn Previously>,
     hidden: Hidden,
     asked: Asked,
+    connector: MachineConnector,
     recovers: bool,
     stopped_runs: Vec<String>,
     kept: PathBuf,
@@ -174,7 +195,9 @@ pub(in crate::cli) fn begin(
     machine: &Machine,
 ) -> Result<ExitCode, Failure> {
     let hidden = Hidden::of(&request.sources.extra_vars);
-    let asked = Asked::of(request, &prepared, &hidden, &BTreeMap::new())?;
+    let mut asked = Asked::of(request, &prepared, &hidden, &BTreeMap::new())?;
+    // Nothing is recorded of a run that cannot begin.
+    let connector = connector(request, &prepared, machine, asked.login.take())?;
     let answers = machine.memory.answers();
     let mut header = header(request, &prepared, machine);
     let typed = std::env::args().skip(1);
@@ -200,6 +223,7 @@ pub(in crate::cli) fn begin(
         previously: Arc::new(NothingBefore),
         hidden,
         asked,
+        connector,
         recovers: false,
         stopped_runs: directory.stopped_runs(&run_id, &hosts),
         kept,
@@ -235,22 +259,22 @@ fn run(
 ) -> Result<ExitCode, Failure> {
     let Hidden { masker, seal } = parts.hidden;
     let Asked {
-        login,
         become_password,
         answers,
+        ..
     } = parts.asked;
-    let sinks = sinks(request, machine)?;
+    let screen = screen(request);
+    let sinks = sinks(request, screen.as_ref(), machine)?;
     let stop = Stop::new();
     let watching = interrupt::watch(&stop)?;
     let clock: Arc<dyn Clock> = Arc::<crate::clock::SystemClock>::clone(&prepared.clock);
-    let connector = connector(request, &prepared, machine, login)?;
     let journal = SharedJournal::new(parts.journal, &clock);
     machine.memory.goes_on(journal.keeper());
     let outside = Outside {
         clock,
         stop,
-        connector: Arc::new(connector),
-        asker: Arc::new(Terminal::new()),
+        connector: Arc::new(parts.connector),
+        asker: Arc::new(Terminal::new(screen)),
         desk: Arc::new(MachineDesk::new(machine, &request.sources)),
         world: Arc::clone(&prepared.world),
         templaters: Arc::<super::prepared::MachineTemplaters>::clone(&prepared.templaters),
