@@ -135,8 +135,10 @@ fn main() {
     }
     let ignored = reason.is_some();
     let trials = TRIALS.into_iter().map(|(name, trial)| {
-        let needs = NEEDS.iter().filter(|(of, _)| *of == name);
-        let unmet = needs.filter_map(|(_, need)| need.unmet(root)).next();
+        let unmet = NEEDS.iter().find_map(|(of, need)| {
+            let unmet = need.unmet(root);
+            unmet.filter(|_| *of == name)
+        });
         if let (Some(unmet), false) = (unmet, ignored) {
             println!("{name} is ignored: {unmet}");
         }

@@ -406,7 +406,7 @@ mod tests {
 
     /// Returns the command that does by hand what arguments ask for.
     fn by_hand(given: &Value) -> String {
-        let source = crate::yaml::Source::new("t.yml", &given.to_string());
+        let source = crate::yaml::Source::new("t.yml", given.to_string());
         let node = crate::yaml::parse(&source).unwrap();
         let arguments = Arguments::of(&SPEC, given.as_object().unwrap(), &node).unwrap();
         Uri.action(&arguments).unwrap().by_hand().unwrap()

@@ -31,12 +31,12 @@ impl Engine {
             let of_task: Vec<Volatile> = rest.drain(..count).collect();
             let place = Place::of(&nowhere, "read again");
             for done in self.each(&place, of_task, usize::MAX, |volatile| {
-                self.read_one(playbook, &volatile)
-                    .map_err(|reason| (volatile, reason))
+                let failed = self.read_one(playbook, &volatile).err();
+                failed.map(|reason| (volatile, reason))
             }) {
                 match done {
-                    Ok(Ok(())) => {}
-                    Ok(Err((volatile, reason))) => self.warn(
+                    Ok(None) => {}
+                    Ok(Some((volatile, reason))) => self.warn(
                         format!(
                             "`{}` held a secret that is stored nowhere, and it is not read again: {reason}",
                             volatile.name

@@ -3,14 +3,16 @@
 //! A process that was killed left its jobs behind. Each is asked for; one that nobody started can never start from then
 //! on, and one that cannot be asked for counts as running.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Deadline;
-use crate::connection::{ConnError, JobId, Limit};
+use crate::clock::{Deadline, Stop};
+use crate::connection::{Become, ConnError, JobId, Limit};
 use crate::inventory::HostName;
 use crate::journal::Intent;
 use crate::modules::spec::Safety;
-use crate::playbook::Action;
+use crate::playbook::{Action, Task};
+use crate::yaml::Problem;
 
 use super::brackets::nothing_around;
 use super::ended::told;
@@ -19,6 +21,7 @@ use super::find_task::find_task;
 use super::login::{Login, user};
 use super::outside::{NoSession, Wish};
 use super::place::Place;
+use super::sessions::Session;
 
 /// How long is waited for a job that may just be ending.
 const JUST_ENDING: Duration = Duration::from_secs(5);
@@ -63,37 +66,10 @@ impl Engine {
         if reads {
             return Ok(false);
         }
-        let host = HostName::new(&intent.step.host);
-        let play = self.play_again(&self.playbook, &intent.step.play, &[host])?;
-        let context = task
-            .map(|task| std::sync::Arc::clone(&task.context))
-            .or_else(|| play.play().map(|play| std::sync::Arc::clone(&play.context)))
-            .unwrap_or_else(nothing_around);
-        let place = Place::of(&play, "still running");
-        let around = self.around(&place, &context);
-        let scope = self.scope(&intent.step.host, &around);
-        let there = self.scope(&intent.runs_on, &around);
-        let wrong = |problem: crate::yaml::Problem| told(&problem);
-        let login = Login::of(&scope, &context).map_err(wrong)?;
-        let (defaults, masker) = (&self.settings.r#become, &self.outside.masker);
-        let user = user(&scope, &there, &context, defaults, masker).map_err(wrong)?;
-        let wish = Wish {
-            host: &intent.runs_on,
-            variables: there.variables(),
-            remote_user: login.remote_user.as_deref(),
-            port: login.port,
-            connection: login.connection.as_deref(),
-        };
-        let session = self.sessions.of(&wish);
         let stop = self.outside.stop.for_putting_back();
-        let deadline = self.clock().deadline(ANSWERS);
-        let identity = match self.reach(&session, &wish, &stop, deadline) {
-            Ok(identity) => identity,
-            Err(NoSession::Problem(problem)) => return Err(told(&problem)),
-            Err(NoSession::Connection(error)) => return Err(error.to_string()),
-        };
-        let known = !intent.boot_id.is_empty() && !identity.boot_id.is_empty();
-        if known && intent.boot_id != identity.boot_id {
+        let (session, user, boot_id) = self.session_of(intent, task.as_deref(), &stop)?;
+        let known = !intent.boot_id.is_empty() && !boot_id.is_empty();
+        if known && intent.boot_id != boot_id {
             return Ok(false);
         }
         let deadline: Deadline = self.clock().deadline(JUST_ENDING);
@@ -108,6 +84,42 @@ impl Engine {
             Ok(_) => Ok(false),
             Err(ConnError::TimedOut { .. }) => Ok(true),
             Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Opens the session in which a step was done; returns it with the user that the step became, and the host's boot.
+    fn session_of(
+        &self,
+        intent: &Intent,
+        task: Option<&Task>,
+        stop: &Stop,
+    ) -> Result<(Arc<Session>, Option<Become>, String), String> {
+        let host = HostName::new(&intent.step.host);
+        let play = self.play_again(&self.playbook, &intent.step.play, &[host])?;
+        let context = task
+            .map(|task| Arc::clone(&task.context))
+            .or_else(|| play.play().map(|play| Arc::clone(&play.context)))
+            .unwrap_or_else(nothing_around);
+        let around = self.around(&Place::of(&play, "still running"), &context);
+        let scope = self.scope(&intent.step.host, &around);
+        let there = self.scope(&intent.runs_on, &around);
+        let wrong = |problem: Problem| told(&problem);
+        let login = Login::of(&scope, &context).map_err(wrong)?;
+        let (defaults, masker) = (&self.settings.r#become, &self.outside.masker);
+        let user = user(&scope, &there, &context, defaults, masker).map_err(wrong)?;
+        let wish = Wish {
+            host: &intent.runs_on,
+            variables: there.variables(),
+            remote_user: login.remote_user.as_deref(),
+            port: login.port,
+            connection: login.connection.as_deref(),
+        };
+        let session = self.sessions.of(&wish);
+        let deadline = self.clock().deadline(ANSWERS);
+        match self.reach(&session, &wish, stop, deadline) {
+            Ok(identity) => Ok((session, user, identity.boot_id)),
+            Err(NoSession::Problem(problem)) => Err(told(&problem)),
+            Err(NoSession::Connection(error)) => Err(error.to_string()),
         }
     }
 }

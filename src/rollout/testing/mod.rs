@@ -138,10 +138,6 @@ impl Kit {
     }
 
     /// Runs it.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "only these kinds matter here; the others are passed over on purpose"
-    )]
     pub(super) fn run(&self) -> Ran {
         let mut files = self.files.clone();
         files.insert("site.yml".to_owned(), self.playbook.clone());
@@ -192,19 +188,27 @@ impl Kit {
         } else {
             rollout.run(writes_to, Vec::new())
         };
-        let entries = journal.entries().unwrap();
-        let events = entries.iter().filter_map(|entry| match &entry.record {
-            Record::Event(event) => Some(event.clone()),
-            _ => None,
-        });
         Ran {
             ended,
-            events: events.collect(),
+            events: events(&journal),
             records: journal.written(),
             log: self.fleet.log(),
             elapsed_s: self.clock.elapsed().as_secs(),
         }
     }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
+fn events(journal: &MemoryJournal) -> Vec<Event> {
+    let entries = journal.entries().unwrap();
+    let events = entries.iter().filter_map(|entry| match &entry.record {
+        Record::Event(event) => Some(event.clone()),
+        _ => None,
+    });
+    events.collect()
 }
 
 impl Ran {
