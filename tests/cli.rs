@@ -12,6 +12,8 @@ mod arangodb_role;
 mod background;
 #[path = "cli/files.rs"]
 mod files;
+#[path = "cli/live.rs"]
+mod live;
 #[path = "cli/planning.rs"]
 mod planning;
 #[path = "cli/reading.rs"]
@@ -20,9 +22,13 @@ mod reading;
 mod readme;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/terminal.rs"]
+mod terminal;
 #[path = "cli/upgrade_script.rs"]
 mod upgrade_script;
 #[path = "cli/user.rs"]
 mod user;
+#[path = "cli/vault.rs"]
+mod vault;
 #[path = "cli/wrong.rs"]
 mod wrong;

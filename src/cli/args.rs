@@ -29,6 +29,8 @@ pub(super) enum Command {
     Recover(Recover),
     /// List the runs
     Runs(Runs),
+    /// Say what a run is doing now, from its records
+    Status(Status),
     /// Say what a run did, from its records
     Report(Report),
     /// Show what a run would do, without touching a host
@@ -39,6 +41,8 @@ pub(super) enum Command {
     Check(Check),
     /// Show the inventory
     Inventory(Inventory),
+    /// Encrypt and decrypt files and values, as ansible-vault does
+    Vault(Vault),
     /// Run one command on the hosts of a pattern
     Exec(Exec),
     /// Write a shipped upgrade out, ready to be edited
@@ -47,8 +51,8 @@ pub(super) enum Command {
     Modules(Modules),
     /// Print a completion script for a shell
     Completions(Completions),
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or that of a command
+    Man(Man),
 }
 
 /// Where hosts and variables come from.
@@ -63,6 +67,27 @@ pub(super) struct Sources {
     /// Set variables: `key=value`, JSON, or `@FILE`; may be repeated
     #[arg(short = 'e', long = "extra-vars", value_name = "VARS")]
     pub(super) extra_vars: Vec<String>,
+    #[command(flatten)]
+    pub(super) unlocking: Unlocking,
+}
+
+/// Where the passwords of vaults come from.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Unlocking {
+    /// Read a vault's password from this file, or from what it prints if it is a program; may be repeated
+    #[arg(
+        long,
+        alias = "vault-pass-file",
+        value_name = "FILE",
+        env = "ANSIBLE_VAULT_PASSWORD_FILE"
+    )]
+    pub(super) vault_password_file: Vec<PathBuf>,
+    /// Read the password of a label from a file or a program, or ask for it: LABEL@FILE, LABEL@prompt; may be repeated
+    #[arg(long, value_name = "LABEL@SOURCE")]
+    pub(super) vault_id: Vec<String>,
+    /// Ask for a vault's password
+    #[arg(long, alias = "ask-vault-password")]
+    pub(super) ask_vault_pass: bool,
 }
 
 /// Which tasks of a playbook take part.
@@ -210,6 +235,8 @@ pub(super) struct Again {
     #[arg(short = 'K', long)]
     pub(super) ask_become_pass: bool,
     #[command(flatten)]
+    pub(super) unlocking: Unlocking,
+    #[command(flatten)]
     pub(super) showing: Showing,
 }
 
@@ -256,6 +283,18 @@ pub(super) struct Runs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(super) struct Status {
+    /// The run; the one that goes on if none is named, else the newest
+    pub(super) run: Option<String>,
+    /// Look for the records of runs in this directory
+    #[arg(long, value_name = "DIR", env = "STAGGER_STATE")]
+    pub(super) state: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(super) struct Report {
     /// The run; the newest if none is named
     pub(super) run: Option<String>,
@@ -265,6 +304,9 @@ pub(super) struct Report {
     /// In which form
     #[arg(long, value_enum, value_name = "FORM", default_value = "text")]
     pub(super) format: ReportForm,
+    /// Write the report as one page of HTML into this file; `-` prints it
+    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    pub(super) html: Option<PathBuf>,
 }
 
 /// The form of a report.
@@ -274,6 +316,8 @@ pub(super) enum ReportForm {
     Text,
     /// For a ticket.
     Markdown,
+    /// For a browser: one page that needs nothing else.
+    Html,
     /// For a program.
     Json,
     /// The run's records, one JSON value a line.
@@ -366,6 +410,84 @@ pub(super) struct Exec {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(super) struct Vault {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) what: VaultCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum VaultCommand {
+    /// Encrypt files in place
+    Encrypt(VaultFiles),
+    /// Decrypt files in place
+    Decrypt(VaultFiles),
+    /// Print what is in encrypted files
+    View(VaultFiles),
+    /// Edit an encrypted file with $EDITOR
+    Edit(VaultEdit),
+    /// Encrypt a value for a file of variables
+    EncryptString(VaultString),
+    /// Encrypt files with another password
+    Rekey(VaultRekey),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct VaultFiles {
+    /// The files; `-` is standard input
+    #[arg(required = true)]
+    pub(super) files: Vec<String>,
+    /// Write into this file instead; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<String>,
+    /// Encrypt with the password of this label
+    #[arg(long, value_name = "LABEL")]
+    pub(super) encrypt_vault_id: Option<String>,
+    #[command(flatten)]
+    pub(super) unlocking: Unlocking,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct VaultEdit {
+    /// The file; it is made if it is not there
+    pub(super) file: String,
+    /// Encrypt with the password of this label
+    #[arg(long, value_name = "LABEL")]
+    pub(super) encrypt_vault_id: Option<String>,
+    #[command(flatten)]
+    pub(super) unlocking: Unlocking,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct VaultString {
+    /// The value; standard input if none is given, so that it is in no history
+    pub(super) text: Option<String>,
+    /// The name of the variable
+    #[arg(short, long, alias = "stdin-name", value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// Encrypt with the password of this label
+    #[arg(long, value_name = "LABEL")]
+    pub(super) encrypt_vault_id: Option<String>,
+    #[command(flatten)]
+    pub(super) unlocking: Unlocking,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct VaultRekey {
+    /// The files
+    #[arg(required = true)]
+    pub(super) files: Vec<String>,
+    /// Read the new password from this file, or from what it prints if it is a program
+    #[arg(long, value_name = "FILE", conflicts_with = "new_vault_id")]
+    pub(super) new_vault_password_file: Option<PathBuf>,
+    /// Read the new password and its label: LABEL@FILE, LABEL@prompt
+    #[arg(long, value_name = "LABEL@SOURCE")]
+    pub(super) new_vault_id: Option<String>,
+    #[command(flatten)]
+    pub(super) unlocking: Unlocking,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(super) struct Init {
     /// Which one; all of them if none is named
     #[arg(value_parser = ["arangodb", "memsql"])]
@@ -381,6 +503,12 @@ pub(super) struct Init {
 #[derive(Debug, Clone, Args)]
 pub(super) struct Modules {
     /// The module to describe
+    pub(super) name: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct Man {
+    /// The command whose page is wanted, such as `apply`
     pub(super) name: Option<String>,
 }
 

@@ -58,6 +58,14 @@ impl Answers {
         }
     }
 
+    /// Returns the files that were read with their contents, as far as they are there.
+    pub(super) fn read_files(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.files().filter_map(|(path, digest)| {
+            let content = self.contents.get(digest)?;
+            Some((path, content.as_slice()))
+        })
+    }
+
     fn content(&self, path: &str) -> Option<&Vec<u8>> {
         let digest = self.files.get(path)?.as_deref().ok()?;
         self.contents.get(digest)

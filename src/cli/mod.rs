@@ -22,6 +22,7 @@ mod sessions;
 mod settings;
 mod starting;
 mod surveying;
+mod vaults;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
@@ -33,15 +34,20 @@ use machine::{Environment, Machine};
 /// Runs the program and returns its exit code.
 pub fn run() -> u8 {
     let code = match Cli::try_parse() {
-        Ok(cli) => match dispatch(cli.command) {
-            Ok(code) => code,
-            Err(failure) => {
-                for problem in &failure.problems {
-                    output::message(&failure::draw(problem));
+        Ok(cli) => {
+            let machine = Machine::new(Environment::read());
+            match dispatch(cli.command, &machine) {
+                Ok(code) => code,
+                Err(failure) => {
+                    // The line that is wrong may be one of a file that is in a vault.
+                    let masker = vaults::masker(&machine);
+                    for problem in &failure.problems {
+                        output::message(&masker.mask(&failure::draw(problem)));
+                    }
+                    failure.code
                 }
-                failure.code
             }
-        },
+        }
         Err(error) => usage(&error),
     };
     code as u8
@@ -65,23 +71,24 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-fn dispatch(command: Command) -> Result<ExitCode, Failure> {
-    let machine = Machine::new(Environment::read());
+fn dispatch(command: Command, machine: &Machine) -> Result<ExitCode, Failure> {
     match command {
-        Command::Inventory(arguments) => commands::inventory::run(&arguments, &machine)?,
+        Command::Inventory(arguments) => commands::inventory::run(&arguments, machine)?,
         Command::Modules(arguments) => commands::modules::run(&arguments)?,
         Command::Completions(arguments) => commands::manual::completions(&arguments)?,
-        Command::Man => commands::manual::man()?,
-        Command::Check(arguments) => commands::check::run(&arguments, &machine)?,
+        Command::Man(arguments) => commands::manual::man(&arguments)?,
+        Command::Vault(arguments) => commands::vault::run(&arguments, machine)?,
+        Command::Check(arguments) => commands::check::run(&arguments, machine)?,
         Command::Init(arguments) => commands::init::run(&arguments)?,
-        Command::Apply(arguments) => return commands::apply::run(&arguments, &machine),
-        Command::Preflight(arguments) => return commands::apply::preflight(&arguments, &machine),
-        Command::Resume(arguments) => return commands::resume::run(&arguments, &machine),
-        Command::Recover(arguments) => return commands::resume::recover(&arguments, &machine),
-        Command::Runs(arguments) => commands::runs::run(&arguments, &machine)?,
-        Command::Report(arguments) => commands::report::run(&arguments, &machine)?,
-        Command::Plan(arguments) => return commands::plan::run(&arguments, &machine),
-        Command::Exec(arguments) => return commands::exec::run(&arguments, &machine),
+        Command::Apply(arguments) => return commands::apply::run(&arguments, machine),
+        Command::Preflight(arguments) => return commands::apply::preflight(&arguments, machine),
+        Command::Resume(arguments) => return commands::resume::run(&arguments, machine),
+        Command::Recover(arguments) => return commands::resume::recover(&arguments, machine),
+        Command::Runs(arguments) => commands::runs::run(&arguments, machine)?,
+        Command::Status(arguments) => commands::status::run(&arguments, machine)?,
+        Command::Report(arguments) => commands::report::run(&arguments, machine)?,
+        Command::Plan(arguments) => return commands::plan::run(&arguments, machine),
+        Command::Exec(arguments) => return commands::exec::run(&arguments, machine),
     }
     Ok(ExitCode::Done)
 }

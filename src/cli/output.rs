@@ -4,8 +4,13 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 /// Prints data. A closed pipe is no error: whoever reads has seen enough.
 pub(super) fn data(text: &str) -> io::Result<()> {
+    bytes(text.as_bytes())
+}
+
+/// Prints data that need not be text.
+pub(super) fn bytes(content: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(content).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::args::{Selection, Sources};
 use super::failure::{Failure, draw_as};
 use super::machine::Machine;
-use super::{output, secret_vars, settings};
+use super::{output, secret_vars, settings, vaults};
 use crate::clock::{Clock, SystemClock};
 use crate::inventory::{Inventory, Limit};
 use crate::modules::spec::is_template;
@@ -164,8 +164,10 @@ impl Known for BeforeRun {
 }
 
 /// Returns what hides the secrets among the variables of the inventory and the command line, told by their names.
-pub(super) fn secrets_of(world: &Arc<World>, directory: &str) -> Masker {
+pub(super) fn secrets_of(world: &Arc<World>, directory: &str, machine: &Machine) -> Masker {
     let masker = Masker::new();
+    let ears = masker.clone();
+    machine.vault.listen(move |_, secret| ears.add(secret));
     let names: Vec<String> = world
         .variable_names(directory)
         .into_iter()
@@ -206,7 +208,7 @@ pub(super) fn prepare(
     let loader = Arc::new(settings::loader(&Arc::new(machine.clone())));
     let templaters = MachineTemplaters::new(machine, &clock);
     let directory = crate::playbook::directory_of(playbook).to_owned();
-    warn(&world.add_playbook_directory(&directory, machine)?);
+    warn(&world.add_playbook_directory(&directory, machine)?, machine);
     let names = world.variable_names(&directory);
     let (loaded, _notes) = checked(
         &loader,
@@ -221,7 +223,7 @@ pub(super) fn prepare(
     );
     let known = BeforeRun {
         world: Arc::clone(&world),
-        masker: secrets_of(&world, &directory),
+        masker: secrets_of(&world, &directory, machine),
         directory,
         templater: templaters.searching(&[]),
         templaters: Arc::clone(&templaters),
@@ -238,7 +240,7 @@ pub(super) fn prepare(
             inventory: &inventory,
             limit: limit.as_ref(),
             known: &known,
-            files: machine,
+            files: &machine.sealed(),
             tags: &tags,
             seed: 0,
             request: Value::Null,
@@ -285,10 +287,10 @@ pub(super) fn world(
     mode: Mode,
     machine: &Machine,
 ) -> Result<Arc<World>, Failure> {
-    warn(inventory.warnings());
+    warn(inventory.warnings(), machine);
     let mut warnings = Vec::new();
     let extra = extra_vars(&sources.extra_vars, machine, &mut warnings)?;
-    warn(&warnings);
+    warn(&warnings, machine);
     let here = std::env::current_dir().unwrap_or_default();
     let magic = RunMagic {
         check: mode.check,
@@ -304,8 +306,9 @@ pub(super) fn world(
     Ok(World::new(inventory, extra, magic))
 }
 
-fn warn(problems: &[Problem]) {
+fn warn(problems: &[Problem], machine: &Machine) {
+    let masker = vaults::masker(machine);
     for problem in problems {
-        output::message(&draw_as("warning", problem));
+        output::message(&masker.mask(&draw_as("warning", problem)));
     }
 }

@@ -3,6 +3,7 @@
 use super::args::Sources;
 use super::failure::Failure;
 use super::machine::Machine;
+use super::vaults;
 use crate::inventory::{HostName, Inventory, Kind, Limit};
 use crate::modules;
 use crate::modules::spec::Specs;
@@ -13,6 +14,7 @@ const DEFAULT_INVENTORIES: [&str; 3] = ["inventory", "inventory.yml", "hosts"];
 
 /// Loads the inventory.
 pub(super) fn inventory(arguments: &Sources, machine: &Machine) -> Result<Inventory, Failure> {
+    vaults::unlock(&arguments.unlocking, machine)?;
     Ok(Inventory::load(&sources(arguments, machine)?, machine)?)
 }
 

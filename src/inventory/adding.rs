@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::load::Loading;
 use super::model::{ALL, GroupId, HostId, UNGROUPED};
 use super::range;
-use crate::yaml::{Data, Key, Loc, Node, Problem};
+use crate::yaml::{Data, Key, Loc, Node, Problem, open_vaulted};
 
 impl Loading<'_> {
     /// Adds the hosts of a pattern such as `db[1:3]:2222` to a group.
@@ -109,13 +109,15 @@ impl Loading<'_> {
         }
     }
 
-    pub(super) fn set_host_var(&mut self, host: HostId, key: Key, value: Node) {
+    pub(super) fn set_host_var(&mut self, host: HostId, key: Key, mut value: Node) {
+        open_vaulted(&mut value, self.files.vault(), &mut self.problems);
         if let Some(host) = self.inventory.host_mut(host) {
             Arc::make_mut(&mut host.vars).set(key, value);
         }
     }
 
-    pub(super) fn set_group_var(&mut self, group: GroupId, key: Key, value: Node) {
+    pub(super) fn set_group_var(&mut self, group: GroupId, key: Key, mut value: Node) {
+        open_vaulted(&mut value, self.files.vault(), &mut self.problems);
         let Some(group) = self.inventory.group_mut(group) else {
             return;
         };

@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use crate::secrets::Vault;
+
 /// What stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -40,6 +42,11 @@ pub trait Files: Send + Sync + Debug {
 
     /// Runs a program and waits for its end; the error says why it could not be started.
     fn run(&self, program: &str, arguments: &[&str]) -> Result<Output, String>;
+
+    /// Returns what opens values that are encrypted one by one; a whole file that is encrypted is opened by `read`.
+    fn vault(&self) -> Option<&Vault> {
+        None
+    }
 }
 
 /// Joins a directory and a name.

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use super::levels::{Level, LevelVars};
 use super::model::{ALL, GroupId};
 use super::{HostName, Inventory, VarsDirectory};
-use crate::yaml::{Data, Node, variable_value};
+use crate::secrets::MASK;
+use crate::yaml::{Data, Node, is_vaulted, variable_value};
 
 /// Variables that every host has, and that are therefore not listed.
 const MAGIC: [&str; 35] = [
@@ -115,7 +116,7 @@ impl Inventory {
 
     /// Returns the variables of a host as they would be without a run, by name: the JSON of `--host`.
     pub fn host_json(&self, host: &str, playbook: Option<&VarsDirectory>) -> Option<Value> {
-        let vars = || Value::Object(self.vars(host, playbook, &variable_value));
+        let vars = || Value::Object(self.vars(host, playbook, &shown));
         self.has_host(host).then(vars)
     }
 
@@ -188,9 +189,35 @@ fn branch(name: &str, depth: usize) -> String {
     }
 }
 
+/// Returns a value in which what is in a vault is shown as it is written, and never what is inside.
+fn shown(node: &Node) -> Value {
+    match &node.data {
+        Data::Str(text) if is_vaulted(node) => vault_marked(text),
+        Data::Seq(items) => items.iter().map(shown).collect(),
+        Data::Map(entries) => entries
+            .iter()
+            .map(|(key, value)| (key.name.clone(), shown(value)))
+            .collect(),
+        Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_) | Data::Str(_) => {
+            variable_value(node)
+        }
+    }
+}
+
+/// Marks what is in a vault as Ansible marks it; what was opened is masked.
+fn vault_marked(text: &str) -> Value {
+    let closed = crate::secrets::is_vaulted(text.trim_start().as_bytes());
+    let text = if closed { text } else { MASK };
+    Value::Object(Map::from_iter([(
+        "__ansible_vault".to_owned(),
+        text.into(),
+    )]))
+}
+
 /// Returns a value in which text that is no template is marked as Ansible marks it.
 fn unsafe_marked(node: &Node) -> Value {
     match &node.data {
+        Data::Str(text) if is_vaulted(node) => vault_marked(text),
         Data::Str(text) if node.tag.as_deref() == Some("unsafe") => Value::Object(Map::from_iter(
             [("__ansible_unsafe".to_owned(), text.as_str().into())],
         )),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::files::{Files, Kind, directory_of, extension, join};
 use super::model::UNGROUPED;
 use super::{Inventory, VarTable, VarsDirectory, ini, script, structured};
+use crate::secrets::{VaultError, is_vaulted};
 use crate::yaml::{Loc, Problem, Source};
 
 /// The endings of files that a directory may hold beside its inventories.
@@ -106,6 +107,9 @@ impl Loading<'_> {
             Ok(bytes) => bytes,
             Err(reason) => return self.problem(format!("cannot read {path}: {reason}")),
         };
+        if is_vaulted(&bytes) {
+            return self.problem(format!("cannot read {path}: {}", VaultError::NoPassword));
+        }
         let is_program = bytes.starts_with(b"#!") || bytes.starts_with(b"\x7fELF");
         if executable && is_program {
             return script::read(self, path);
@@ -113,10 +117,6 @@ impl Loading<'_> {
         let Ok(text) = String::from_utf8(bytes) else {
             return self.problem(format!("{path} is no UTF-8 text"));
         };
-        if text.starts_with("$ANSIBLE_VAULT;") {
-            let message = format!("{path} is in a vault: vaults are not supported in this version");
-            return self.problem(message);
-        }
         let source = Source::new(path, text);
         if is_program {
             let problem = Problem::at(&Loc::start(&source), "this script may not be run");
@@ -323,13 +323,13 @@ mod tests {
             ),
             (
                 "secret.yml",
-                &["- secret.yml is in a vault: vaults are not supported in this version"],
+                &["- cannot read secret.yml: it is in a vault, and no password is given"],
             ),
             ("a[1:,", &["-i:1:1 `a[1:` has a `[` without a `]`"]),
             (
                 "vars/hosts",
                 &[
-                    "vars/group_vars/all.yml:1:11 values in a vault are not supported in this version",
+                    "vars/group_vars/all.yml:1:11 this value cannot be read: it is in a vault, and no password is given",
                     "vars/group_vars/all.yml:2:10 unknown tag `!nope`",
                     "vars/host_vars/h1.yml:1:1 a file of variables must be a map of variables, not a list",
                     "vars/host_vars/h2/x.yml:1:5 this is no YAML: did not find expected node content \

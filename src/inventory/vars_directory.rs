@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::files::{Files, Kind, extension, join};
 use super::{Inventory, VarTable};
-use crate::yaml::{Problem, Source, parse};
+use crate::secrets::{VaultError, is_vaulted};
+use crate::yaml::{Problem, Source, open_vaulted, parse};
 
 /// The endings of files of variables, in the order in which they are looked for.
 const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
@@ -217,15 +218,18 @@ pub fn read_table(
     let bytes = files
         .read(path)
         .map_err(|reason| one(format!("cannot read {path}: {reason}")))?;
-    let text = String::from_utf8(bytes).map_err(|_| one(format!("{path} is no UTF-8 text")))?;
-    if text.starts_with("$ANSIBLE_VAULT;") {
-        let message = format!("{path} is in a vault: vaults are not supported in this version");
-        return Err(one(message));
+    if is_vaulted(&bytes) {
+        return Err(one(format!(
+            "cannot read {path}: {}",
+            VaultError::NoPassword
+        )));
     }
-    let node = parse(&Source::new(path, text))?;
+    let text = String::from_utf8(bytes).map_err(|_| one(format!("{path} is no UTF-8 text")))?;
+    let mut node = parse(&Source::new(path, text))?;
+    let mut problems = Vec::new();
+    open_vaulted(&mut node, files.vault(), &mut problems);
     let table =
         VarTable::from_node(&node, "a file of variables").map_err(|problem| vec![problem])?;
-    let mut problems = Vec::new();
     table.check(&mut problems, warnings);
     if problems.is_empty() {
         Ok(table)

@@ -6,6 +6,7 @@
 //! as a mask.
 
 mod ballast;
+mod beside;
 mod directory;
 mod export;
 mod header;
@@ -24,10 +25,10 @@ pub use ballast::{BALLAST_BYTES, Ballast};
 pub use directory::{RunState, RunSummary, StateDirectory};
 pub use export::{EXPORT_MAJOR, export};
 pub use header::{Frozen, Header, content_digest};
-pub use lock::RunLock;
+pub use lock::{Holder, RunLock};
 pub use memory::MemoryJournal;
 pub use record::{BracketChange, Intent, Outcome, Record, RecordedEffect};
-pub use seal::{Seal, SealError, Sealer};
+pub use seal::{Seal, SealError, Sealer, mask_references};
 pub use sqlite::{SCHEMA_VERSION, SqliteJournal};
 
 /// How sure a record must be before the call returns.
@@ -137,6 +138,16 @@ pub enum JournalError {
         run: String,
         /// Who, as it wrote into its lock.
         owner: String,
+    },
+    /// Another run that protects a cluster goes on on one of the hosts.
+    #[error("run {run} goes on on {host}, started by {owner}")]
+    Busy {
+        /// The other run's id.
+        run: String,
+        /// Who, as it wrote into its lock.
+        owner: String,
+        /// The host.
+        host: String,
     },
     /// There is no such run.
     #[error("there is no run {run} in {path}")]

@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use crate::secrets::Vault;
+
 /// What a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
@@ -21,6 +23,11 @@ pub trait Files: Send + Sync + Debug {
 
     /// Lists the names in a directory, sorted; empty if it is none.
     fn list(&self, directory: &str) -> Vec<String>;
+
+    /// Returns what opens values that are encrypted one by one; a whole file that is encrypted is opened by `read`.
+    fn vault(&self) -> Option<&Vault> {
+        None
+    }
 
     /// Says whether a file came with stagger, so that more is demanded of it.
     fn is_shipped(&self, path: &str) -> bool {

@@ -3,14 +3,22 @@
 //! Reads records only, never the memory of a live run, so that the report of a run that was cut off is as good as any.
 //! Prints nothing. Called by `cli`.
 
+mod change;
+mod html;
 mod pages;
+mod standing;
 mod story;
+mod timeline;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::events::{ByHand, Recap};
+
+pub use change::{Change, VersionChange};
+pub use standing::{BracketStanding, HostStanding, MemberStanding, Standing, Waiting};
+pub use timeline::{Lane, LaneOf, Look, Span, Timeline};
 
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -27,6 +35,14 @@ pub struct Report {
     pub bastion: String,
     /// Whether nothing was changed.
     pub check: bool,
+    /// The digest of the plan.
+    pub plan_digest: String,
+    /// The digest of the inventory.
+    pub inventory_digest: String,
+    /// Who works on it now, if anybody does: no record tells that, whoever asks for the report says it.
+    pub held_by: Option<String>,
+    /// When the last record was written.
+    pub last: Option<String>,
     /// The stretches in which a process worked on it.
     pub parts: Vec<Part>,
     /// The plays, in the order in which they began.
@@ -43,14 +59,20 @@ pub struct Report {
     pub approvals: Vec<Approval>,
     /// Guards that did not hold, and warnings.
     pub warnings: Vec<Warning>,
+    /// The versions of the servers, as the run first and last saw them.
+    pub versions: Vec<VersionChange>,
     /// The steps that changed something, by host.
     pub changes: BTreeMap<String, Vec<String>>,
+    /// What was changed in files, where the run was asked to show it.
+    pub differences: Vec<Change>,
     /// The steps that took longest.
     pub slowest: Vec<SlowStep>,
     /// What happened on each host.
     pub recap: Recap,
     /// What can be typed to finish or undo by hand what the run left.
     pub by_hand: Vec<ByHand>,
+    /// What went on when.
+    pub timeline: Timeline,
 }
 
 /// A stretch in which a process worked on the run.
@@ -70,6 +92,8 @@ pub struct Part {
     pub operator: String,
     /// stagger's version.
     pub version: String,
+    /// What was typed, secrets left out.
+    pub typed: Vec<String>,
 }
 
 /// One play.

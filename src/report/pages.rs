@@ -6,13 +6,23 @@ use super::{Part, Report};
 use crate::events::Counts;
 
 /// Returns a time for people: `850 ms`, `12.3 s`, `4 min 05 s`, `2 h 07 min`.
-fn span(ms: u64) -> String {
+pub(super) fn span(ms: u64) -> String {
     match ms {
         0..1000 => format!("{ms} ms"),
         1000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
         60_000..3_600_000 => format!("{} min {:02} s", ms / 60_000, ms % 60_000 / 1000),
         _ => format!("{} h {:02} min", ms / 3_600_000, ms % 3_600_000 / 60_000),
     }
+}
+
+/// Returns a text between fences that are longer than any inside it, as a part of a list's item.
+fn fenced(language: &str, text: &str) -> String {
+    let inside = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(3.max(inside + 1));
+    format!(
+        "\n  {fence}{language}\n  {}\n  {fence}",
+        text.replace('\n', "\n  ")
+    )
 }
 
 /// How a page is marked up.
@@ -59,10 +69,7 @@ impl Page {
                     self.line(&format!("      {line}"));
                 }
             }
-            Markup::Markdown => self.line(&format!(
-                "\n  ```sh\n  {}\n  ```",
-                code.replace('\n', "\n  ")
-            )),
+            Markup::Markdown => self.line(&fenced("sh", code)),
         }
     }
 
@@ -95,9 +102,11 @@ impl Report {
         };
         self.head(&mut page);
         self.outages(&mut page);
+        self.found_versions(&mut page);
         self.protection(&mut page);
         self.failed(&mut page);
         self.plays_and_steps(&mut page);
+        self.differences(&mut page);
         self.hosts(&mut page);
         page.text
     }
@@ -130,6 +139,34 @@ impl Report {
                 format!("{member} on {host}: from {since} {how_long}")
             }),
         );
+    }
+
+    fn found_versions(&self, page: &mut Page) {
+        page.list(
+            "Versions",
+            self.versions.iter().map(|server| {
+                let (name, before) = (&server.server, &server.before);
+                if server.before == server.after {
+                    format!("{name}: {before}, as before")
+                } else {
+                    format!("{name}: {before}, then {}", server.after)
+                }
+            }),
+        );
+    }
+
+    /// A terminal has `--diff` for them; a ticket wants them.
+    fn differences(&self, page: &mut Page) {
+        if page.markup == Markup::Plain || self.differences.is_empty() {
+            return;
+        }
+        page.heading("Differences");
+        for change in &self.differences {
+            let (host, title, task) = (&change.host, &change.title, &change.task);
+            page.item(&format!("{host}: {title} ({task})"));
+            let lines: Vec<String> = change.lines.iter().map(ToString::to_string).collect();
+            page.line(&fenced("diff", &lines.join("\n")));
+        }
     }
 
     fn protection(&self, page: &mut Page) {
@@ -279,4 +316,4 @@ fn part_line(part: &Part, number: usize, of: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -5,8 +5,11 @@ use super::{
     SlowStep, Warning,
 };
 use crate::clock::Timestamp;
-use crate::events::{BracketRef, Counts, Event, EventKind, GateTime, GuardValue, StepOutcome};
-use crate::journal::{Entry, Record};
+use crate::events::{BracketRef, Counts, Event, EventKind, GuardValue, StepOutcome};
+use crate::journal::{Entry, Record, mask_references};
+
+use super::change::{self, Change};
+use super::timeline::{Timeline, when};
 
 /// How many of the longest steps are told.
 const SLOWEST: usize = 10;
@@ -38,11 +41,14 @@ impl Report {
             .slowest
             .sort_by_key(|step| std::cmp::Reverse(step.took_ms));
         report.slowest.truncate(SLOWEST);
+        report.versions = change::versions(entries);
+        report.timeline = Timeline::of(entries);
+        report.last = entries.last().map(|entry| written(entry.at));
         report
     }
 }
 
-fn written(at: Timestamp) -> String {
+pub(super) fn written(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
@@ -51,7 +57,7 @@ fn between(from: Option<Timestamp>, to: Timestamp) -> u64 {
     u64::try_from(to.as_millisecond() - from.as_millisecond()).unwrap_or(0)
 }
 
-fn title(bracket: &BracketRef) -> String {
+pub(super) fn title(bracket: &BracketRef) -> String {
     match bracket.object.as_str() {
         "" => bracket.name.clone(),
         object => format!("{} ({object})", bracket.name),
@@ -73,9 +79,14 @@ impl Reading {
                 report.operator.clone_from(&header.operator);
                 report.bastion.clone_from(&header.bastion);
                 report.check = header.check;
+                report.plan_digest.clone_from(&header.plan_digest);
+                report.inventory_digest.clone_from(&header.inventory_digest);
             }
             Record::PartStarted {
-                version, operator, ..
+                version,
+                operator,
+                args,
+                ..
             } => {
                 self.close_part();
                 self.part_began = Some(entry.at);
@@ -85,6 +96,7 @@ impl Reading {
                     started: written(entry.at),
                     operator: operator.clone(),
                     version: version.clone(),
+                    typed: args.iter().map(|word| mask_references(word)).collect(),
                     ..Part::default()
                 });
             }
@@ -231,12 +243,7 @@ impl Reading {
         let play = self.report.plays.last();
         self.report.gates.push(GateStory {
             play: play.map(|play| play.name.clone()).unwrap_or_default(),
-            when: match time {
-                GateTime::First => "before the first batch",
-                GateTime::Between => "between batches",
-                GateTime::Last => "after the last batch",
-            }
-            .to_owned(),
+            when: when(time).to_owned(),
             took_ms: between(self.gate_began, event.at),
             failed,
         });
@@ -364,6 +371,15 @@ impl Reading {
             StepOutcome::Unreachable => Some("unreachable"),
             StepOutcome::InDoubt => Some("in doubt"),
         };
+        if let Some(diff) = &result.diff {
+            self.report.differences.push(Change {
+                at: written(event.at),
+                host: host.clone(),
+                task: name.clone(),
+                title: diff.title.clone(),
+                lines: change::lines(&diff.before, &diff.after),
+            });
+        }
         self.report.slowest.push(SlowStep {
             host: host.clone(),
             task: name.clone(),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::modules::Controller;
 use crate::playbook::{Context, join};
-use crate::yaml::{Data, Loc, Node, Problem, Source, parse};
+use crate::yaml::{Data, Loc, Node, Problem, Source, make_inert, open_vaulted, parse};
 
 use super::outside::Desk;
 use super::scope::Scope;
@@ -110,10 +110,16 @@ impl Controller for StepController {
     fn variables(&self, path: &str) -> Result<Map<String, Value>, Problem> {
         let found = self.find("vars", path)?;
         let source = Source::new(found.clone(), self.text(&found)?);
-        let node = parse(&source).map_err(|problems| {
+        let mut node = parse(&source).map_err(|problems| {
             let first = problems.into_iter().next();
             first.unwrap_or_else(|| self.wrong(&found, "it is no YAML"))
         })?;
+        let mut problems = Vec::new();
+        open_vaulted(&mut node, self.desk.vault(), &mut problems);
+        if let Some(problem) = problems.into_iter().next() {
+            return Err(problem);
+        }
+        make_inert(&mut node);
         match node.to_value() {
             Value::Object(variables) => Ok(variables),
             Value::Null => Ok(Map::new()),

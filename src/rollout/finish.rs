@@ -91,6 +91,16 @@ impl Engine {
         };
         {
             let mut state = self.state();
+            let is_known = !matches!(
+                ended.outcome,
+                StepOutcome::InDoubt | StepOutcome::Unreachable
+            );
+            if is_known && self.outside.previously.part() > 1 {
+                state.settled.insert(line.step.clone());
+            }
+            for started in state.jobs.get_mut(&line.step).into_iter().flatten() {
+                started.told = is_known;
+            }
             if line.uncounted && !matches!(ended.outcome, StepOutcome::Skipped { .. }) {
                 state.acted.insert(line.step.turn);
             }

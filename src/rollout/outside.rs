@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::connection::{ConnError, Connection};
 use crate::inventory::{Inventory, Limit};
 use crate::plan::TagSelection;
+use crate::secrets::Vault;
 use crate::template::{Templater, Variables};
 use crate::yaml::Problem;
 
@@ -98,6 +99,11 @@ pub trait Desk: Send + Sync + Debug {
     /// Writes a file, atomically, making its directories.
     fn write(&self, path: &str, content: &[u8]) -> Result<(), String>;
 
+    /// Returns what opens values that are encrypted one by one; a whole file that is encrypted is opened by `read`.
+    fn vault(&self) -> Option<&Vault> {
+        None
+    }
+
     /// Reads the inventory again.
     fn inventory(&self) -> Result<Inventory, Vec<Problem>>;
 }
@@ -127,6 +133,8 @@ pub struct Settings {
     pub machines: BTreeMap<String, String>,
     /// What a shuffled order of hosts depends on.
     pub seed: u64,
+    /// The earlier runs on these hosts that no process works on, and none can while this run goes on.
+    pub stopped_runs: Vec<String>,
     /// The task at which the run starts, leaving out all before it.
     pub start_at: Option<String>,
     /// The points of no return that were approved beforehand.
@@ -171,6 +179,7 @@ impl Default for Settings {
             limit: None,
             machines: BTreeMap::new(),
             seed: 0,
+            stopped_runs: Vec::new(),
             start_at: None,
             approved: Vec::new(),
             step_limit: Duration::from_hours(24),

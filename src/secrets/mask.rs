@@ -8,7 +8,7 @@ use super::Secret;
 pub const MASK: &str = "***";
 
 /// Secrets shorter than this are not masked by value: masking `a` everywhere would destroy every text.
-const SHORTEST: usize = 4;
+pub(super) const SHORTEST: usize = 4;
 
 /// The secrets known so far; shared by all who show or store text.
 #[derive(Debug, Clone, Default)]

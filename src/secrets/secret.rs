@@ -14,6 +14,11 @@ impl Secret {
         Self(Zeroizing::new(text.into()))
     }
 
+    /// Tells whether it is long enough to be looked for in texts.
+    pub fn is_long_enough(&self) -> bool {
+        self.0.trim().len() >= super::mask::SHORTEST
+    }
+
     /// Returns the text, for the one place that must use it.
     pub fn reveal(&self) -> &str {
         &self.0

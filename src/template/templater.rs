@@ -21,7 +21,7 @@ use super::syntax::{self, Issue, Mode};
 use super::tree::Program;
 use super::{OMIT, Outside, Variables};
 use crate::clock::Clock;
-use crate::yaml::{Data, Node, Source};
+use crate::yaml::{Data, Node, Source, is_vaulted};
 
 /// How many parsed texts of each kind are kept.
 const KEPT: usize = 20_000;
@@ -290,8 +290,6 @@ impl Rendering {
 
 /// Tells whether a node's text is never a template.
 pub(crate) fn is_unsafe(node: &Node) -> bool {
-    node.tag
-        .as_deref()
-        .is_some_and(|tag| tag == "unsafe" || tag == "vault")
-        && matches!(node.data, Data::Str(_))
+    let tagged = node.tag.as_deref() == Some("unsafe") || is_vaulted(node);
+    tagged && matches!(node.data, Data::Str(_))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::words::{NoPairs, pairs};
 use super::{Layer, Precedence};
 use crate::inventory::{Files, VarTable, read_table};
-use crate::yaml::{Data, Key, Loc, Node, Problem, Source, Style, parse};
+use crate::yaml::{Data, Key, Loc, Node, Problem, Source, Style, open_vaulted, parse};
 
 /// Reads the values of all `-e`, in their order; the later win.
 pub fn extra_vars(
@@ -17,7 +17,7 @@ pub fn extra_vars(
     for argument in arguments {
         let read = match argument.strip_prefix('@') {
             Some(path) => read_table(path, files, warnings).map(|table| (path, table)),
-            None => on_the_line(argument, warnings).map(|table| ("-e", table)),
+            None => on_the_line(argument, files, warnings).map(|table| ("-e", table)),
         };
         match read {
             Ok((of, table)) => layers.push(Layer::table(Precedence::Extra, of, Arc::new(table))),
@@ -31,7 +31,11 @@ pub fn extra_vars(
     }
 }
 
-fn on_the_line(argument: &str, warnings: &mut Vec<Problem>) -> Result<VarTable, Vec<Problem>> {
+fn on_the_line(
+    argument: &str,
+    files: &dyn Files,
+    warnings: &mut Vec<Problem>,
+) -> Result<VarTable, Vec<Problem>> {
     let source = Source::new("-e", argument);
     let start = Loc::start(&source);
     if argument.starts_with(['/', '.']) {
@@ -39,13 +43,14 @@ fn on_the_line(argument: &str, warnings: &mut Vec<Problem>) -> Result<VarTable, 
         let problem = problem.width(argument.chars().count());
         return Err(vec![problem.hint(format!("-e @{argument}"))]);
     }
+    let mut problems = Vec::new();
     let table = if argument.trim_start().starts_with(['{', '[']) {
-        let node = parse(&source)?;
+        let mut node = parse(&source)?;
+        open_vaulted(&mut node, files.vault(), &mut problems);
         VarTable::from_node(&node, "the value of -e").map_err(|problem| vec![problem])?
     } else {
         from_pairs(argument, &source)?
     };
-    let mut problems = Vec::new();
     table.check(&mut problems, warnings);
     if problems.is_empty() {
         Ok(table)
@@ -157,8 +162,8 @@ mod tests {
                 "-e:1:1 the value of -e must be a map of variables, not a list",
                 "- cannot read gone: there is no such file",
                 "list.yml:1:1 a file of variables must be a map of variables, not a list",
-                "- secret is in a vault: vaults are not supported in this version",
-                "-e:1:12 values in a vault are not supported in this version",
+                "- cannot read secret: it is in a vault, and no password is given",
+                "-e:1:12 this value cannot be read: it is in a vault, and no password is given",
                 "-e:1:3 this is no YAML: did not find expected ',' or '}'",
             ]
         );

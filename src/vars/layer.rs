@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 use super::Precedence;
 use crate::inventory::{Level, LevelVars, VarTable};
 use crate::template::Raw;
-use crate::yaml::{Data, Key, Loc, Node, Problem, inert_text, variable_template, variable_value};
+use crate::yaml::{
+    Data, Key, Loc, Node, Problem, inert_text, is_vaulted, variable_template, variable_value,
+};
 
 /// Variables that lie somewhere else as they were written: in a role, a play, a task.
 pub trait Written: Send + Sync + Debug {
@@ -122,7 +124,7 @@ impl From<Level> for Layer {
 
 /// Makes what a template looks up of what a person wrote.
 pub(super) fn raw(node: &Node) -> Raw {
-    let is_unsafe = node.tag.as_deref() == Some("unsafe");
+    let is_unsafe = node.tag.as_deref() == Some("unsafe") || is_vaulted(node);
     Raw {
         value: if is_unsafe {
             variable_value(node)

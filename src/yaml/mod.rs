@@ -19,6 +19,7 @@ mod properties;
 mod syntax;
 mod tree;
 mod variable;
+mod vaulted;
 
 pub use duration::{duration, duration_of};
 pub use fields::Fields;
@@ -31,3 +32,4 @@ pub use problem::{Problem, nearest};
 pub use variable::{
     check_variable, inert_text, is_variable_name, variable_template, variable_value,
 };
+pub use vaulted::{hear_all, is_vaulted, make_inert, open_vaulted};

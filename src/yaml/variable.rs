@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{Data, Node, Problem, Style};
+use super::{Data, Node, Problem, Style, is_vaulted};
 
 /// What Ansible's tags are called; others are no YAML for Ansible.
 const TAGS: &[&str] = &["unsafe", "vault", "vault-encrypted"];
@@ -57,7 +57,10 @@ fn convert(node: &Node, text: &impl Fn(&str, bool) -> Value) -> Value {
         Data::Str(plain) if node.style == Style::Plain && node.tag.is_none() => {
             flag(plain).map_or_else(|| text(plain, false), Value::Bool)
         }
-        Data::Str(quoted) => text(quoted, node.tag.as_deref() == Some("unsafe")),
+        Data::Str(quoted) => text(
+            quoted,
+            node.tag.as_deref() == Some("unsafe") || is_vaulted(node),
+        ),
         Data::Seq(items) => items.iter().map(|item| convert(item, text)).collect(),
         Data::Map(entries) => entries
             .iter()
@@ -92,10 +95,6 @@ pub fn is_variable_name(name: &str) -> bool {
 /// Looks for what cannot be read here (problems), and for what Ansible would read as something else (warnings).
 pub fn check_variable(node: &Node, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
     match node.tag.as_deref() {
-        Some("vault" | "vault-encrypted") => {
-            let message = "values in a vault are not supported in this version";
-            problems.push(Problem::at(&node.loc, message));
-        }
         Some(tag) if !TAGS.contains(&tag) => {
             let problem = Problem::at(&node.loc, format!("unknown tag `!{tag}`"));
             problems.push(problem.did_you_mean(tag, TAGS.iter().copied()));
@@ -213,7 +212,7 @@ mod tests {
 
     #[test]
     fn tags_that_cannot_be_read_are_problems() {
-        let node = read("a: [!vault x]\nb: !unsafe y\nc: !vualt z\n");
+        let node = read("b: !unsafe y\nc: !vualt z\n");
         let (mut problems, mut warnings) = (Vec::new(), Vec::new());
         check_variable(&node, &mut problems, &mut warnings);
         let shown: Vec<String> = problems
@@ -222,10 +221,7 @@ mod tests {
             .collect();
         assert_eq!(
             shown,
-            [
-                "values in a vault are not supported in this version None",
-                "unknown tag `!vualt` Some(\"did you mean `vault`?\")",
-            ]
+            ["unknown tag `!vualt` Some(\"did you mean `vault`?\")",]
         );
     }
 }

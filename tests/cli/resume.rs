@@ -55,7 +55,7 @@ fn user(playbook: &str) -> User {
 
 impl User {
     /// Applies, and sends a signal when a step of this name begins on the last host.
-    fn is_cut_off(&self, line: &str, at: &str, signal: Signal) -> Ran {
+    pub(crate) fn is_cut_off(&self, line: &str, at: &str, signal: Signal) -> Ran {
         let line = format!("apply site.yml -i hosts --state state -vv {line}");
         let mut child = self
             .command(&line)
@@ -101,7 +101,15 @@ fn an_interrupted_run_goes_on_where_it_stopped_from_the_same_files() {
 
     user.writes("site.yml", "- hosts: nobody\n  taks: []\n");
     let ran = user.resumes("");
-    ran.ended(0, &["goes on: site.yml", "b: after"]);
+    ran.ended(
+        0,
+        &[
+            "run RUN, the newest that did not come to its end: site.yml, started ",
+            ", stopped\n",
+            "goes on: site.yml",
+            "b: after",
+        ],
+    );
     assert!(!ran.err.contains("mark"), "only the rest is done: {ran:#?}");
     assert_eq!(user.read("log"), "a first\nafter a\nb first\nafter b\n");
     user.resumes("")
@@ -274,6 +282,8 @@ fn a_run_is_worked_on_once_and_runs_are_found_by_name() {
     user.types("resume nosuch --state state")
         .ended(1, &["there is no run nosuch", "`stagger runs`"]);
     user.types("report nosuch --state state")
+        .ended(1, &["there is no run nosuch", "`stagger runs`"]);
+    user.types("report nosuch --state state")
         .ended(1, &["there is no run nosuch"]);
     user.types("apply site.yml -i hosts --check --state state")
         .done();
@@ -329,4 +339,170 @@ fn what_is_first_read_while_it_goes_on_is_kept_too() {
     user.writes("data", "data one");
     user.resumes("").ended(0, &["b: carry"]);
     assert_eq!(user.read("b.data"), "data one");
+}
+
+#[test]
+fn a_second_run_on_hosts_that_one_protects_is_refused() {
+    let user = user(BRACKET).with("lamp", "dim\n").with(
+        "other.yml",
+        "- hosts: all\n  gather_facts: false\n  tasks: []\n",
+    );
+    let line = "apply site.yml -i hosts --state state -vv --reason x";
+    let mut first = user
+        .command(line)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(first.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("slow")));
+    let second = user.types(line);
+    second.ended(
+        5,
+        &["run RUN goes on on a, started by", "one run at a time"],
+    );
+    assert!(
+        !second.err.contains("mark"),
+        "no host is touched: {second:#?}"
+    );
+    user.types(&format!("{line} --check")).ended(0, &[]);
+    user.types("apply other.yml -i hosts --state state").done();
+    assert_eq!(user.read("lamp"), "off\n", "the first is not disturbed");
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(first.wait().unwrap().code(), Some(0), "{rest:#?}");
+    assert_eq!(user.read("lamp"), "dim\n");
+    user.types(line).ended(0, &["the lamp is off"]);
+}
+
+#[test]
+fn a_run_whose_results_held_a_secret_goes_on_and_what_it_left_is_put_back() {
+    let playbook = BRACKET
+        .replace(
+            "    read:\n",
+            "    read:\n      - slurp: { src: \"{{ playbook_dir }}/token\" }\n        register: token\n        no_log: true\n",
+        )
+        .replace("echo {{ found }}", "echo {{ found }} {{ token.content | b64decode | trim }}");
+    let user = user(&playbook)
+        .with("lamp", "dim\n")
+        .with("token", "minted-0123456789\n");
+    user.is_cut_off("--reason x", "slow", Signal::KILL);
+    assert_eq!(user.read("lamp"), "off\n");
+    user.types("recover --state state")
+        .ended(0, &["the lamp is off", "exit code 0"]);
+    assert_eq!(user.read("lamp"), "dim minted-0123456789\n");
+    user.resumes("").ended(0, &["a: after", "b: after"]);
+}
+
+#[test]
+fn a_run_that_cannot_be_read_does_not_stretch_the_table() {
+    let user = user(SERIAL);
+    user.types("apply site.yml -i hosts --state state -l a")
+        .done();
+    let before = user.types("runs --state state").done().to_owned();
+    user.writes("state/runs/torn/journal", "no database at all, for sure");
+    let runs = user.types("runs --state state");
+    let (table, reasons) = runs.done().split_once("\n\n").unwrap();
+    for (line, whole) in table
+        .lines()
+        .filter(|line| !line.starts_with("torn"))
+        .zip(before.lines())
+    {
+        let spaces = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(spaces(line), spaces(whole));
+    }
+    assert!(
+        table.lines().all(|line| line.chars().count() < 100),
+        "{table}"
+    );
+    assert!(table.contains("unreadable"), "{table}");
+    assert!(reasons.starts_with("torn cannot be read: "), "{reasons}");
+    let json: Value = serde_json::from_str(user.types("runs --state state --json").done()).unwrap();
+    assert!(
+        json[0]["unreadable"].is_string() && json[1]["unreadable"].is_null(),
+        "{json}"
+    );
+}
+
+#[test]
+fn a_second_terminal_sees_what_a_run_does_and_that_its_process_is_gone() {
+    let user = user(BRACKET).with("lamp", "on\n");
+    let line = "apply site.yml -i hosts --state state -vv";
+    let mut child = user
+        .command(line)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut told = lines.by_ref().map(Result::unwrap);
+    assert!(told.any(|line| line.contains("begin") && line.contains("a: slow")));
+    let process = format!("goes on (process {} of ", child.id());
+    let status = user.types("status --state state");
+    for part in [
+        process.as_str(),
+        "play 1 of 1, work, batch 1 of 1: a, b",
+        "a: slow, since ",
+        "the lamp is off: entered since ",
+    ] {
+        assert!(status.done().contains(part), "{part}: {status:#?}");
+    }
+    let json: Value =
+        serde_json::from_str(user.types("status --state state --json").done()).unwrap();
+    assert_eq!(json["state"], "running");
+    assert_eq!(json["process"], child.id());
+    assert_eq!(json["hosts"][0]["step"], "slow");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let status = user.types("status --state state");
+    for part in [
+        "cut off: its process is gone",
+        "the lamp is off: entered since ",
+    ] {
+        assert!(status.done().contains(part), "{part}: {status:#?}");
+    }
+    user.types("status nosuch --state state")
+        .ended(1, &["there is no run nosuch"]);
+    user.types("status --state elsewhere")
+        .ended(1, &["there are no runs"]);
+}
+
+#[test]
+fn a_report_is_one_page_with_the_differences_also_of_a_run_that_was_cut_off() {
+    let playbook = "\
+- hosts: all
+  name: 5 < 6 & \"more\"
+  gather_facts: false
+  tasks:
+    - name: write
+      copy: { content: \"<b>{{ inventory_hostname }} {{ a_password }}</b>\\n\", dest: \"{{ playbook_dir }}/{{ inventory_hostname }}.txt\" }
+    - name: slow
+      command: sleep 2
+";
+    let user = user(playbook);
+    user.is_cut_off("-D -e a_password=hunter22", "b: slow", Signal::KILL);
+    let report = user.types("report --state state --html page.html");
+    report.ended(0, &["the report is in page.html"]);
+    let page = user.read("page.html");
+    for part in [
+        "5 &lt; 6 &amp; &quot;more&quot;",
+        "+&lt;b&gt;a ***&lt;/b&gt;",
+        ">cut off</span>",
+        "a_password=***",
+        "<svg ",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(
+        !page.contains("hunter22") && !page.contains("<b>"),
+        "{page}"
+    );
+    let printed = user.types("report --state state --format html");
+    assert_eq!(printed.done().trim_end(), page.trim_end());
+    let markdown = user.types("report --state state --format markdown");
+    assert!(markdown.done().contains("```diff\n"), "{markdown:#?}");
+    user.writes("file", "");
+    user.types("report --state state --html file/page.html")
+        .ended(1, &["cannot write file/page.html"]);
 }

@@ -11,3 +11,5 @@ pub(super) mod plan;
 pub(super) mod report;
 pub(super) mod resume;
 pub(super) mod runs;
+pub(super) mod status;
+pub(super) mod vault;

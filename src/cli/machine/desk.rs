@@ -7,6 +7,7 @@ use std::path::Path;
 use super::{Machine, reason};
 use crate::cli::args::Sources;
 use crate::cli::memory::Memory;
+use crate::secrets::Vault;
 use crate::yaml::Problem;
 use crate::{inventory, playbook, rollout};
 
@@ -43,12 +44,14 @@ impl MachineDesk {
 impl rollout::Desk for MachineDesk {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         let memory = &self.machine.memory;
-        memory.read(path, || Machine::read_file(path))
+        let content = memory.read(path, || Machine::read_file(path))?;
+        self.machine.opened(path, content)
     }
 
     fn carry(&self, path: &str) -> Result<Vec<u8>, String> {
         let memory = &self.machine.memory;
-        memory.carry(path, || Machine::read_file(path))
+        let content = memory.carry(path, || Machine::read_file(path))?;
+        self.machine.opened(path, content)
     }
 
     fn written(&self, path: &str) -> Option<Vec<u8>> {
@@ -77,6 +80,10 @@ impl rollout::Desk for MachineDesk {
     fn write(&self, path: &str, content: &[u8]) -> Result<(), String> {
         self.machine.memory.forget(path);
         Machine::write_file(Path::new(path), content, 0o644).map_err(|error| reason(&error))
+    }
+
+    fn vault(&self) -> Option<&Vault> {
+        Some(&self.machine.vault)
     }
 
     fn inventory(&self) -> Result<inventory::Inventory, Vec<Problem>> {

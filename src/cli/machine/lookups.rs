@@ -19,6 +19,7 @@ impl template::Outside for Machine {
         let found =
             template::Outside::find(self, kind, path).ok_or_else(|| "no such file".to_owned())?;
         let content = self.memory.read(&found, || Self::read_file(&found))?;
+        let content = self.opened(&found, content)?;
         String::from_utf8(content).map_err(|_| format!("{found} is no UTF-8 text"))
     }
 

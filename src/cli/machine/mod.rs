@@ -6,6 +6,8 @@ mod lookups;
 
 use super::embedded;
 use super::memory::Memory;
+use crate::secrets::{Secret, Vault, is_vaulted};
+use crate::yaml::{Source, hear_all, parse};
 use crate::{inventory, playbook};
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,6 +16,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
 
 pub(super) use desk::MachineDesk;
 
@@ -59,6 +62,10 @@ pub(super) struct Machine {
     pub(super) environment: Environment,
     /// What was read before, if a run is prepared.
     pub(super) memory: Memory,
+    /// What opens encrypted files and values.
+    pub(super) vault: Arc<Vault>,
+    /// Whether encrypted files are read as they stand.
+    sealed: bool,
     /// Directories in which a relative path of a lookup or a copied file is searched, first to last.
     search: Vec<String>,
 }
@@ -68,8 +75,37 @@ impl Machine {
         Self {
             environment,
             memory: Memory::default(),
+            vault: Arc::default(),
+            sealed: false,
             search: Vec::new(),
         }
+    }
+
+    /// Returns the machine as one that reads encrypted files as they stand, for digests of what is on disk.
+    pub(super) fn sealed(&self) -> Self {
+        Self {
+            sealed: true,
+            ..self.clone()
+        }
+    }
+
+    /// Opens a file's content if it is encrypted; all that is in it is a secret from then on.
+    pub(super) fn opened(&self, path: &str, content: Vec<u8>) -> Result<Vec<u8>, String> {
+        if self.sealed || !is_vaulted(&content) {
+            return Ok(content);
+        }
+        let text = String::from_utf8_lossy(&content);
+        let opened = self.vault.open(&text).map_err(|error| error.to_string())?;
+        if let Ok(text) = std::str::from_utf8(&opened) {
+            match parse(&Source::new(path, text)) {
+                Ok(node) if node.as_map().is_some() => hear_all(&node, &self.vault),
+                Ok(_) | Err(_) => {
+                    let name = format!("vaulted file {path}");
+                    self.vault.hear(&name, &Secret::new(text));
+                }
+            }
+        }
+        Ok(opened.to_vec())
     }
 
     /// Returns the machine with directories in which relative paths are searched.
@@ -190,7 +226,12 @@ impl inventory::Files for Machine {
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        self.memory.read(path, || Self::read_file(path))
+        let content = self.memory.read(path, || Self::read_file(path))?;
+        self.opened(path, content)
+    }
+
+    fn vault(&self) -> Option<&Vault> {
+        Some(&self.vault)
     }
 
     fn list(&self, directory: &str) -> Result<Vec<String>, String> {
@@ -253,7 +294,12 @@ fn run_program(program: &str, arguments: &[&str]) -> Result<inventory::Output, S
 
 impl playbook::Files for Machine {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        self.memory.read(path, || Self::read_file(path))
+        let content = self.memory.read(path, || Self::read_file(path))?;
+        self.opened(path, content)
+    }
+
+    fn vault(&self) -> Option<&Vault> {
+        Some(&self.vault)
     }
 
     fn kind(&self, path: &str) -> Option<playbook::FileKind> {

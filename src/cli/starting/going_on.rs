@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use super::frozen::{ANSWERS, PLACE, PLAN, Place, freeze, kept_value, learned};
 use super::records::{records_directory, say_changes, say_debts, state};
-use super::{Asked, Hidden, Parts, Request, operator, run, sealed};
+use super::{Asked, Hidden, Parts, Request, connector, operator, planned_hosts, run, sealed};
 use crate::cli::args::{Again, Cli, Command};
 use crate::cli::commands::runs::stopped;
 use crate::cli::failure::{ExitCode, Failure};
 use crate::cli::machine::Machine;
 use crate::cli::memory::{Answers, Memory};
-use crate::cli::{plan_file, secret_vars};
+use crate::cli::{plan_file, secret_vars, vaults};
 use crate::clock::Clock as _;
 use crate::journal::{
     Durability, Header, Journal as _, Record, RunLock, Seal as _, SealError, Sealer, SqliteJournal,
@@ -52,6 +52,8 @@ impl Reopened {
         accept_changes: bool,
         machine: &Machine,
     ) -> Result<Self, Failure> {
+        // Before the directory is changed: its paths are relative to where the operator is.
+        vaults::unlock(&again.unlocking, machine)?;
         let kept = records_directory(again.state.as_deref(), machine);
         let directory = StateDirectory::at(&kept);
         let run = stopped(&directory, again.run.as_deref())?;
@@ -123,8 +125,11 @@ impl Reopened {
             Memory::reading(self.answers)
         });
         let prepared = self.request.prepare(&machine)?;
+        self.hidden.hears(&machine.vault);
+        vaults::reopen(machine.memory.answers().read_files(), &machine);
         let earlier = self.recollection.answers();
-        let asked = Asked::of(&self.request, &prepared, &self.hidden, &earlier)?;
+        let mut asked = Asked::of(&self.request, &prepared, &self.hidden, &earlier)?;
+        let connector = connector(&self.request, &prepared, &machine, asked.login.take())?;
         let mut journal = self.journal;
         let old = self.recollection.header().clone();
         let mut header = Header {
@@ -159,7 +164,11 @@ impl Reopened {
             previously: Arc::new(self.recollection.answering(how.in_doubt)),
             hidden: self.hidden,
             asked,
+            connector,
             recovers: how.recovers,
+            stopped_runs: self
+                .directory
+                .stopped_runs(&old.run, &planned_hosts(&prepared)),
             kept: self.kept,
         };
         run(&self.request, prepared, parts, &machine)
@@ -197,16 +206,18 @@ fn typed(header: &Header, seal: &Sealer, machine: &Machine) -> Result<Request, F
         Command::Resume(_)
         | Command::Recover(_)
         | Command::Runs(_)
+        | Command::Status(_)
         | Command::Report(_)
         | Command::Plan(_)
         | Command::Preflight(_)
         | Command::Check(_)
         | Command::Inventory(_)
+        | Command::Vault(_)
         | Command::Exec(_)
         | Command::Init(_)
         | Command::Modules(_)
         | Command::Completions(_)
-        | Command::Man => Err(Failure::usage(format!(
+        | Command::Man(_) => Err(Failure::usage(format!(
             "run {run} only looked; there is nothing to go on with"
         ))
         .hint("run it again")),

@@ -10,7 +10,7 @@ use super::{Findings, Surroundings, files};
 use crate::modules::spec::{Kind, is_template};
 use crate::playbook::{Action, Context, Include, Included, Keywords, LoopOver, Play, Task};
 use crate::template::{Checked, Kind as Text, Need, Origin};
-use crate::yaml::{Data, Node, Problem, Source};
+use crate::yaml::{Data, Node, Problem, Source, is_vaulted};
 
 pub(super) fn check(
     survey: &Survey<'_>,
@@ -251,7 +251,7 @@ impl Reader<'_> {
     }
 
     fn walk(&mut self, node: &Node, read: &mut dyn FnMut(&mut Self, &Node)) {
-        if node.tag.as_deref() == Some("unsafe") {
+        if node.tag.as_deref() == Some("unsafe") || is_vaulted(node) {
             return;
         }
         match &node.data {

@@ -2,7 +2,7 @@
 
 use super::Load;
 use crate::playbook::FileKind;
-use crate::yaml::{Data, Loc, Node, Problem, Source, parse};
+use crate::yaml::{Data, Loc, Node, Problem, Source, open_vaulted, parse};
 
 /// The endings that a file of YAML may have, in the order in which they are tried.
 const ENDINGS: [&str; 3] = ["yml", "yaml", "json"];
@@ -36,13 +36,11 @@ impl Load<'_> {
         };
         let source = Source::new(path, text);
         self.read.push(source.clone());
-        if source.text.starts_with("$ANSIBLE_VAULT;") {
-            let message = "this file is encrypted, and vaults cannot be read yet";
-            self.problem(Problem::at(&Loc::start(&source), message));
-            return None;
-        }
         match parse(&source) {
-            Ok(node) => Some(node),
+            Ok(mut node) => {
+                open_vaulted(&mut node, self.loader.files.vault(), &mut self.problems);
+                Some(node)
+            }
             Err(problems) => {
                 self.problems.extend(problems);
                 None

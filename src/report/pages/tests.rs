@@ -39,7 +39,7 @@ fn step(host: &str, name: &str, outcome: StepOutcome, took_ms: u64, message: &st
     clippy::wildcard_enum_match_arm,
     reason = "only events hold a time of their own"
 )]
-fn records() -> Vec<Entry> {
+pub(in crate::report) fn records() -> Vec<Entry> {
     let bracket = BracketRef {
         name: "maintenance".into(),
         object: String::new(),

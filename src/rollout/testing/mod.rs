@@ -39,6 +39,8 @@ pub(super) struct Kit {
     pub(super) clock: Arc<SimulatedClock>,
     pub(super) journal: MemoryJournal,
     pub(super) previously: Arc<dyn Previously>,
+    /// Whether it only puts back what earlier parts left.
+    pub(super) recovers: bool,
     mortal: Mutex<Option<Box<dyn Journal>>>,
 }
 
@@ -75,6 +77,7 @@ impl Kit {
             clock,
             journal: MemoryJournal::new(),
             previously: Arc::new(NothingBefore),
+            recovers: false,
             mortal: Mutex::new(None),
         }
     }
@@ -184,7 +187,11 @@ impl Kit {
             .unwrap()
             .take()
             .unwrap_or_else(|| Box::new(journal.clone()));
-        let ended = rollout.run(writes_to, Vec::new());
+        let ended = if self.recovers {
+            rollout.recover(writes_to, Vec::new())
+        } else {
+            rollout.run(writes_to, Vec::new())
+        };
         let entries = journal.entries().unwrap();
         let events = entries.iter().filter_map(|entry| match &entry.record {
             Record::Event(event) => Some(event.clone()),

@@ -1,0 +1,552 @@
+//! What a run is doing now, from its records: for `status`, also from a second terminal.
+//!
+//! Pure: who holds the run and what time it is are handed in. Every time is the wall clock's, over all parts of the run.
+
+use serde::Serialize;
+
+use super::pages::span;
+use super::story::{title, written};
+use super::timeline::when;
+use crate::clock::Timestamp;
+use crate::events::{BracketState, Event, EventKind, GuardValue, RunState};
+use crate::journal::{Entry, Header, Holder, Record};
+
+/// What a run is doing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Standing {
+    /// Its id.
+    pub run: String,
+    /// The playbook.
+    pub playbook: String,
+    /// Whether nothing is changed.
+    pub check: bool,
+    /// Why it was started.
+    pub reason: Option<String>,
+    /// `running`, `cut_off`, `stopped` or `ended`.
+    pub state: &'static str,
+    /// Who works on it, or did last.
+    pub operator: String,
+    /// The process that works on it, or did last.
+    pub process: Option<u32>,
+    /// Whether the machine was booted since.
+    pub rebooted: bool,
+    /// When it was started.
+    pub started: String,
+    /// When something was last written down.
+    pub last: String,
+    /// The play that goes on: its name, its number, how many there are.
+    pub play: Option<(String, usize, usize)>,
+    /// The batch: its number, how many there are, its hosts.
+    pub batch: Option<(u32, u32, Vec<String>)>,
+    /// The gate that is waited for.
+    pub gate: Option<Waiting>,
+    /// The hosts that do something, and those that have left.
+    pub hosts: Vec<HostStanding>,
+    /// The members that are out of service.
+    pub down: Vec<MemberStanding>,
+    /// The brackets that are entered, owed or held.
+    pub brackets: Vec<BracketStanding>,
+    /// The guards.
+    pub guards: Vec<Waiting>,
+    /// The point of no return that waits for an answer.
+    pub asking: Option<String>,
+    /// How urgently the operator asked to stop.
+    pub stop_level: u8,
+    /// Why it stopped.
+    pub stopped: Option<String>,
+    /// Its exit code.
+    pub exit_code: Option<u8>,
+    /// What was not begun.
+    pub not_begun: Vec<String>,
+}
+
+/// Something that is watched or waited for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// What.
+    pub name: String,
+    /// Since when.
+    pub since: String,
+    /// For how long.
+    pub for_ms: u64,
+    /// How it stands: of a guard `holds`, `does not hold`, `unknown`, `breached`.
+    pub value: Option<&'static str>,
+    /// What was last seen.
+    pub saw: Option<String>,
+}
+
+/// A host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct HostStanding {
+    /// Its name.
+    pub host: String,
+    /// The step that goes on.
+    pub step: Option<String>,
+    /// Since when.
+    pub since: Option<String>,
+    /// For how long.
+    pub for_ms: u64,
+    /// Which try this is.
+    pub attempt: u32,
+    /// What the step last saw, or the part of a long job that it is in.
+    pub saw: Option<String>,
+    /// The task that it ended last.
+    pub last: Option<String>,
+    /// Why it takes no further part.
+    pub left: Option<String>,
+}
+
+/// A member that is out of service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct MemberStanding {
+    /// The member.
+    pub member: String,
+    /// Its host.
+    pub host: String,
+    /// Since when.
+    pub since: String,
+    /// For how long.
+    pub for_ms: u64,
+    /// How long it may be.
+    pub declared_ms: Option<u64>,
+}
+
+/// A bracket that is not left.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct BracketStanding {
+    /// Its name and object.
+    pub name: String,
+    /// `entered`, `owed` or `held`.
+    pub state: &'static str,
+    /// Since when it is entered.
+    pub since: Option<String>,
+    /// Why it is owed or held.
+    pub reason: Option<String>,
+}
+
+/// The events of a run on one scale: milliseconds of the wall clock since its first record.
+struct Told {
+    state: RunState,
+    first: Timestamp,
+    now: u64,
+}
+
+impl Standing {
+    /// Reads the records of a run, at a moment.
+    pub fn of(entries: &[Entry], holder: Option<&Holder>, now: Timestamp) -> Self {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return Self::default();
+        };
+        let lives = holder.is_some_and(|holder| holder.lives);
+        let until = if lives { now.max(last.at) } else { last.at };
+        let mut told = Told {
+            state: RunState::default(),
+            first: first.at,
+            now: 0,
+        };
+        let (mut header, mut finished) = (Header::default(), false);
+        for entry in entries {
+            match &entry.record {
+                Record::Opened(opened) => header = opened.clone(),
+                Record::PartStarted { .. } => finished = false,
+                Record::Finished { .. } => finished = true,
+                Record::Event(event) => told.take(event),
+                Record::Batch { .. }
+                | Record::Intent(_)
+                | Record::Outcome(_)
+                | Record::Registered { .. }
+                | Record::Shared { .. }
+                | Record::Learned { .. }
+                | Record::Done { .. }
+                | Record::Rescued { .. }
+                | Record::HostLeft { .. }
+                | Record::Bracket { .. }
+                | Record::RestPoint { .. }
+                | Record::Approval { .. }
+                | Record::Stopped { .. }
+                | Record::Unknown { .. } => {}
+            }
+        }
+        told.now = told.since_first(until);
+        let mut standing = told.standing(&header);
+        standing.state = match (lives, finished, &standing.stopped) {
+            (true, ..) => "running",
+            (false, false, _) => "cut_off",
+            (false, true, Some(_)) => "stopped",
+            (false, true, None) => "ended",
+        };
+        standing.last = written(last.at);
+        if let Some(holder) = holder {
+            standing.operator.clone_from(&holder.owner);
+            standing.process = holder.process;
+            standing.rebooted = holder.rebooted;
+        }
+        standing
+    }
+
+    /// Returns it for a terminal.
+    pub fn text(&self) -> String {
+        let mut lines = vec![self.head()];
+        let reason = self.reason.as_ref();
+        lines.extend(reason.map(|reason| format!("  reason: {reason}")));
+        lines.push(format!(
+            "  started {}, last record {}",
+            self.started, self.last
+        ));
+        if let Some((name, number, of)) = &self.play {
+            let batch = self.batch.as_ref();
+            let batch = batch
+                .map(|(batch, of, hosts)| format!(", batch {batch} of {of}: {}", hosts.join(", ")));
+            lines.push(format!(
+                "  play {number} of {of}, {name}{}",
+                batch.unwrap_or_default()
+            ));
+        }
+        let gate = self.gate.as_ref();
+        lines.extend(gate.map(|gate| {
+            let saw = gate.saw.as_ref().map(|saw| format!("\n    last saw {saw}"));
+            let since = since(&gate.since, gate.for_ms);
+            format!("  gate {}, {since}{}", gate.name, saw.unwrap_or_default())
+        }));
+        let asking = self.asking.as_ref();
+        lines.extend(asking.map(|name| format!("  asks for approval of `{name}`")));
+        match self.stop_level {
+            0 => {}
+            1 => lines.push("  asked to stop: it goes on to the next rest point".to_owned()),
+            _ => lines.push("  asked to stop at once".to_owned()),
+        }
+        let stopped = self.stopped.as_ref();
+        lines.extend(stopped.map(|why| format!("  stopped: {why}")));
+        let not_begun = self.not_begun.iter();
+        lines.extend(not_begun.map(|what| format!("  not begun: {what}")));
+        section(&mut lines, "Hosts", self.hosts.iter().map(host_line));
+        section(
+            &mut lines,
+            "Out of service",
+            self.down.iter().map(member_line),
+        );
+        section(
+            &mut lines,
+            "Brackets",
+            self.brackets.iter().map(bracket_line),
+        );
+        section(&mut lines, "Guards", self.guards.iter().map(guard_line));
+        lines.join("\n")
+    }
+
+    fn head(&self) -> String {
+        let process = self.process.map(|id| format!("process {id}"));
+        let who = match (process, self.operator.as_str()) {
+            (Some(process), "") => process,
+            (Some(process), operator) => format!("{process} of {operator}"),
+            (None, operator) => operator.to_owned(),
+        };
+        let how = match (self.state, self.rebooted, self.exit_code) {
+            ("running", ..) => format!("goes on ({who})"),
+            ("cut_off", true, _) => format!("cut off: the machine was booted since ({who})"),
+            ("cut_off", false, _) => format!("cut off: its process is gone ({who})"),
+            ("stopped", _, Some(code)) => format!("stopped, exit code {code}"),
+            (_, _, Some(code)) => format!("ended, exit code {code}"),
+            (state, ..) => state.to_owned(),
+        };
+        let check = if self.check { ", check mode" } else { "" };
+        format!("run {} of {}{check}: {how}", self.run, self.playbook)
+    }
+}
+
+impl Told {
+    fn since_first(&self, at: Timestamp) -> u64 {
+        let since = at.as_millisecond() - self.first.as_millisecond();
+        u64::try_from(since).unwrap_or(0)
+    }
+
+    fn wall(&self, moment: u64) -> String {
+        let moment = i64::try_from(moment).unwrap_or(0);
+        let at = Timestamp::from_millisecond(self.first.as_millisecond() + moment);
+        at.map(written).unwrap_or_default()
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only what an earlier part leaves behind matters here; the fold does the rest"
+    )]
+    fn take(&mut self, event: &Event) {
+        match &event.kind {
+            EventKind::RunStarted { .. } => {
+                // What the process before did, nobody does any more.
+                self.state.gate = None;
+                self.state.play = None;
+                self.state.batch = None;
+                self.state.asking = None;
+                self.state.stop_level = 0;
+                self.state.guards.clear();
+                for host in self.state.hosts.values_mut() {
+                    host.now = None;
+                    host.left = None;
+                }
+            }
+            EventKind::PlayFinished { .. } => self.state.guards.clear(),
+            // It is down since it was first said to be.
+            EventKind::MemberDown { member, .. } if self.state.down.contains_key(member) => return,
+            EventKind::BracketEntered { bracket }
+                if matches!(
+                    self.state.brackets.get(bracket),
+                    Some(BracketState::Entered { .. })
+                ) =>
+            {
+                return;
+            }
+            _ => {}
+        }
+        let mut event = event.clone();
+        event.seq = self.state.seq + 1;
+        event.elapsed_ms = self.since_first(event.at).max(self.state.elapsed_ms);
+        self.state.take(&event);
+    }
+
+    fn standing(&self, header: &Header) -> Standing {
+        let state = &self.state;
+        let number = |id: &str| state.plays.iter().position(|play| play.id == id);
+        let play = state.play.as_ref().map(|play| {
+            let number = number(&play.id).map_or(0, |index| index + 1);
+            (play.name.clone(), number, state.plays.len())
+        });
+        Standing {
+            run: header.run.clone(),
+            playbook: header.playbook.clone(),
+            check: header.check,
+            reason: header.reason.clone(),
+            operator: header.operator.clone(),
+            started: self.wall(0),
+            play,
+            batch: state.batch.clone(),
+            gate: state.gate.as_ref().map(|gate| Waiting {
+                name: when(gate.time).to_owned(),
+                saw: gate
+                    .saw
+                    .as_ref()
+                    .map(|(task, saw)| format!("{task}: {saw}")),
+                ..self.waiting(gate.since_ms)
+            }),
+            hosts: self.hosts(),
+            down: self.down(),
+            brackets: self.brackets(),
+            guards: self.guards(),
+            asking: state.asking.clone(),
+            stop_level: state.stop_level,
+            stopped: state.stopped.as_ref().map(|(_, message)| message.clone()),
+            exit_code: state.exit_code,
+            not_begun: state.not_begun(),
+            ..Standing::default()
+        }
+    }
+
+    fn waiting(&self, since_ms: u64) -> Waiting {
+        Waiting {
+            since: self.wall(since_ms),
+            for_ms: self.now.saturating_sub(since_ms),
+            ..Waiting::default()
+        }
+    }
+
+    fn hosts(&self) -> Vec<HostStanding> {
+        let hosts = self.state.hosts.iter();
+        let told = hosts.map(|(name, host)| {
+            let mut standing = HostStanding {
+                host: name.clone(),
+                last: host.last.clone(),
+                left: host.left.clone(),
+                ..HostStanding::default()
+            };
+            if let Some(now) = &host.now {
+                let label = now.label.as_ref().map(|label| format!(" ({label})"));
+                standing.step = Some(format!("{}{}", now.name, label.unwrap_or_default()));
+                standing.since = Some(self.wall(now.since_ms));
+                standing.for_ms = self.now.saturating_sub(now.since_ms);
+                standing.attempt = now.attempt;
+                let part = now.part.as_ref().map(|(name, _)| name.clone());
+                standing.saw = part.or(now.saw.clone());
+            }
+            standing
+        });
+        told.collect()
+    }
+
+    fn down(&self) -> Vec<MemberStanding> {
+        let down = self.state.down.iter();
+        down.map(|(member, one)| MemberStanding {
+            member: member.clone(),
+            host: one.host.clone(),
+            since: self.wall(one.since_ms),
+            for_ms: self.now.saturating_sub(one.since_ms),
+            declared_ms: one.declared_ms,
+        })
+        .collect()
+    }
+
+    fn brackets(&self) -> Vec<BracketStanding> {
+        let brackets = self.state.brackets.iter();
+        brackets
+            .filter_map(|(bracket, state)| {
+                let (state, since, reason) = match state {
+                    BracketState::Left => return None,
+                    BracketState::Entered { since_ms } => ("entered", Some(*since_ms), None),
+                    BracketState::Owed { reason } => ("owed", None, Some(reason.clone())),
+                    BracketState::Held { reason } => ("held", None, Some(reason.clone())),
+                };
+                Some(BracketStanding {
+                    name: title(bracket),
+                    state,
+                    since: since.map(|since| self.wall(since)),
+                    reason,
+                })
+            })
+            .collect()
+    }
+
+    fn guards(&self) -> Vec<Waiting> {
+        let guards = self.state.guards.iter();
+        guards
+            .map(|(name, guard)| Waiting {
+                name: name.clone(),
+                value: Some(match (guard.breached, guard.value) {
+                    (true, _) => "breached",
+                    (false, GuardValue::True) => "holds",
+                    (false, GuardValue::False) => "does not hold",
+                    (false, GuardValue::Unknown) => "unknown",
+                }),
+                saw: (guard.value != GuardValue::True).then(|| guard.saw.clone()),
+                ..self.waiting(guard.since_ms)
+            })
+            .collect()
+    }
+}
+
+fn section(lines: &mut Vec<String>, heading: &str, items: impl Iterator<Item = String>) {
+    let items: Vec<String> = items.map(|item| format!("  {item}")).collect();
+    if !items.is_empty() {
+        lines.push(format!("\n{heading}"));
+        lines.extend(items);
+    }
+}
+
+fn since(since: &str, for_ms: u64) -> String {
+    format!("since {since}, for {}", span(for_ms))
+}
+
+fn host_line(host: &HostStanding) -> String {
+    let mut line = match (&host.step, &host.since, &host.left, &host.last) {
+        (Some(step), Some(from), ..) => {
+            format!("{}: {step}, {}", host.host, since(from, host.for_ms))
+        }
+        (_, _, Some(left), _) => format!("{}: left: {left}", host.host),
+        (_, _, None, Some(last)) => format!("{}: ended {last}", host.host),
+        (_, _, None, None) => format!("{}: has not begun", host.host),
+    };
+    if host.attempt > 1 {
+        line = format!("{line}, try {}", host.attempt);
+    }
+    match &host.saw {
+        Some(saw) => format!("{line}\n    last saw {saw}"),
+        None => line,
+    }
+}
+
+fn member_line(down: &MemberStanding) -> String {
+    let allowed = down.declared_ms.map(|ms| format!(" (may be {})", span(ms)));
+    format!(
+        "{} on {}: {}{}",
+        down.member,
+        down.host,
+        since(&down.since, down.for_ms),
+        allowed.unwrap_or_default()
+    )
+}
+
+fn bracket_line(bracket: &BracketStanding) -> String {
+    match (bracket.state, &bracket.since, &bracket.reason) {
+        (_, Some(since), _) => format!("{}: entered since {since}", bracket.name),
+        (state, None, reason) => format!(
+            "{}: {}: {}",
+            bracket.name,
+            state.to_uppercase(),
+            reason.as_deref().unwrap_or_default()
+        ),
+    }
+}
+
+fn guard_line(guard: &Waiting) -> String {
+    let value = guard.value.unwrap_or_default();
+    let saw = guard.saw.as_ref().map(|saw| format!(": {saw}"));
+    format!(
+        "{}: {value}, {}{}",
+        guard.name,
+        since(&guard.since, guard.for_ms),
+        saw.unwrap_or_default()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::pages::tests::records;
+
+    fn held(lives: bool, rebooted: bool) -> Holder {
+        Holder {
+            owner: "ann".into(),
+            process: Some(7),
+            lives,
+            rebooted,
+        }
+    }
+
+    #[test]
+    fn a_run_that_goes_on_is_told_with_how_long_everything_lasts() {
+        let mut cut_off = records();
+        cut_off.truncate(9);
+        let now = Timestamp::from_second(30).unwrap();
+        let text = Standing::of(&cut_off, Some(&held(true, false)), now).text();
+        for part in [
+            "run r1 of site.yml: goes on (process 7 of ann)\n",
+            "  reason: 3.4\n",
+            "servers, batch 1 of 1: node1\n",
+            "\nOut of service\n  DBServer0001 on node1: since 1970-01-01 00:00:07 UTC, for 23.0 s\n",
+            "\nBrackets\n  maintenance: entered since 1970-01-01 00:00:06 UTC",
+            "  node1: ended stop it\n",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    #[test]
+    fn whether_the_process_lives_is_told() {
+        let mut cut_off = records();
+        cut_off.truncate(9);
+        let now = Timestamp::from_second(3000).unwrap();
+        for (records, holder, state, told) in [
+            (
+                &cut_off,
+                held(false, false),
+                "cut_off",
+                "its process is gone (process 7 of ann)",
+            ),
+            (
+                &cut_off,
+                held(false, true),
+                "cut_off",
+                "the machine was booted since",
+            ),
+            (&records(), held(false, false), "stopped", "a host is lost"),
+        ] {
+            let standing = Standing::of(records, Some(&holder), now);
+            assert_eq!(standing.state, state);
+            assert!(standing.text().contains(told), "{}", standing.text());
+            let longest = standing.down.iter().map(|down| down.for_ms).max();
+            assert!(
+                longest.is_none_or(|ms| ms < 10_000),
+                "time stands still with the process"
+            );
+        }
+        assert_eq!(Standing::of(&[], None, now), Standing::default());
+    }
+}
