@@ -60,6 +60,17 @@ pub fn build(package: &str) -> Result<Product, Error> {
     look_at(&program.ok_or_else(|| Error::NoProgram(package.to_owned()))?)
 }
 
+/// Builds a package of this tree as its tests are built, for trials that measure nothing, and returns where it lies.
+pub fn build_for_trial(package: &str) -> Result<PathBuf, Error> {
+    let said = Command::line("env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS cargo build --locked")
+        .arg("--message-format=json-render-diagnostics")
+        .args(["--package", package, "--bin", package])
+        .directory(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .within(BUILD_LIMIT)
+        .run()?;
+    program_in(&said, package).ok_or_else(|| Error::NoProgram(package.to_owned()))
+}
+
 /// Describes a program that is there.
 pub fn look_at(program: &Path) -> Result<Product, Error> {
     let bytes = files::read_bytes(program)?;

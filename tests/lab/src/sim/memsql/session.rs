@@ -59,6 +59,7 @@ impl Conversation for Service {
             return Err(Fault::new(1142, "command denied to user 'lab'"));
         }
         self.note(peer, Some(text));
+        self.0.state().statements += 1;
         let killed = killed(&self.0, peer.id);
         let answer = tokio::select! {
             answer = carry_out(&self.0, peer, text) => answer,

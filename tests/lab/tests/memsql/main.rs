@@ -1,0 +1,22 @@
+//! A MemSQL cluster of simulators on loopback: what the simulators do, and what stagger's upgrade makes of them.
+//!
+//! - [`servers`]: servers in threads of this process; [`load`], [`traps`]: what they do;
+//! - [`stack`]: servers and Ops as processes of this machine, which the real program upgrades;
+//! - [`preflight`], [`ends`], [`variants`]: each fault, the gate that must catch it, and the end that it must come to;
+//! - [`bugs`]: those of an older tool.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test ends where something is not as it must be"
+)]
+
+mod bugs;
+mod ends;
+mod load;
+mod preflight;
+mod servers;
+mod stack;
+mod traps;
+mod variants;
