@@ -18,6 +18,8 @@ mod reading;
 mod readme;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/upgrade_script.rs"]
+mod upgrade_script;
 #[path = "cli/user.rs"]
 mod user;
 #[path = "cli/wrong.rs"]

@@ -44,31 +44,41 @@ const BUILD_LIMIT: Duration = Duration::from_mins(40);
 
 /// Builds a package of this tree as it is released, showing cargo's progress.
 pub fn build(package: &str) -> Result<Product, Error> {
-    // Flags from outside would silently make another program than the released one.
-    let said = Command::line("env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS cargo build")
-        .args([
-            "--release",
-            "--locked",
-            "--message-format=json-render-diagnostics",
-        ])
-        .args(["--package", package, "--bin", package])
-        .directory(Path::new(env!("CARGO_MANIFEST_DIR")))
-        .within(BUILD_LIMIT)
-        .showing_errors()
-        .run()?;
+    let said = building(package).arg("--release").showing_errors().run()?;
     let program = program_in(&said, package);
     look_at(&program.ok_or_else(|| Error::NoProgram(package.to_owned()))?)
 }
 
 /// Builds a package of this tree as its tests are built, for trials that measure nothing, and returns where it lies.
 pub fn build_for_trial(package: &str) -> Result<PathBuf, Error> {
-    let said = Command::line("env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS cargo build --locked")
+    let said = building(package).run()?;
+    program_in(&said, package).ok_or_else(|| Error::NoProgram(package.to_owned()))
+}
+
+fn building(package: &str) -> Command {
+    Command::new("env")
+        .args(unset())
+        .args(["cargo", "build", "--locked"])
         .arg("--message-format=json-render-diagnostics")
         .args(["--package", package, "--bin", package])
         .directory(Path::new(env!("CARGO_MANIFEST_DIR")))
         .within(BUILD_LIMIT)
-        .run()?;
-    program_in(&said, package).ok_or_else(|| Error::NoProgram(package.to_owned()))
+}
+
+/// Returns how `env` takes away what would make cargo build another program, or the same one all over again.
+///
+/// Flags from outside silently make another program than the released one. What `cargo run` and `cargo test` tell
+/// the program that they start (its package's name, version, ...) is asked for by build scripts, which run anew, with
+/// all that stands on them, where it differs.
+fn unset() -> Vec<String> {
+    let told =
+        |name: &String| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names
+        .filter(told)
+        .chain(["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"].map(str::to_owned))
+        .flat_map(|name| ["-u".to_owned(), name])
+        .collect()
 }
 
 /// Describes a program that is there.

@@ -73,7 +73,7 @@ impl Server<'_> {
 
     /// Says statements as root of the host, past stagger.
     fn sql(&self, text: &str) -> Result<String, Failure> {
-        self.host.write("/root/say.sql", text, 0o600)?;
+        self.host.write("/root/say.sql", format!("SET NAMES utf8mb4; {text}"), 0o600)?;
         Ok(self.host.must("mariadb --batch --skip-column-names </root/say.sql")?)
     }
 

@@ -154,6 +154,6 @@ fn bug_j_the_groups_were_in_the_code() {
     stack.must("cluster-manual-control --disable");
     let output = stack.upgrading(&json!({}), "").output().unwrap();
     // Group 2 is done already; what is left is beyond the point of no return.
-    assert_eq!(output.exit.to_string(), "code 3", "{}", said(&output));
+    assert_eq!(output.exit.to_string(), "exit code 3", "{}", said(&output));
     assert_eq!(stack.leaf(1), format!("online {OLD}"));
 }

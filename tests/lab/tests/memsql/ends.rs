@@ -151,7 +151,7 @@ fn run(row: &Row) {
     stack.arm(row.arm.clone());
     let output = stack.upgrade(&row.variables);
     let what = said(&output);
-    assert_eq!(output.exit.to_string(), format!("code {}", row.end.exit), "{}: {what}", row.fault);
+    assert_eq!(output.exit.to_string(), format!("exit code {}", row.end.exit), "{}: {what}", row.fault);
     judge(&stack, row, &what);
     if row.then != Then::Done {
         let names = row.arm.as_object().unwrap().keys();
@@ -220,7 +220,7 @@ fn restoring_that_fails() {
 fn first_group() -> Stack {
     let stack = Stack::up(&Plan::default());
     let output = stack.upgrading(&json!({"memsql_start_timeout": 3}), "").output().unwrap();
-    assert_eq!(output.exit.to_string(), "code 3", "{}", said(&output));
+    assert_eq!(output.exit.to_string(), "exit code 3", "{}", said(&output));
     assert_eq!([stack.leaf(0), stack.leaf(1)], [NEW_ONLINE, OLD_ONLINE]);
     assert_eq!((stack.off(), stack.missing(), stack.manual_control()), (vec![], vec![], false));
     stack
@@ -239,7 +239,7 @@ fn from_the_second_group_on_it_only_goes_forward() {
         stack.arm(arm.clone());
         let output = stack.resume();
         let what = said(&output);
-        assert_eq!(output.exit.to_string(), "code 7", "{fault}: {what}");
+        assert_eq!(output.exit.to_string(), "exit code 7", "{fault}: {what}");
         assert_eq!([stack.leaf(0), stack.leaf(1)], [NEW_ONLINE, second], "{fault}: {what}");
         assert_eq!(stack.off(), HELD, "{fault}: {what}");
         // The first group was not touched again, and nobody older follows.

@@ -9,11 +9,13 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a test ends where something is not as it must be"
 )]
 
 mod bugs;
 mod ends;
+mod large;
 mod load;
 mod preflight;
 mod servers;

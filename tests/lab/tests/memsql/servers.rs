@@ -29,6 +29,10 @@ pub(crate) fn switches() -> Switches {
     Switches {
         time_factor: FACTOR,
         heartbeats_missed: 2,
+        start_delay_ms: 500,
+        recovery_ms: 300,
+        stop_delay_ms: 300,
+        copy_ms: 200,
         ..Switches::default()
     }
 }

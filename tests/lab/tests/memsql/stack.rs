@@ -19,8 +19,15 @@ use crate::servers::{NEW, OLD, free_port};
 
 /// The password of root in the databases, which must be found nowhere.
 pub(crate) const PASSWORD: &str = "open-sesame-4711";
-/// How the timers are scaled.
-const FACTOR: f64 = 0.1;
+
+/// How the simulators behave by themselves here: quickly, and not put off by a machine that is busy.
+fn usual() -> Map<String, Value> {
+    let usual = json!({
+        "time_factor": 0.1, "heartbeats_missed": 20, "start_delay_ms": 500, "recovery_ms": 300, "stop_delay_ms": 300,
+        "upgrade_ms": 1_000, "copy_ms": 200,
+    });
+    usual.as_object().cloned().unwrap_or_default()
+}
 
 /// Variables that shorten waits to what scaled servers need.
 const WAITS: &str = r#"{"memsql_poll": 0.3, "memsql_gate_timeout": 4, "memsql_caught_up_timeout": 4,
@@ -70,7 +77,7 @@ impl Default for Plan {
 }
 
 /// The program under test: given, or built with this one.
-fn stagger() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| match lab::cli::given_program() {
         Some(program) => program,
@@ -101,7 +108,7 @@ impl Machine {
             files::write(&path, text, 0o755).unwrap();
         };
         put("etc/memsql-ops/settings.json", settings.to_string());
-        put("etc/lab/memsql.json", json!({"time_factor": FACTOR}).to_string());
+        put("etc/lab/memsql.json", Value::Object(usual()).to_string());
         let program = root.join("usr/bin/memsql-ops");
         files::make_directory(program.parent().unwrap()).unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_lab"), &program).unwrap();
@@ -140,7 +147,7 @@ impl Stack {
         let leaves: Vec<Address> = (0..plan.groups.len()).map(|number| at(number % 2)).collect();
         let mut stack = Self {
             machines,
-            armed: Map::new(),
+            armed: usual(),
             master,
             child,
             leaves,
@@ -250,12 +257,14 @@ impl Stack {
         let Value::Object(switches) = switches else { panic!("{switches}") };
         for (name, value) in switches {
             if value.is_null() {
-                self.armed.remove(&name);
+                match usual().remove(&name) {
+                    Some(own) => drop(self.armed.insert(name, own)),
+                    None => drop(self.armed.remove(&name)),
+                }
             } else {
                 self.armed.insert(name, value);
             }
         }
-        self.armed.entry("time_factor").or_insert(json!(FACTOR));
         let text = Value::Object(self.armed.clone()).to_string();
         for machine in &self.machines {
             files::write(&machine.root.join("etc/lab/memsql.json"), &text, 0o644).unwrap();
@@ -282,7 +291,7 @@ impl Stack {
 
     /// Makes the command that a person types, in his directory.
     pub(crate) fn command(&self, line: &str) -> Command {
-        Command::new(stagger())
+        Command::new(program())
             .args(line.split_whitespace())
             .directory(&self.home)
             .env("HOME", &self.home)
@@ -398,13 +407,6 @@ impl Stack {
         assert!(done.is_empty(), "{what}: {done:?}");
     }
 
-    /// Kills a server, as a failing machine would.
-    pub(crate) fn kill(&self, at: &Address) {
-        let found = self.pids().into_iter().find(|(line, _)| line.contains(&format!("-{}-", at.port)));
-        let (_, pid) = found.unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    }
-
     fn pids(&self) -> Vec<(String, rustix::process::Pid)> {
         let mut found = Vec::new();
         for machine in &self.machines {
@@ -430,7 +432,8 @@ impl Drop for Stack {
         for (path, pid) in self.pids() {
             let line = std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
             if String::from_utf8_lossy(&line).contains(&path) {
-                drop(rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+                // It may have ended meanwhile.
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
             }
         }
     }

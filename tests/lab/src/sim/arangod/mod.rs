@@ -182,7 +182,7 @@ fn prepare(
 }
 
 async fn go(server: &Arc<Server>) -> Result<u8, Box<dyn std::error::Error + Send + Sync>> {
-    if server.options.is_set("database.auto-upgrade") {
+    if server.options.is_set("database.auto-upgrade") && !upgrade::is_of_the_cluster(server) {
         let stopped = async {
             drop(server::wait_for_stop(server).await);
         };

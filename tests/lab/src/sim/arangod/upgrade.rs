@@ -1,13 +1,15 @@
 //! The version check of a start, and the upgrade of a data directory.
 //!
-//! An upgrade opens no port and asks no other server, whatever the role.
+//! An upgrade opens no port and asks no other server, whatever the role; only a coordinator from 3.5 on upgrades with
+//! the cluster, and does not look at the version of its directory.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::data::{DataError, Fit, TASKS};
-use super::server::Server;
+
+use super::server::{Role, Server};
 use crate::sim::switches::Outcome;
 
 /// What a start may do after the check.
@@ -19,11 +21,17 @@ pub enum Verdict {
     Exit(u8),
 }
 
+/// Tells whether this server has nothing of its own to upgrade: a coordinator from 3.5 on.
+pub fn is_of_the_cluster(server: &Server) -> bool {
+    server.role == Role::Coordinator && server.version.at_least(3, 5, 0)
+}
+
 /// Checks the directory's version for an ordinary start.
 pub fn check(server: &Server) -> Result<Verdict, DataError> {
     let data = &server.data;
     Ok(match data.fit(&server.version)? {
         Fit::Same => Verdict::Start,
+        Fit::Older(_) if is_of_the_cluster(server) => Verdict::Start,
         Fit::Fresh => {
             data.initialize(&server.version)?;
             Verdict::Start

@@ -4,10 +4,12 @@
 //!   is away;
 //! - [`collections`]: databases and collections;
 //! - [`admin`], [`health`], [`inventory`], [`maintenance`]: what an operator asks;
-//! - [`bootstrap`]: what the first coordinator of a cluster makes.
+//! - [`bootstrap`]: what the first coordinator of a cluster makes;
+//! - [`cluster_upgrade`]: what one that is told to upgrade does from 3.5 on.
 
 pub mod admin;
 pub mod bootstrap;
+pub mod cluster_upgrade;
 pub mod collections;
 pub mod documents;
 pub mod health;
@@ -60,7 +62,13 @@ pub async fn serve(server: Arc<Server>) -> Result<u8, Failure> {
     };
     tokio::spawn(cluster::beat(Arc::clone(&coordinator.member)));
     tokio::spawn(keep_up(Arc::clone(&coordinator)));
-    let ready = bootstrap::run(Arc::clone(&coordinator));
+    let starts = Arc::clone(&coordinator);
+    let ready = async move {
+        bootstrap::run(Arc::clone(&starts)).await;
+        if starts.server.options.is_set("database.auto-upgrade") {
+            cluster_upgrade::run(starts).await;
+        }
+    };
     Ok(super::server::run(server, coordinator, ready).await?)
 }
 
