@@ -62,24 +62,7 @@ impl Options {
     }
 }
 
-/// Sets everything up on a fleet of its own, upgrades, takes it down and returns the report.
-pub fn run(
-    place: &Place,
-    product: &Product,
-    options: &Options,
-    tell: &dyn Fn(&str),
-) -> Result<Value, Error> {
-    let fleet = Fleet::up(place, &options.fleet)?;
-    tell(&format!(
-        "{} hosts are up; starting the cluster",
-        fleet.hosts().len()
-    ));
-    let report = upgrade(&fleet, place, product, options, tell)?;
-    fleet.down()?;
-    Ok(report)
-}
-
-/// The same on a fleet that is up, which is left with the upgraded cluster.
+/// Sets everything up on a fleet that is up, upgrades, and returns the report; the fleet is left with the upgraded cluster.
 pub fn upgrade(
     fleet: &Fleet,
     place: &Place,

@@ -138,24 +138,7 @@ pub enum Error {
     Load(String),
 }
 
-/// Sets everything up on a fleet of its own, upgrades, takes it down and returns the report.
-pub fn run(
-    place: &Place,
-    product: &Product,
-    options: &Options,
-    tell: &dyn Fn(&str),
-) -> Result<Value, Error> {
-    let fleet = Fleet::up(place, &options.fleet)?;
-    tell(&format!(
-        "{} hosts are up; starting the cluster",
-        fleet.hosts().len()
-    ));
-    let report = upgrade(&fleet, place, product, options, tell)?;
-    fleet.down()?;
-    Ok(report)
-}
-
-/// The same on a fleet that is up, which is left with the upgraded cluster.
+/// Sets everything up on a fleet that is up, upgrades, and returns the report; the fleet is left with the upgraded cluster.
 pub fn upgrade(
     fleet: &Fleet,
     place: &Place,
@@ -221,7 +204,8 @@ struct Demo<'a> {
 impl Demo<'_> {
     /// Puts on the bastion what an operator has there.
     fn prepare(&self) -> Result<(), Error> {
-        self.stage.fleet
+        self.stage
+            .fleet
             .bastion()
             .provide("stagger", &self.product.program)?;
         let inventory = self.clusters.inventory(self.stage.fleet.options().login);
@@ -257,7 +241,11 @@ impl Demo<'_> {
 
     fn approvals(&self) -> Vec<String> {
         let gap = self.options.announced_gap.then_some("gap");
-        ["upgrade-data"].into_iter().chain(gap).map(str::to_owned).collect()
+        ["upgrade-data"]
+            .into_iter()
+            .chain(gap)
+            .map(str::to_owned)
+            .collect()
     }
 
     fn variables(&self) -> Vec<String> {

@@ -81,7 +81,9 @@ impl Stage<'_> {
     ) -> Result<(Exit, Duration), Error> {
         let approvals = approvals.iter();
         let approvals = approvals.flat_map(|name| ["--approve".to_owned(), name.clone()]);
-        let variables = variables.into_iter().flat_map(|pair| ["-e".to_owned(), pair]);
+        let variables = variables
+            .into_iter()
+            .flat_map(|pair| ["-e".to_owned(), pair]);
         let apply = Command::new("stagger")
             .args(["apply", playbook, "-i", "inventory.yml"])
             .args(["--reason", "a demonstration", "--state", "state"])

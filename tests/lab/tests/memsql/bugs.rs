@@ -17,12 +17,19 @@ fn up() -> Stack {
 /// It tested another variable than the one that held the error of DETACH or ATTACH, and went on.
 #[test]
 fn bug_a_a_failed_detach_or_attach_was_ignored() {
-    for (statement, switch, stops) in [("DETACH", "detach_refusals", 0), ("ATTACH", "attach_failures", 1)] {
+    for (statement, switch, stops) in [
+        ("DETACH", "detach_refusals", 0),
+        ("ATTACH", "attach_failures", 1),
+    ] {
         let mut stack = up();
         stack.arm(json!({"master": {switch: 1_000}}));
         let output = stack.upgrade(&json!({}));
         assert!(!output.is_ok(), "{statement}: {}", said(&output));
-        assert_eq!((stack.count("memsql-stop"), stack.leaf(1)), (stops, format!("online {OLD}")), "{statement}");
+        assert_eq!(
+            (stack.count("memsql-stop"), stack.leaf(1)),
+            (stops, format!("online {OLD}")),
+            "{statement}"
+        );
     }
 }
 
@@ -46,8 +53,15 @@ fn bug_c_ops_was_asked_whether_a_leaf_takes_part() {
     let output = stack.upgrade(&json!({}));
     assert!(!output.is_ok(), "{}", said(&output));
     let list = stack.ops("memsql-list --json").out;
-    assert_eq!(list.matches("\"state\": \"ONLINE\"").count(), 4, "the trap is not there: {list}");
-    assert_eq!((stack.leaf(0).as_str(), stack.count("detach")), ("detached 5.7.2", 1));
+    assert_eq!(
+        list.matches("\"state\": \"ONLINE\"").count(),
+        4,
+        "the trap is not there: {list}"
+    );
+    assert_eq!(
+        (stack.leaf(0).as_str(), stack.count("detach")),
+        ("detached 5.7.2", 1)
+    );
 }
 
 /// It did not wait after RESTORE REDUNDANCY, and took the other group away while copies were made.
@@ -55,14 +69,20 @@ fn bug_c_ops_was_asked_whether_a_leaf_takes_part() {
 fn bug_d_nobody_waited_for_the_copies() {
     let mut stack = up();
     stack.arm(json!({"leaf": {"copy_ms": 40_000}}));
-    let output = stack.upgrade(&json!({"memsql_restore_timeout": 1, "memsql_caught_up_timeout": 20}));
+    let output =
+        stack.upgrade(&json!({"memsql_restore_timeout": 1, "memsql_caught_up_timeout": 20}));
     assert!(output.is_ok(), "{}", said(&output));
     let effects = stack.effects();
     let of = |what: &str| -> Vec<u64> {
-        let of = effects.iter().filter(|effect| effect["what"] == json!(what));
+        let of = effects
+            .iter()
+            .filter(|effect| effect["what"] == json!(what));
         of.filter_map(|effect| effect["unix_ms"].as_u64()).collect()
     };
-    assert!(of("restore")[0] <= of("detach")[1], "the second group went before the first had its copies");
+    assert!(
+        of("restore")[0] <= of("detach")[1],
+        "the second group went before the first had its copies"
+    );
 }
 
 /// It ended at any failure and left the switches off and the leaf detached.
@@ -72,7 +92,10 @@ fn bug_e_what_was_switched_off_stayed_off() {
     stack.arm(json!({"ops": {"upgrade_outcome": "fail"}}));
     let output = stack.upgrade(&json!({}));
     assert!(!output.is_ok(), "{}", said(&output));
-    assert_eq!((stack.off(), stack.missing(), stack.manual_control()), (vec![], vec![], false));
+    assert_eq!(
+        (stack.off(), stack.missing(), stack.manual_control()),
+        (vec![], vec![], false)
+    );
     assert_eq!(stack.leaf(0), format!("online {OLD}"));
 }
 
@@ -80,11 +103,22 @@ fn bug_e_what_was_switched_off_stayed_off() {
 #[test]
 fn bug_f_a_newer_ops_was_taken_for_an_older() {
     let mut stack = up();
-    for (version, is_new_enough) in [("6.0.11", true), ("5.10.0", true), ("5.7.0", true), ("5.6.99", false)] {
+    for (version, is_new_enough) in [
+        ("6.0.11", true),
+        ("5.10.0", true),
+        ("5.7.0", true),
+        ("5.6.99", false),
+    ] {
         stack.arm(json!({"ops_version": version}));
-        let preflight = stack.command("preflight roles/memsql/upgrade.yml -i inventory.yml --state state");
+        let preflight =
+            stack.command("preflight roles/memsql/upgrade.yml -i inventory.yml --state state");
         let output = preflight.output().unwrap();
-        assert_eq!(output.is_ok(), is_new_enough, "{version}: {}", said(&output));
+        assert_eq!(
+            output.is_ok(),
+            is_new_enough,
+            "{version}: {}",
+            said(&output)
+        );
     }
 }
 
@@ -106,13 +140,25 @@ fn bug_g_it_looked_all_the_time() {
 #[test]
 fn bug_h_the_password_was_in_the_log() {
     let stack = up();
-    let output = stack.upgrading(&json!({}), "-vvv --approve second-group --events events.ndjson").output().unwrap();
+    let output = stack
+        .upgrading(
+            &json!({}),
+            "-vvv --approve second-group --events events.ndjson",
+        )
+        .output()
+        .unwrap();
     assert!(output.is_ok(), "{}", said(&output));
     let report = stack.command("report --state state").output().unwrap();
-    for (what, text) in [("output", &output.out), ("errors", &output.err), ("report", &report.out)] {
+    for (what, text) in [
+        ("output", &output.out),
+        ("errors", &output.err),
+        ("report", &report.out),
+    ] {
         assert!(!text.contains(PASSWORD), "in the {what}");
     }
-    let found = lab::command::Command::line("grep -rlF").arg(PASSWORD).args(["state", "events.ndjson"]);
+    let found = lab::command::Command::line("grep -rlF")
+        .arg(PASSWORD)
+        .args(["state", "events.ndjson"]);
     let found = found.directory(stack.file(".")).output().unwrap();
     assert_eq!(found.out, "", "{}", found.err);
 }
@@ -122,32 +168,42 @@ fn bug_h_the_password_was_in_the_log() {
 fn bug_i_what_was_cut_off_could_not_be_gone_on_with() {
     for after in ["detach", "memsql-stop", "upgraded", "attach"] {
         let stack = up();
-        let mut running = stack.upgrading(&json!({}), "--approve second-group").start().unwrap();
+        let mut running = stack
+            .upgrading(&json!({}), "--approve second-group")
+            .start()
+            .unwrap();
         stack.until(after, || stack.count(after) > 0);
         running.signal(Signal::KILL);
         running.wait(Duration::from_secs(10)).unwrap();
-        assert_ne!(stack.off(), Vec::<String>::new(), "{after}: it was not in the middle");
+        assert_ne!(
+            stack.off(),
+            Vec::<String>::new(),
+            "{after}: it was not in the middle"
+        );
         let output = stack.resume();
         assert!(output.is_ok(), "{after}: {}", said(&output));
         assert_done(&stack, after);
-        assert_eq!((stack.count("detach"), stack.count("attach")), (2, 2), "{after}: done twice");
+        assert_eq!(
+            (stack.count("detach"), stack.count("attach")),
+            (2, 2),
+            "{after}: done twice"
+        );
     }
 }
 
 /// It knew the groups 1 and 2; which is begun is asked of the cluster: the one that has more upgraded leaves.
 #[test]
 fn bug_j_the_groups_were_in_the_code() {
-    let stack = Stack::up(&Plan { groups: vec![2, 1], ..Plan::default() });
+    let stack = Stack::up(&Plan {
+        groups: vec![2, 1],
+        ..Plan::default()
+    });
     // A leaf of group 2 was upgraded by hand, so that group is the first.
     stack.must("cluster-manual-control --enable");
     stack.sql("SET @@GLOBAL.auto_attach = OFF");
     let at = &stack.leaves[0];
     stack.sql(&format!("DETACH LEAF {}", node(at)));
-    let list: serde_json::Value = serde_json::from_str(&stack.ops("memsql-list --json").out).unwrap();
-    let own = list.as_array().unwrap().iter().find(|one| one["port"] == json!(at.port)).unwrap();
-    let id = own["memsql_id"].as_str().unwrap();
-    stack.must(&format!("memsql-upgrade --memsql-id {id} --no-prompt --skip-snapshot --no-backup-data-directories"));
-    stack.until("recovered", || stack.state(at)["recovers"] == json!(false));
+    stack.mend(at);
     stack.sql(&format!("ATTACH LEAF {} NO REBALANCE", node(at)));
     stack.sql("RESTORE REDUNDANCY ON `s-1`");
     stack.sql("SET @@GLOBAL.auto_attach = ON");

@@ -20,7 +20,11 @@ const LIMIT_KB: u64 = 100_000;
 fn a_large_cluster_is_looked_at_quickly() {
     on_one_thread(async {
         let cluster = Cluster::up(LEAVES).await;
-        does(&cluster.master.at, &format!("CREATE DATABASE big PARTITIONS {PARTITIONS}")).await;
+        does(
+            &cluster.master.at,
+            &format!("CREATE DATABASE big PARTITIONS {PARTITIONS}"),
+        )
+        .await;
         let home = tempfile::tempdir().unwrap();
         let playbook = json!([{ "hosts": "all", "gather_facts": false, "tasks": [
             {"name": "look", "register": "seen", "memsql_info": {"master": cluster.master.at.to_string(), "ops": false}},
@@ -29,7 +33,16 @@ fn a_large_cluster_is_looked_at_quickly() {
         ]}]);
         files::write(&home.path().join("look.yml"), playbook.to_string(), 0o644).unwrap();
         let command = Command::new(program())
-            .args(["apply", "look.yml", "-i", "localhost,", "-e", "ansible_connection=local", "--state", "state"])
+            .args([
+                "apply",
+                "look.yml",
+                "-i",
+                "localhost,",
+                "-e",
+                "ansible_connection=local",
+                "--state",
+                "state",
+            ])
             .args(["--events", "events.ndjson"])
             .env("HOME", home.path())
             .directory(home.path());
@@ -45,13 +58,24 @@ fn a_large_cluster_is_looked_at_quickly() {
         let (out, err) = running.said();
         assert_eq!(exit.to_string(), "exit code 0", "{out}{err}");
         let events = files::read(&home.path().join("events.ndjson")).unwrap();
-        let events = events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let look = events.into_iter().find(|event| event["event"] == json!("step_finished") && event["name"] == json!("look"));
+        let events = events
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let look = events.into_iter().find(|event| {
+            event["event"] == json!("step_finished") && event["name"] == json!("look")
+        });
         let took_ms = look.unwrap()["took_ms"].as_u64().unwrap();
-        let is_debug = program().components().any(|part| part.as_os_str() == "debug");
+        let is_debug = program()
+            .components()
+            .any(|part| part.as_os_str() == "debug");
         let limit_ms = if is_debug { DEBUG_LIMIT_MS } else { LIMIT_MS };
-        println!("memsql_info on {LEAVES} leaves and {PARTITIONS} partitions: {took_ms} ms, {most_kb} kB");
-        assert!(took_ms < limit_ms && most_kb < LIMIT_KB, "{took_ms} ms, {most_kb} kB");
+        println!(
+            "memsql_info on {LEAVES} leaves and {PARTITIONS} partitions: {took_ms} ms, {most_kb} kB"
+        );
+        assert!(
+            took_ms < limit_ms && most_kb < LIMIT_KB,
+            "{took_ms} ms, {most_kb} kB"
+        );
     });
 }
 
@@ -59,5 +83,6 @@ fn a_large_cluster_is_looked_at_quickly() {
 fn memory_kb(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
 }

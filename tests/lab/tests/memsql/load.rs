@@ -131,4 +131,3 @@ fn a_leaf_that_is_killed_under_load_is_seen() {
         assert_eq!(report["ok"], Value::from(false));
     });
 }
-

@@ -3,7 +3,7 @@
 //! - [`servers`]: servers in threads of this process; [`load`], [`traps`]: what they do;
 //! - [`stack`]: servers and Ops as processes of this machine, which the real program upgrades;
 //! - [`preflight`], [`ends`], [`variants`]: each fault, the gate that must catch it, and the end that it must come to;
-//! - [`bugs`]: those of an older tool.
+//! - [`detectors`]: each gate taken away, and who then tells; [`bugs`]: those of an older tool.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,6 +14,7 @@
 )]
 
 mod bugs;
+mod detectors;
 mod ends;
 mod large;
 mod load;

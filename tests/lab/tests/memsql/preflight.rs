@@ -15,12 +15,26 @@ struct Row {
     disarm: fn(&mut Stack),
 }
 
-fn row(fault: &'static str, arm: fn(&mut Stack), says: &'static str, disarm: fn(&mut Stack)) -> Row {
-    Row { fault, arm, variables: json!({}), says, disarm }
+fn row(
+    fault: &'static str,
+    arm: fn(&mut Stack),
+    says: &'static str,
+    disarm: fn(&mut Stack),
+) -> Row {
+    Row {
+        fault,
+        arm,
+        variables: json!({}),
+        says,
+        disarm,
+    }
 }
 
 fn with(fault: &'static str, variables: Value, says: &'static str) -> Row {
-    Row { variables, ..row(fault, |_| (), says, |_| ()) }
+    Row {
+        variables,
+        ..row(fault, |_| (), says, |_| ())
+    }
 }
 
 fn nothing(_: &mut Stack) {}
@@ -86,7 +100,12 @@ fn cluster_rows() -> Vec<Row> {
         ),
         row(
             "P7: a partition has one copy",
-            |stack| stack.sql(&format!("ATTACH LEAF {} NO REBALANCE", node(&stack.leaves[1]))),
+            |stack| {
+                stack.sql(&format!(
+                    "ATTACH LEAF {} NO REBALANCE",
+                    node(&stack.leaves[1])
+                ))
+            },
             "has no slave",
             |stack| stack.sql("RESTORE REDUNDANCY ON `s-1`"),
         ),
@@ -105,11 +124,27 @@ fn cluster_rows() -> Vec<Row> {
 
 fn variable_rows() -> Vec<Row> {
     vec![
-        with("P6: Ops has no such file", json!({"memsql_version": "5.9.1"}), "Ops has no file of 5.9.1"),
-        with("6.0 is another procedure", json!({"memsql_version": "6.0.5"}), "6.0.5"),
+        with(
+            "P6: Ops has no such file",
+            json!({"memsql_version": "5.9.1"}),
+            "Ops has no file of 5.9.1",
+        ),
+        with(
+            "6.0 is another procedure",
+            json!({"memsql_version": "6.0.5"}),
+            "6.0.5",
+        ),
         with("a step back", json!({"memsql_version": "5.5.8"}), "5.5.8"),
-        with("no backup", json!({"memsql_backup": ""}), "say where the backup is"),
-        with("not enough room", json!({"memsql_room": 1e12}), "copies its data anew"),
+        with(
+            "no backup",
+            json!({"memsql_backup": ""}),
+            "say where the backup is",
+        ),
+        with(
+            "not enough room",
+            json!({"memsql_room": 1e12}),
+            "copies its data anew",
+        ),
         row(
             "I11: somebody else works on the cluster",
             |stack| {
@@ -130,7 +165,12 @@ fn judge(stack: &mut Stack, row: &Row) {
     let before = stack.effects().len();
     let output = stack.upgrade(&row.variables);
     let text = format!("{}{}", output.out, output.err);
-    assert!(!output.is_ok() && text.contains(row.says), "{}: {}", row.fault, said(&output));
+    assert!(
+        !output.is_ok() && text.contains(row.says),
+        "{}: {}",
+        row.fault,
+        said(&output)
+    );
     stack.assert_untouched(before, row.fault);
     (row.disarm)(stack);
 }
@@ -138,16 +178,26 @@ fn judge(stack: &mut Stack, row: &Row) {
 #[test]
 fn what_stands_against_it_is_found_before_anything_is_touched() {
     let mut stack = Stack::up(&Plan::default());
-    for row in ops_rows().into_iter().chain(cluster_rows()).chain(variable_rows()) {
+    for row in ops_rows()
+        .into_iter()
+        .chain(cluster_rows())
+        .chain(variable_rows())
+    {
         judge(&mut stack, &row);
     }
     // With all of it taken away again, nothing is found.
     let before = stack.effects().len();
-    let output = stack.command("preflight roles/memsql/upgrade.yml -i inventory.yml --state state").output().unwrap();
+    let output = stack
+        .command("preflight roles/memsql/upgrade.yml -i inventory.yml --state state")
+        .output()
+        .unwrap();
     assert!(output.is_ok(), "{}", said(&output));
     stack.assert_untouched(before, "preflight");
     stack.lose_agent();
-    judge(&mut stack, &row("P2: an agent is away", nothing, "is OFFLINE", nothing));
+    judge(
+        &mut stack,
+        &row("P2: an agent is away", nothing, "is OFFLINE", nothing),
+    );
 }
 
 /// A long statement, a backup and a change of a table run beside it.
@@ -155,7 +205,10 @@ fn what_stands_against_it_is_found_before_anything_is_touched() {
 fn what_runs_beside_it_is_found() {
     let stack = Stack::up(&Plan::default());
     let quick = json!({"memsql_long_statement": 1});
-    for (statement, says) in [("SELECT SLEEP(60)", "SELECT SLEEP(60)"), ("BACKUP DATABASE `s-1` TO '/x'", "BACKUP")] {
+    for (statement, says) in [
+        ("SELECT SLEEP(60)", "SELECT SLEEP(60)"),
+        ("BACKUP DATABASE `s-1` TO '/x'", "BACKUP"),
+    ] {
         std::thread::scope(|scope| {
             let long = scope.spawn(|| drop(stack.say(&stack.master, statement)));
             lab::clock::pause(std::time::Duration::from_millis(1_500));
@@ -165,7 +218,11 @@ fn what_runs_beside_it_is_found() {
             let before = stack.effects().len();
             let output = stack.upgrade(&quick);
             let text = format!("{}{}", output.out, output.err);
-            assert!(!output.is_ok() && text.contains(says), "{statement}: {}", said(&output));
+            assert!(
+                !output.is_ok() && text.contains(says),
+                "{statement}: {}",
+                said(&output)
+            );
             stack.assert_untouched(before, statement);
         });
     }
@@ -174,14 +231,32 @@ fn what_runs_beside_it_is_found() {
 #[test]
 fn a_cluster_of_another_form_is_refused() {
     for (what, plan, says) in [
-        ("three leaves", Plan { groups: vec![1, 2, 1], ..Plan::default() }, "group"),
-        ("one aggregator", Plan { children: 0, ..Plan::default() }, "is the only aggregator"),
+        (
+            "three leaves",
+            Plan {
+                groups: vec![1, 2, 1],
+                ..Plan::default()
+            },
+            "group",
+        ),
+        (
+            "one aggregator",
+            Plan {
+                children: 0,
+                ..Plan::default()
+            },
+            "is the only aggregator",
+        ),
     ] {
         let stack = Stack::up(&plan);
         let before = stack.effects().len();
         let output = stack.upgrade(&json!({}));
         let text = format!("{}{}", output.out, output.err);
-        assert!(!output.is_ok() && text.contains(says), "{what}: {}", said(&output));
+        assert!(
+            !output.is_ok() && text.contains(says),
+            "{what}: {}",
+            said(&output)
+        );
         stack.assert_untouched(before, what);
     }
 }

@@ -299,4 +299,3 @@ pub(crate) fn on_one_thread(work: impl Future<Output = ()>) {
         .unwrap()
         .block_on(work);
 }
-

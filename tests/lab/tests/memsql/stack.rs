@@ -88,12 +88,17 @@ pub(crate) fn program() -> &'static Path {
 /// Addresses of this machine that no other case uses.
 fn network() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(1);
-    let (process, count) = (std::process::id() % 250 + 1, COUNT.fetch_add(1, Ordering::Relaxed));
+    let (process, count) = (
+        std::process::id() % 250 + 1,
+        COUNT.fetch_add(1, Ordering::Relaxed),
+    );
     format!("127.{process}.{count}")
 }
 
 fn block<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     runtime.unwrap().block_on(work)
 }
 
@@ -113,8 +118,15 @@ impl Machine {
         files::make_directory(program.parent().unwrap()).unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_lab"), &program).unwrap();
         let (lab_root, program) = (root.display().to_string(), program.display().to_string());
-        put("memsql-ops", format!("#!/bin/sh\nLAB_ROOT={lab_root} exec {program} \"$@\"\n"));
-        let mut machine = Self { root, address, agent: None };
+        put(
+            "memsql-ops",
+            format!("#!/bin/sh\nLAB_ROOT={lab_root} exec {program} \"$@\"\n"),
+        );
+        let mut machine = Self {
+            root,
+            address,
+            agent: None,
+        };
         machine.serve();
         machine
     }
@@ -128,7 +140,9 @@ impl Machine {
     fn effects(&self) -> Vec<Value> {
         let text = files::read_if_there(&self.root.join("var/lib/lab/effects.log")).unwrap();
         let text = text.unwrap_or_default();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        text.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 }
 
@@ -138,13 +152,16 @@ impl Stack {
         let directory = tempfile::tempdir().unwrap();
         let net = network();
         let addresses = [format!("{net}.1"), format!("{net}.2")];
-        let machines: Vec<Machine> =
-            (0..2).map(|number| Machine::start(directory.path(), &addresses, number)).collect();
+        let machines: Vec<Machine> = (0..2)
+            .map(|number| Machine::start(directory.path(), &addresses, number))
+            .collect();
         let home = directory.path().join("operator");
         files::make_directory(&home).unwrap();
         let at = |host: usize| Address::new(&addresses[host], free_port());
         let (master, child) = (at(0), at(1));
-        let leaves: Vec<Address> = (0..plan.groups.len()).map(|number| at(number % 2)).collect();
+        let leaves: Vec<Address> = (0..plan.groups.len())
+            .map(|number| at(number % 2))
+            .collect();
         let mut stack = Self {
             machines,
             armed: usual(),
@@ -187,11 +204,17 @@ impl Stack {
         for name in &plan.databases {
             let quoted = name.replace('`', "``");
             self.sql(&format!("CREATE DATABASE `{quoted}` PARTITIONS 4"));
-            self.sql(&format!("CREATE TABLE `{quoted}`.t (k VARCHAR(9) PRIMARY KEY, n BIGINT)"));
+            self.sql(&format!(
+                "CREATE TABLE `{quoted}`.t (k VARCHAR(9) PRIMARY KEY, n BIGINT)"
+            ));
             self.sql(&format!("INSERT INTO `{quoted}`.t VALUES ('k1', 1)"));
         }
         self.until("all servers are connected", || {
-            self.ops("memsql-list --json").out.matches("\"CONNECTED\"").count() == 1 + plan.children + self.leaves.len()
+            self.ops("memsql-list --json")
+                .out
+                .matches("\"CONNECTED\"")
+                .count()
+                == 1 + plan.children + self.leaves.len()
         });
     }
 
@@ -225,13 +248,21 @@ impl Stack {
     /// Runs a command of Ops.
     pub(crate) fn ops(&self, line: &str) -> Output {
         let program = self.machines[0].root.join("memsql-ops");
-        Command::new(program).args(line.split(' ')).output().unwrap()
+        Command::new(program)
+            .args(line.split(' '))
+            .output()
+            .unwrap()
     }
 
     /// Runs a command of Ops that must be done.
     pub(crate) fn must(&self, line: &str) {
         let output = self.ops(line);
-        assert!(output.is_ok(), "memsql-ops {line}: {}{}", output.out, output.err);
+        assert!(
+            output.is_ok(),
+            "memsql-ops {line}: {}{}",
+            output.out,
+            output.err
+        );
     }
 
     /// Says a statement to the master aggregator.
@@ -254,7 +285,9 @@ impl Stack {
 
     /// Sets switches of the simulators, beside those that are set; null takes one away.
     pub(crate) fn arm(&mut self, switches: Value) {
-        let Value::Object(switches) = switches else { panic!("{switches}") };
+        let Value::Object(switches) = switches else {
+            panic!("{switches}")
+        };
         for (name, value) in switches {
             if value.is_null() {
                 match usual().remove(&name) {
@@ -305,19 +338,65 @@ impl Stack {
             "memsql_drain": format!("echo {{{{ (memsql_aggregator | default({{}})).address | default('') }}}} >>{}", drained.display()),
             "memsql_undrain": format!(": >{}", drained.display()),
         });
-        self.command("apply roles/memsql/upgrade.yml -i inventory.yml --reason trying --state state")
-            .args(more.split_whitespace())
-            .args(["-e", WAITS, "-e", &drain.to_string(), "-e", &variables.to_string()])
+        self.command(
+            "apply roles/memsql/upgrade.yml -i inventory.yml --reason trying --state state",
+        )
+        .args(more.split_whitespace())
+        .args([
+            "-e",
+            WAITS,
+            "-e",
+            &drain.to_string(),
+            "-e",
+            &variables.to_string(),
+        ])
     }
 
     /// Upgrades, with the second group approved.
     pub(crate) fn upgrade(&self, variables: &Value) -> Output {
-        self.upgrading(variables, "--approve second-group").output().unwrap()
+        self.upgrading(variables, "--approve second-group")
+            .output()
+            .unwrap()
     }
 
     /// Goes on with the last run, as a person would; returns what came of it.
     pub(crate) fn resume(&self) -> Output {
-        self.command("resume --state state --approve second-group").output().unwrap()
+        self.command("resume --state state --approve second-group")
+            .output()
+            .unwrap()
+    }
+
+    /// Returns the id of a server.
+    pub(crate) fn id(&self, at: &Address) -> String {
+        let list: Value = serde_json::from_str(&self.ops("memsql-list --json").out).unwrap();
+        let own = list
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["port"] == json!(at.port));
+        own.unwrap()["memsql_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Mends a server by hand, as the README says: it gets the new program, and is started.
+    pub(crate) fn mend(&self, at: &Address) {
+        let id = self.id(at);
+        let one = "--no-prompt --skip-snapshot --no-backup-data-directories";
+        if self
+            .ops("memsql-list --json")
+            .out
+            .matches("NOT RUNNING")
+            .count()
+            > 0
+            || self.version(at) != NEW
+        {
+            self.must(&format!(
+                "memsql-upgrade --memsql-id {id} {one} --version {NEW}"
+            ));
+            self.must(&format!("memsql-start {id} --no-prompt"));
+        }
+        self.until("it has recovered", || {
+            self.state(at)["recovers"] == json!(false)
+        });
     }
 
     fn said(&self, at: &Address, message: &Message) -> Value {
@@ -344,7 +423,10 @@ impl Stack {
         let state = state.and_then(|leaf| leaf["state"].as_str().map(str::to_owned));
         let state_of = self.state(at);
         let version = state_of["version"].as_str().unwrap_or("-");
-        format!("{} {version}", state.unwrap_or_else(|| "unknown".to_owned()))
+        format!(
+            "{} {version}",
+            state.unwrap_or_else(|| "unknown".to_owned())
+        )
     }
 
     /// Tells which version an aggregator runs; `-` where it does not.
@@ -358,7 +440,11 @@ impl Stack {
         for at in [&self.master, &self.child] {
             let state = self.state(at);
             let part = state["part"].as_str().unwrap_or("away").to_owned();
-            for name in ["auto_attach", "leaf_failure_detection", "aggregator_failure_detection"] {
+            for name in [
+                "auto_attach",
+                "leaf_failure_detection",
+                "aggregator_failure_detection",
+            ] {
                 if state["variables"][name] == json!("OFF") {
                     off.push(format!("{part} {name}"));
                 }
@@ -396,14 +482,20 @@ impl Stack {
 
     /// Counts an effect.
     pub(crate) fn count(&self, what: &str) -> usize {
-        self.effects().iter().filter(|effect| effect["what"] == json!(what)).count()
+        self.effects()
+            .iter()
+            .filter(|effect| effect["what"] == json!(what))
+            .count()
     }
 
     /// Tells that nothing was done to the cluster: no server, no switch, no partition.
     pub(crate) fn assert_untouched(&self, since: usize, what: &str) {
         let done: Vec<Value> = self.effects().into_iter().skip(since).collect();
         let allowed = ["recovered", "offline", "failover"];
-        let done: Vec<&Value> = done.iter().filter(|one| !allowed.contains(&one["what"].as_str().unwrap_or_default())).collect();
+        let done: Vec<&Value> = done
+            .iter()
+            .filter(|one| !allowed.contains(&one["what"].as_str().unwrap_or_default()))
+            .collect();
         assert!(done.is_empty(), "{what}: {done:?}");
     }
 
@@ -414,7 +506,11 @@ impl Stack {
             for server in servers.into_iter().flatten().flatten() {
                 let path = server.path();
                 let pid = std::fs::read_to_string(path.join("memsqld.pid")).unwrap_or_default();
-                let pid = pid.trim().parse().ok().and_then(rustix::process::Pid::from_raw);
+                let pid = pid
+                    .trim()
+                    .parse()
+                    .ok()
+                    .and_then(rustix::process::Pid::from_raw);
                 found.extend(pid.map(|pid| (path.display().to_string(), pid)));
             }
         }
@@ -430,7 +526,8 @@ impl Drop for Stack {
             }
         }
         for (path, pid) in self.pids() {
-            let line = std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+            let line = std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero()))
+                .unwrap_or_default();
             if String::from_utf8_lossy(&line).contains(&path) {
                 // It may have ended meanwhile.
                 rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();

@@ -303,4 +303,3 @@ fn tls_is_spoken_where_it_is_wanted() {
         ));
     });
 }
-

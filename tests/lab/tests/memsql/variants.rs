@@ -18,10 +18,22 @@ fn other_ways() -> Vec<(&'static str, Value)> {
             json!({"ops_says_first": "Warning: [a list] of things\n", "ops_attaches": false,
                 "auto_attach_after_absence": false}),
         ),
-        ("as replication may be", json!({"sync_replication": true, "old_follows_new": true})),
-        ("slaves that are a little behind", json!({"replication_lag_ms": 400})),
-        ("a starting server that takes its time", json!({"start_delay_ms": 15_000, "recovery_ms": 15_000})),
-        ("plans that are made anew", json!({"compile_ms": 3_000, "promote_ms": 3_000})),
+        (
+            "as replication may be",
+            json!({"sync_replication": true, "old_follows_new": true}),
+        ),
+        (
+            "slaves that are a little behind",
+            json!({"replication_lag_ms": 400}),
+        ),
+        (
+            "a starting server that takes its time",
+            json!({"start_delay_ms": 15_000, "recovery_ms": 15_000}),
+        ),
+        (
+            "plans that are made anew",
+            json!({"compile_ms": 3_000, "promote_ms": 3_000}),
+        ),
     ]
 }
 
@@ -30,7 +42,10 @@ fn what_is_not_known_may_be_either_way() {
     std::thread::scope(|scope| {
         for (what, switches) in other_ways() {
             scope.spawn(move || {
-                let stack = Stack::up(&Plan { switches, ..Plan::default() });
+                let stack = Stack::up(&Plan {
+                    switches,
+                    ..Plan::default()
+                });
                 let output = stack.upgrade(&json!({}));
                 assert!(output.is_ok(), "{what}: {}", said(&output));
                 assert_done(&stack, what);

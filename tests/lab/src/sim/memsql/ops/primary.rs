@@ -99,7 +99,10 @@ fn report(ops: &Ops) -> Said {
         "files": known.files_json(),
         "manual_control": known.manual_control,
     });
-    let place = format!("/var/lib/memsql-ops/reports/report-{}.json", time::unix_ms());
+    let place = format!(
+        "/var/lib/memsql-ops/reports/report-{}.json",
+        time::unix_ms()
+    );
     let path = Paths::of_this_host().place(&place);
     let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
     match made.and_then(|()| files::replace(&path, format!("{all:#}\n").as_bytes(), 0o600)) {
