@@ -565,9 +565,9 @@ fn an_aggregator_that_does_not_start() {
         assert_eq!(stack.version(&stack.child), child, "{role}: {what}");
         let drained = lab::files::read(&stack.file("drained")).unwrap();
         let away = if role == "master" {
-            &stack.master
+            stack.master.clone()
         } else {
-            &stack.child
+            stack.child.clone()
         };
         assert!(
             drained.contains(&away.to_string()),
@@ -577,7 +577,7 @@ fn an_aggregator_that_does_not_start() {
             assert_eq!(stack.version(&stack.master), OLD, "{what}");
         }
         stack.arm(json!({role: null}));
-        stack.mend(away);
+        stack.mend(&away);
         let output = stack.resume();
         assert!(output.is_ok(), "{role}, then: {}", said(&output));
         assert_done(&stack, role);
