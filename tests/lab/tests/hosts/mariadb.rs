@@ -209,55 +209,9 @@ impl Server<'_> {
         )
     }
 
-    /// Every type of column: what it is declared as, a literal, and what it must come as.
+    /// Every type of column.
     fn types(&self) -> Outcome {
-        let types = [
-            ("TINYINT", "-128", json!(-128)),
-            ("SMALLINT UNSIGNED", "65535", json!(65535)),
-            ("MEDIUMINT", "-8388608", json!(-8_388_608)),
-            ("INT", "2147483647", json!(2_147_483_647)),
-            ("BIGINT", "-9223372036854775808", json!(i64::MIN)),
-            ("BIGINT UNSIGNED", "18446744073709551615", json!(u64::MAX)),
-            ("BOOLEAN", "TRUE", json!(1)),
-            (
-                "DECIMAL(65,30)",
-                "12345.000000000000000000000000000001",
-                json!("12345.000000000000000000000000000001"),
-            ),
-            ("FLOAT", "1.5", json!(1.5)),
-            ("DOUBLE", "-1e300", json!(-1e300)),
-            ("BIT(12)", "b'101000000001'", json!("0x0A01")),
-            ("DATE", "'2016-02-29'", json!("2016-02-29")),
-            (
-                "DATETIME(6)",
-                "'2016-02-29 23:59:59.000001'",
-                json!("2016-02-29 23:59:59.000001"),
-            ),
-            (
-                "TIMESTAMP NULL",
-                "'2016-02-29 01:02:03'",
-                json!("2016-02-29 01:02:03"),
-            ),
-            ("TIME(3)", "'-838:59:58.999'", json!("-838:59:58.999")),
-            ("YEAR", "2016", json!(2016)),
-            ("CHAR(4)", "'ab'", json!("ab")),
-            ("VARCHAR(20) CHARACTER SET utf8mb4", "'ü€😀'", json!("ü€😀")),
-            ("BINARY(3)", "X'00FF01'", json!("0x00FF01")),
-            ("VARBINARY(9)", "X'FF'", json!("0xFF")),
-            ("BLOB", "'text all the same'", json!("text all the same")),
-            ("LONGBLOB", "X'C328'", json!("0xC328")),
-            ("LONGTEXT", "'a\\nb'", json!("a\nb")),
-            ("ENUM('a','b')", "'b'", json!("b")),
-            ("SET('a','b')", "'a,b'", json!("a,b")),
-            ("JSON", "'{\"a\": [1]}'", json!("{\"a\": [1]}")),
-            ("INET6", "'2001:db8::1'", json!("2001:db8::1")),
-            (
-                "UUID",
-                "'123e4567-e89b-12d3-a456-426655440000'",
-                json!("123e4567-e89b-12d3-a456-426655440000"),
-            ),
-            ("INT", "NULL", Value::Null),
-        ];
+        let types = types();
         let columns: Vec<_> = types
             .iter()
             .enumerate()
@@ -426,4 +380,55 @@ impl Server<'_> {
 fn template_text(value: &Value) -> String {
     let text = value.to_string();
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+/// What a column is declared as, a literal, and what it must come as.
+fn types() -> Vec<(&'static str, &'static str, Value)> {
+    vec![
+        ("TINYINT", "-128", json!(-128)),
+        ("SMALLINT UNSIGNED", "65535", json!(65535)),
+        ("MEDIUMINT", "-8388608", json!(-8_388_608)),
+        ("INT", "2147483647", json!(2_147_483_647)),
+        ("BIGINT", "-9223372036854775808", json!(i64::MIN)),
+        ("BIGINT UNSIGNED", "18446744073709551615", json!(u64::MAX)),
+        ("BOOLEAN", "TRUE", json!(1)),
+        (
+            "DECIMAL(65,30)",
+            "12345.000000000000000000000000000001",
+            json!("12345.000000000000000000000000000001"),
+        ),
+        ("FLOAT", "1.5", json!(1.5)),
+        ("DOUBLE", "-1e300", json!(-1e300)),
+        ("BIT(12)", "b'101000000001'", json!("0x0A01")),
+        ("DATE", "'2016-02-29'", json!("2016-02-29")),
+        (
+            "DATETIME(6)",
+            "'2016-02-29 23:59:59.000001'",
+            json!("2016-02-29 23:59:59.000001"),
+        ),
+        (
+            "TIMESTAMP NULL",
+            "'2016-02-29 01:02:03'",
+            json!("2016-02-29 01:02:03"),
+        ),
+        ("TIME(3)", "'-838:59:58.999'", json!("-838:59:58.999")),
+        ("YEAR", "2016", json!(2016)),
+        ("CHAR(4)", "'ab'", json!("ab")),
+        ("VARCHAR(20) CHARACTER SET utf8mb4", "'ü€😀'", json!("ü€😀")),
+        ("BINARY(3)", "X'00FF01'", json!("0x00FF01")),
+        ("VARBINARY(9)", "X'FF'", json!("0xFF")),
+        ("BLOB", "'text all the same'", json!("text all the same")),
+        ("LONGBLOB", "X'C328'", json!("0xC328")),
+        ("LONGTEXT", "'a\\nb'", json!("a\nb")),
+        ("ENUM('a','b')", "'b'", json!("b")),
+        ("SET('a','b')", "'a,b'", json!("a,b")),
+        ("JSON", "'{\"a\": [1]}'", json!("{\"a\": [1]}")),
+        ("INET6", "'2001:db8::1'", json!("2001:db8::1")),
+        (
+            "UUID",
+            "'123e4567-e89b-12d3-a456-426655440000'",
+            json!("123e4567-e89b-12d3-a456-426655440000"),
+        ),
+        ("INT", "NULL", Value::Null),
+    ]
 }

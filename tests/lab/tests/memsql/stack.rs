@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use lab::command::{Command, Output, Running};
 use lab::sim::memsql::Address;
-use lab::sim::memsql::peer::{self, Message};
 use lab::sim::memsql::wire::client::{ask, quoted_text};
 use lab::sim::memsql::wire::{Answer, ClientError, Login};
 use lab::{clock, files, product};
@@ -35,15 +34,15 @@ const WAITS: &str = r#"{"memsql_poll": 0.3, "memsql_gate_timeout": 4, "memsql_ca
     "memsql_upgrade_timeout": 30, "memsql_detach_timeout": 20, "memsql_restore_timeout": 30}"#;
 
 /// One of the two hosts.
-struct Machine {
-    root: PathBuf,
+pub(crate) struct Machine {
+    pub(crate) root: PathBuf,
     address: String,
     agent: Option<Running>,
 }
 
 /// The cluster, and the operator's directory.
 pub(crate) struct Stack {
-    machines: Vec<Machine>,
+    pub(crate) machines: Vec<Machine>,
     armed: Map<String, Value>,
     pub(crate) master: Address,
     pub(crate) child: Address,
@@ -95,7 +94,7 @@ fn network() -> String {
     format!("127.{process}.{count}")
 }
 
-fn block<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn block<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -137,7 +136,7 @@ impl Machine {
         self.agent = Some(agent.start().unwrap());
     }
 
-    fn effects(&self) -> Vec<Value> {
+    pub(crate) fn effects(&self) -> Vec<Value> {
         let text = files::read_if_there(&self.root.join("var/lib/lab/effects.log")).unwrap();
         let text = text.unwrap_or_default();
         text.lines()
@@ -397,106 +396,6 @@ impl Stack {
         self.until("it has recovered", || {
             self.state(at)["recovers"] == json!(false)
         });
-    }
-
-    fn said(&self, at: &Address, message: &Message) -> Value {
-        block(peer::say(at, message, Duration::from_secs(5))).unwrap_or_default()
-    }
-
-    /// Reads what the master aggregator knows.
-    pub(crate) fn meta(&self) -> Value {
-        self.said(&self.master, &Message::Meta)
-    }
-
-    /// Reads all that a server is.
-    pub(crate) fn state(&self, at: &Address) -> Value {
-        self.said(at, &Message::State)
-    }
-
-    /// Tells how each leaf stands and what it runs: `online 5.5.12`, `detached -` where it does not run.
-    pub(crate) fn leaf(&self, number: usize) -> String {
-        let at = &self.leaves[number];
-        let meta = self.meta();
-        let all = meta["leaves"].as_array().cloned().unwrap_or_default();
-        let own = json!(at);
-        let state = all.iter().find(|leaf| leaf["at"] == own);
-        let state = state.and_then(|leaf| leaf["state"].as_str().map(str::to_owned));
-        let state_of = self.state(at);
-        let version = state_of["version"].as_str().unwrap_or("-");
-        format!(
-            "{} {version}",
-            state.unwrap_or_else(|| "unknown".to_owned())
-        )
-    }
-
-    /// Tells which version an aggregator runs; `-` where it does not.
-    pub(crate) fn version(&self, at: &Address) -> String {
-        self.state(at)["version"].as_str().unwrap_or("-").to_owned()
-    }
-
-    /// Tells the switches that are off, with the part of who has them off.
-    pub(crate) fn off(&self) -> Vec<String> {
-        let mut off = Vec::new();
-        for at in [&self.master, &self.child] {
-            let state = self.state(at);
-            let part = state["part"].as_str().unwrap_or("away").to_owned();
-            for name in [
-                "auto_attach",
-                "leaf_failure_detection",
-                "aggregator_failure_detection",
-            ] {
-                if state["variables"][name] == json!("OFF") {
-                    off.push(format!("{part} {name}"));
-                }
-            }
-        }
-        off
-    }
-
-    /// Tells whether Ops is under manual control.
-    pub(crate) fn manual_control(&self) -> bool {
-        let path = self.machines[0].root.join("var/lib/memsql-ops/data/state");
-        let known = files::read_if_there(&path).unwrap().unwrap_or_default();
-        let known: Value = serde_json::from_str(&known).unwrap_or_default();
-        known["manual_control"] == json!(true)
-    }
-
-    /// Tells what is wrong with the partitions: none, when each has a master and a slave, unlocked, on leaves that take part.
-    pub(crate) fn missing(&self) -> Vec<String> {
-        let meta: lab::sim::memsql::meta::Meta = serde_json::from_value(self.meta()).unwrap();
-        let mut wrong = Vec::new();
-        for (database, ordinal, partition) in meta.partitions() {
-            if partition.master().is_none() || partition.slave().is_none() || partition.locked {
-                wrong.push(format!("{database}_{ordinal}"));
-            }
-        }
-        wrong
-    }
-
-    /// Returns all that was counted, in its order.
-    pub(crate) fn effects(&self) -> Vec<Value> {
-        let mut all: Vec<Value> = self.machines.iter().flat_map(Machine::effects).collect();
-        all.sort_by_key(|effect| effect["unix_ms"].as_u64());
-        all
-    }
-
-    /// Counts an effect.
-    pub(crate) fn count(&self, what: &str) -> usize {
-        self.effects()
-            .iter()
-            .filter(|effect| effect["what"] == json!(what))
-            .count()
-    }
-
-    /// Tells that nothing was done to the cluster: no server, no switch, no partition.
-    pub(crate) fn assert_untouched(&self, since: usize, what: &str) {
-        let done: Vec<Value> = self.effects().into_iter().skip(since).collect();
-        let allowed = ["recovered", "offline", "failover"];
-        let done: Vec<&Value> = done
-            .iter()
-            .filter(|one| !allowed.contains(&one["what"].as_str().unwrap_or_default()))
-            .collect();
-        assert!(done.is_empty(), "{what}: {done:?}");
     }
 
     fn pids(&self) -> Vec<(String, rustix::process::Pid)> {

@@ -47,7 +47,7 @@ pub struct Switches {
     pub detach_refusals: u64,
     /// How many ATTACH LEAF fail before one is done, for diverged data.
     pub attach_failures: u64,
-    /// A statement with this in it is done, and the connection is cut before the answer.
+    /// A statement that begins with this is done, and the connection is cut before the answer.
     pub cut_after: Option<String>,
     /// How long copying a partition takes at least.
     pub copy_ms: u64,
