@@ -106,7 +106,7 @@ fn cluster_rows() -> Vec<Row> {
                     node(&stack.leaves[1])
                 ))
             },
-            "has no slave",
+            "has 0 slaves, not one",
             |stack| {
                 stack.sql("RESTORE REDUNDANCY ON `s-1`");
                 stack.sql("REBALANCE PARTITIONS ON `s-1`");
