@@ -132,7 +132,9 @@ impl Machine {
 
     /// Starts the agent.
     fn serve(&mut self) {
-        let agent = Command::new(self.root.join("memsql-ops")).arg("agent-run");
+        // By the shell: a script that was just written may still be open in a process that another case is starting.
+        let script = self.root.join("memsql-ops");
+        let agent = Command::new("sh").arg(script).arg("agent-run");
         self.agent = Some(agent.start().unwrap());
     }
 
@@ -246,8 +248,9 @@ impl Stack {
 
     /// Runs a command of Ops.
     pub(crate) fn ops(&self, line: &str) -> Output {
-        let program = self.machines[0].root.join("memsql-ops");
-        Command::new(program)
+        let script = self.machines[0].root.join("memsql-ops");
+        Command::new("sh")
+            .arg(script)
             .args(line.split(' '))
             .output()
             .unwrap()
