@@ -11,6 +11,8 @@
     clippy::format_push_string,
     reason = "a test ends where it cannot go on, and prints what it saw"
 )]
+#[path = "wire/ahead.rs"]
+mod ahead;
 #[path = "wire/config.rs"]
 mod config;
 #[path = "wire/host.rs"]
@@ -31,7 +33,11 @@ use server::Server;
 /// What is tried, by name.
 type Tried = (&'static str, fn(&Server));
 
-const TRIALS: [Tried; 14] = [
+const TRIALS: [Tried; 15] = [
+    (
+        "sessions_are_opened_ahead",
+        ahead::sessions_are_opened_ahead,
+    ),
     (
         "what_is_wrong_with_a_host_is_told_exactly",
         wrong::what_is_wrong_with_a_host_is_told_exactly,

@@ -160,6 +160,10 @@ impl Connection for Shells {
         self.link.stream(to, &Waiting::new(limit))
     }
 
+    fn ready_streams(&mut self, limit: Limit<'_>) -> Result<(), ConnError> {
+        self.link.ready_streams(&Waiting::new(limit))
+    }
+
     fn reset(&mut self) {
         self.end_session();
     }

@@ -214,6 +214,11 @@ pub trait Connection: Send + Debug {
     /// Opens a stream from the host to an endpoint that it can reach, on a session of its own.
     fn stream(&mut self, to: &Endpoint, limit: Limit<'_>) -> Result<Box<dyn Stream>, ConnError>;
 
+    /// Opens what streams go through, so that the first one does not wait for it.
+    fn ready_streams(&mut self, _limit: Limit<'_>) -> Result<(), ConnError> {
+        Ok(())
+    }
+
     /// Ends the session; the next call opens a new one.
     fn reset(&mut self);
 }

@@ -70,4 +70,9 @@ pub(crate) trait Transport: Send + Debug {
         to: &Endpoint,
         waiting: &Waiting<'_>,
     ) -> Result<Box<dyn Stream>, ConnError>;
+
+    /// Opens what streams go through, if it is not open.
+    fn ready_streams(&mut self, _waiting: &Waiting<'_>) -> Result<(), ConnError> {
+        Ok(())
+    }
 }

@@ -322,6 +322,9 @@ impl Engine {
         };
         let mut tap = Tap::new(connection);
         let result = self.observe_and_apply(step, bounds, job, watch, &mut tap, change);
+        if tap.streamed() {
+            self.sessions.streams();
+        }
         (result, tap.phase())
     }
 

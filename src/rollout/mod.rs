@@ -5,6 +5,7 @@
 //! Before each step it asks what is known of it from before ([`Previously`]), so that a resumed run is the same walk, fed
 //! from a journal. It knows no file system, no terminal and no SSH: all that is handed in ([`Outside`]). Called by `cli`.
 
+mod ahead;
 mod batch;
 mod block;
 mod brackets;

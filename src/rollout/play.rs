@@ -224,7 +224,12 @@ impl Engine {
             };
             left.retain(|host| !batch.contains(host));
             let of = u32::try_from(sizes.len()).unwrap_or(u32::MAX).max(number);
-            let part = self.run_batch(place, play, number, of, &batch);
+            // The order of the hosts may be worked out anew for the next batch: then what is opened is needed later.
+            let next = sizes.get(index + 1).or(sizes.last()).copied().unwrap_or(0);
+            let follow = left.get(..next.min(left.len())).unwrap_or_default();
+            let part = self.opening_ahead(place, play, (&batch, follow), || {
+                self.run_batch(place, play, number, of, &batch)
+            });
             let ends = part.left.values().any(|left| *left == Left::EndPlay);
             walked.add(part);
             if !self.goes_on_after(place, number, &batch) {

@@ -51,6 +51,7 @@ impl Session {
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     open: Mutex<HashMap<Key, Arc<Session>>>,
+    streamed: AtomicBool,
 }
 
 impl Sessions {
@@ -64,6 +65,23 @@ impl Sessions {
         };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(open.entry(key).or_default())
+    }
+
+    /// Tells whether a host was reached through any session.
+    pub(super) fn reached(&self, host: &str) -> bool {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.iter()
+            .any(|(key, session)| key.host == host && session.was_reached())
+    }
+
+    /// Notes that a step went through a host to somewhere else.
+    pub(super) fn streams(&self) {
+        self.streamed.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells whether any step of the run has done so.
+    pub(super) fn streamed(&self) -> bool {
+        self.streamed.load(Ordering::Relaxed)
     }
 
     /// Ends every session of a host.
@@ -113,7 +131,7 @@ impl Engine {
         }
     }
 
-    fn try_to_reach(
+    pub(super) fn try_to_reach(
         &self,
         session: &Session,
         wish: &Wish<'_>,

@@ -16,6 +16,7 @@ pub(super) struct Tap<'a> {
     applying: bool,
     sent: bool,
     in_job: bool,
+    streamed: bool,
 }
 
 impl<'a> Tap<'a> {
@@ -26,7 +27,13 @@ impl<'a> Tap<'a> {
             applying: false,
             sent: false,
             in_job: false,
+            streamed: false,
         }
+    }
+
+    /// Tells whether a stream was opened.
+    pub(super) fn streamed(&self) -> bool {
+        self.streamed
     }
 
     /// Notes that from now on something is changed.
@@ -128,7 +135,12 @@ impl Connection for Tap<'_> {
     }
 
     fn stream(&mut self, to: &Endpoint, limit: Limit<'_>) -> Result<Box<dyn Stream>, ConnError> {
+        self.streamed = true;
         self.call(false, |inner| inner.stream(to, limit))
+    }
+
+    fn ready_streams(&mut self, limit: Limit<'_>) -> Result<(), ConnError> {
+        self.inner.ready_streams(limit)
     }
 
     fn reset(&mut self) {

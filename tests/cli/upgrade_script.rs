@@ -1,6 +1,12 @@
 //! The script that upgrades one ArangoDB server, as stagger renders it: how it asks the servers of its host, with curl
 //! and without, under every shell that may be `/bin/sh`.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::too_many_lines,
+    reason = "runs shells over tables of cases, as a server that is slow"
+)]
+
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -13,13 +19,13 @@ const PLAYBOOK: &str = "\
   gather_facts: false
   vars:
     server:
-      role: agent
+      role: ROLE
       server_role: AGENT
       port: PORT
       pid: 999999
       start: 1
-      directory: /nowhere
-      log: /nowhere/log
+      directory: HERE/server
+      log: HERE/server/log
       data_number: 30320
       limits: []
       uid: 0
@@ -34,7 +40,7 @@ const PLAYBOOK: &str = "\
     arangodb_unit: arangodb
     arangodb_hold_file: /nowhere/hold
     arangodb_version: 3.4.0
-    arangodb_data_number: 30400
+    arangodb_data_number: NUMBER
     arangodb_upgrade_attempts: 2
     arangodb_stop_timeout: 1
     arangodb_start_timeout: 1
@@ -93,7 +99,14 @@ fn server() -> u16 {
     port
 }
 
-fn rendered(here: &Path, port: u16, name: &str, tools: &str) -> String {
+/// Renders the script for a server of this role that goes to this version of the data.
+fn rendered(
+    here: &Path,
+    port: u16,
+    name: &str,
+    tools: &str,
+    (role, number): (&str, u32),
+) -> String {
     let typed = |arguments: &[&str]| {
         let ran = Command::new(env!("CARGO_BIN_EXE_stagger"))
             .args(arguments)
@@ -109,13 +122,19 @@ fn rendered(here: &Path, port: u16, name: &str, tools: &str) -> String {
     let playbook = PLAYBOOK
         .replace("PORT", &port.to_string())
         .replace("TOOLS", tools)
+        .replace("ROLE", role)
+        .replace("NUMBER", &number.to_string())
         .replace("NAME", name)
         .replace("HERE", &here.display().to_string());
     std::fs::write(here.join("site.yml"), playbook).unwrap();
     typed(&["apply", "site.yml", "-i", "localhost,", "--state", "state"]);
-    let script = std::fs::read_to_string(here.join(name)).unwrap();
-    let (asks, _) = script.split_once("mark begin check what is there").unwrap();
-    asks.to_owned()
+    std::fs::read_to_string(here.join(name)).unwrap()
+}
+
+/// Returns what the script defines, before it does anything.
+fn definitions(script: &str) -> &str {
+    let (definitions, _) = script.split_once("mark begin check what is there").unwrap();
+    definitions
 }
 
 fn shells() -> Vec<Vec<&'static str>> {
@@ -187,7 +206,8 @@ fn servers_are_asked_the_same_with_curl_and_without() {
         ("with", "{curl: /usr/bin/curl, bash: /bin/bash}"),
         ("without", "{bash: /bin/bash}"),
     ] {
-        let asks = rendered(here.path(), port, name, tools);
+        let script = rendered(here.path(), port, name, tools, ("agent", 30400));
+        let asks = definitions(&script);
         assert_eq!(asks.contains("curl -q"), name == "with");
         for shell in &shells {
             for (call, code, wanted) in &cases {
@@ -212,6 +232,130 @@ fn servers_are_asked_the_same_with_curl_and_without() {
                 assert_eq!(told, *wanted, "{what}");
                 assert_eq!(ran.status.code(), Some(*code), "{what}");
             }
+        }
+    }
+}
+
+/// What an upgrade of the data does, as a shell's commands, and how the script must judge it.
+struct Upgrade {
+    name: &'static str,
+    role: (&'static str, u32),
+    /// Run at each attempt, whose number is in `attempt`.
+    does: &'static str,
+    code: i32,
+    said: &'static str,
+}
+
+const PASSES: &str = "echo 'INFO database upgrade passed' >>\"$log\"; echo '{\"version\":30400,\"tasks\":{}}' >\"$data/data/VERSION-1\"";
+
+#[test]
+fn an_upgrade_of_the_data_is_judged_by_its_own_words() {
+    let agent = ("agent", 30400);
+    let coordinator = ("coordinator", 30500);
+    let cases = [
+        Upgrade {
+            name: "it passes",
+            role: agent,
+            does: PASSES,
+            code: 0,
+            said: "",
+        },
+        Upgrade {
+            name: "it fails once, then passes",
+            role: agent,
+            does: "[ $attempt = 1 ] && { echo 'FATAL upgrade failed' >>\"$log\"; return 1; }; PASSES",
+            code: 0,
+            said: "the upgrade ended with code 1",
+        },
+        Upgrade {
+            name: "it passes once, then says nothing, and the version never comes",
+            role: agent,
+            does: "[ $attempt = 1 ] && echo 'INFO database upgrade passed' >>\"$log\"; :",
+            code: 12,
+            said: "the log does not say that the upgrade passed",
+        },
+        Upgrade {
+            name: "it says so and does nothing",
+            role: agent,
+            does: "echo 'INFO database upgrade passed' >>\"$log\"",
+            code: 12,
+            said: "VERSION-1 says 30320",
+        },
+        Upgrade {
+            name: "it passes, with a fatal line",
+            role: agent,
+            does: "PASSES; echo 'FATAL no' >>\"$log\"",
+            code: 12,
+            said: "the log has a fatal line",
+        },
+        Upgrade {
+            name: "it fails each time",
+            role: agent,
+            does: "return 1",
+            code: 12,
+            said: "the upgrade ended with code 1",
+        },
+        Upgrade {
+            name: "a coordinator that upgrades with the cluster",
+            role: coordinator,
+            does: "echo 'INFO {startup} server will now shut down due to upgrade.' >>\"$log\"",
+            code: 0,
+            said: "",
+        },
+        Upgrade {
+            name: "one that cannot, and says that it could",
+            role: coordinator,
+            does: "echo \"ERROR Database '_system' upgrade failed (x).\" >>\"$log\"; echo 'INFO cluster upgrade to version 30500 completed successfully' >>\"$log\"; echo 'INFO server will now shut down due to upgrade.' >>\"$log\"",
+            code: 12,
+            said: "the log says that the cluster upgrade failed",
+        },
+        Upgrade {
+            name: "one of before",
+            role: coordinator,
+            does: PASSES,
+            code: 12,
+            said: "shut down due to an upgrade",
+        },
+    ];
+    let here = tempfile::tempdir().unwrap();
+    let data = here.path().join("server/data");
+    for case in &cases {
+        std::fs::create_dir_all(&data).unwrap();
+        std::fs::write(
+            data.join("VERSION-1"),
+            "{\"version\": 30320, \"tasks\": {}}",
+        )
+        .unwrap();
+        // What was said before is nobody's business.
+        let log = here.path().join("server/log");
+        std::fs::write(&log, "FATAL of last year\nINFO database upgrade passed\n").unwrap();
+        let script = rendered(here.path(), 1, "loop", "{bash: /bin/bash}", case.role);
+        let (_, rest) = script.split_once("mark begin upgrade the data").unwrap();
+        let (tries, _) = rest
+            .split_once("mark begin check the other servers")
+            .unwrap();
+        let does = case.does.replace("PASSES", PASSES);
+        let asked = format!(
+            "{}\nupgrade_data() {{ {does}; }}\n{tries}\nexit 0\n",
+            definitions(&script)
+        );
+        for shell in shells() {
+            std::fs::write(&log, "FATAL of last year\nINFO database upgrade passed\n").unwrap();
+            std::fs::write(
+                data.join("VERSION-1"),
+                "{\"version\": 30320, \"tasks\": {}}",
+            )
+            .unwrap();
+            let ran = Command::new(shell[0])
+                .args(&shell[1..])
+                .args(["-c", &asked])
+                .stdin(std::process::Stdio::null())
+                .output()
+                .unwrap();
+            let told = String::from_utf8_lossy(&ran.stderr);
+            let what = format!("{shell:?}: {}: {told}", case.name);
+            assert_eq!(ran.status.code(), Some(case.code), "{what}");
+            assert!(told.contains(case.said), "{what}");
         }
     }
 }

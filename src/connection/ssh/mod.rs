@@ -80,6 +80,19 @@ impl SshTransport {
         Broken("the session is closed".to_owned())
     }
 
+    /// Returns the pump that carries streams, on a session of its own, which is opened if there is none.
+    fn pump(&mut self, waiting: &Waiting<'_>) -> Result<&mut Pump, ConnError> {
+        let pump = if let Some(running) = self.tunnels.take().filter(Pump::is_running) {
+            running
+        } else {
+            let Opened { live, through } = connect(&self.target, &self.handshakes, waiting)?;
+            // The way there lives as long as its sockets do.
+            drop(through);
+            Pump::start(live, waiting)?
+        };
+        Ok(self.tunnels.insert(pump))
+    }
+
     fn heard(&mut self) {
         if let Some(opened) = &mut self.opened {
             opened.live.heard();
@@ -220,18 +233,13 @@ impl Transport for SshTransport {
         to: &Endpoint,
         waiting: &Waiting<'_>,
     ) -> Result<Box<dyn Stream>, ConnError> {
-        if let Some(pump) = &self.tunnels
-            && pump.is_running()
-        {
-            let socket = pump.open(to, waiting)?;
-            return Ok(Box::new(SocketStream::new(socket.into(), waiting)));
-        }
-        let Opened { live, through } = connect(&self.target, &self.handshakes, waiting)?;
-        // The way there lives as long as its sockets do.
-        drop(through);
-        let pump = self.tunnels.insert(Pump::start(live, waiting)?);
+        let pump = self.pump(waiting)?;
         let socket = pump.open(to, waiting)?;
         Ok(Box::new(SocketStream::new(socket.into(), waiting)))
+    }
+
+    fn ready_streams(&mut self, waiting: &Waiting<'_>) -> Result<(), ConnError> {
+        self.pump(waiting).map(|_| ())
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn cases() -> Vec<Case> {
             limits,
         ),
     ];
-    cases.into_iter().map(Case::alone).collect()
+    cases.into_iter().map(Case::heavy).collect()
 }
 
 /// Something that is wrong with one host.

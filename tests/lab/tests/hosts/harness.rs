@@ -1,6 +1,7 @@
 //! What a case is, and what it is given.
 
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::io::Write as _;
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
 use lab::command::Command;
 use lab::fleet::{self, Fleet, Options, Place};
@@ -25,29 +26,59 @@ impl<E: std::error::Error> From<E> for Failure {
 pub(crate) struct Case {
     name: &'static str,
     run: fn(&Lab) -> Outcome,
-    alone: bool,
+    shares: usize,
 }
 
-/// Held for reading by cases that run beside each other, for writing by one that measures.
-static MACHINE: RwLock<()> = RwLock::new(());
+/// How many shares the machine has: that many light cases, or half as many whole clusters under load.
+const SHARES: usize = 4;
+
+/// The machine, of which each running case holds its shares.
+static MACHINE: Machine = Machine {
+    free: Mutex::new(SHARES),
+    freed: Condvar::new(),
+};
+
+#[derive(Debug)]
+struct Machine {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Machine {
+    /// Waits until there are so many shares.
+    fn hold(&'static self, shares: usize) -> Held {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let enough = self.freed.wait_while(free, |free| *free < shares);
+        *enough.unwrap_or_else(PoisonError::into_inner) -= shares;
+        Held(self, shares)
+    }
+}
+
+/// Shares that are given back when this is dropped, also by a case that panics.
+#[derive(Debug)]
+struct Held(&'static Machine, usize);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += self.1;
+        self.0.freed.notify_all();
+    }
+}
 
 /// Makes a case of a name and a function.
 pub(crate) fn case(name: &'static str, run: fn(&Lab) -> Outcome) -> Case {
     Case {
         name,
         run,
-        alone: false,
+        shares: 1,
     }
 }
 
 impl Case {
-    /// Lets no other case run beside it: on a machine that is short of processors clients wait for no fault of the
-    /// cluster's, and the oracle takes a server that is starved for one that is down.
-    pub(crate) fn alone(self) -> Self {
-        Self {
-            alone: true,
-            ..self
-        }
+    /// Lets at most one such case run beside it: on a machine that is short of processors clients wait for no fault of
+    /// the cluster's, and the oracle takes a server that is starved for one that is down.
+    pub(crate) fn heavy(self) -> Self {
+        Self { shares: 2, ..self }
     }
 
     /// Makes it known to the test harness.
@@ -59,13 +90,13 @@ impl Case {
                 }
                 return Ok(Completion::ignored_with(reason));
             }
-            let (_alone, _beside);
-            if self.alone {
-                _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
-            } else {
-                _beside = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
-            }
-            (self.run)(lab).map_err(|failure| Failed::from(failure.0))?;
+            let _held = MACHINE.hold(self.shares);
+            let began = lab::clock::now();
+            let outcome = (self.run)(lab);
+            let seconds = began.elapsed().as_secs();
+            // Each case's seconds, for whoever wants the suite to take less of them.
+            drop(writeln!(std::io::stderr(), "{}: {seconds} s", self.name));
+            outcome.map_err(|failure| Failed::from(failure.0))?;
             Ok(Completion::Completed)
         })
     }

@@ -15,7 +15,7 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         case("memsql::ops_looks_after_its_servers", ops),
         case("memsql::a_failed_upgrade_is_rolled_back", rollback),
-        case("memsql::the_whole_upgrade", upgrade).alone(),
+        case("memsql::the_whole_upgrade", upgrade).heavy(),
     ]
 }
 

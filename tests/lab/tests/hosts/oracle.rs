@@ -20,7 +20,7 @@ pub(crate) fn cases() -> Vec<Case> {
         "oracle::changes_meet_the_role_as_it_is",
         changes_meet_the_role,
     );
-    let cases = cases.into_iter().map(Case::alone);
+    let cases = cases.into_iter().map(Case::heavy);
     cases.chain([changes]).collect()
 }
 

@@ -17,16 +17,14 @@ const PATIENCE_S: u64 = 1_000;
 pub(crate) fn cases() -> Vec<Case> {
     let cases = [
         case("upgrade::three_hosts_unscaled", unscaled),
-        case("upgrade::five_hosts", five_hosts),
-        case("upgrade::tokens_and_a_sudo_password", tokens),
-        case("upgrade::tls_and_sudo", tls),
-        case("upgrade::leaders_resign_where_they_can", resign),
+        case("upgrade::five_hosts_tokens_and_a_sudo_password", five_hosts),
+        case("upgrade::leaders_resign_with_tls_and_sudo", resign),
         case("upgrade::short_gaps_are_waited_out", short_gaps),
         case("upgrade::long_gaps_fail_reads_alone", long_gaps),
         case("upgrade::three_copies_cannot_be_moved", three_copies),
         case("upgrade::two_data_centres", two_data_centres),
     ];
-    cases.into_iter().map(Case::alone).collect()
+    cases.into_iter().map(Case::heavy).collect()
 }
 
 /// A scaled variant.
@@ -122,25 +120,16 @@ fn unscaled(lab: &Lab) -> Outcome {
 }
 
 fn five_hosts(lab: &Lab) -> Outcome {
-    run(lab, &variant("five hosts", 5))?.is_clean()
-}
-
-fn tokens(lab: &Lab) -> Outcome {
-    let mut options = variant("tokens", 3);
+    let mut options = variant("five hosts", 5);
     options.cluster.security = Security::Authenticated;
     options.fleet.login = Login::SudoPassword;
     run(lab, &options)?.is_clean()
 }
 
-fn tls(lab: &Lab) -> Outcome {
-    let mut options = variant("tls", 3);
-    options.cluster.security = Security::Tls;
-    options.fleet.login = Login::Sudo;
-    run(lab, &options)?.is_clean()
-}
-
 fn resign(lab: &Lab) -> Outcome {
     let mut options = variant("resign", 3);
+    options.cluster.security = Security::Tls;
+    options.fleet.login = Login::Sudo;
     options.cluster.from = "3.4.8".to_owned();
     options.cluster.to = "3.5.1".to_owned();
     // Nothing has to be copied for it: three copies on three hosts are no hindrance.
