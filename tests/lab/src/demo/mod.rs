@@ -224,7 +224,8 @@ impl Demo<'_> {
             .args(["--rate", &load.rate.to_string()])
             .args(["--copies", &load.copies.to_string()])
             .args(["--deadline-ms", &load.deadline.as_millis().to_string()])
-            .args(["--factor", &self.options.factor.to_string()]);
+            .args(["--factor", &self.options.factor.to_string()])
+            .args(["--drain-file", "drained"]);
         if self.cluster.options().security != Security::Open {
             command = command.args(["--jwt-secret", "secret"]);
         }

@@ -43,9 +43,12 @@ impl Stage<'_> {
 
     /// Starts clients, and waits until their load has begun.
     pub(super) fn begin_load(&self, load: Command) -> Result<Running, Error> {
-        let load = load
-            .args(["--drain-file", "drained", "--stop-file", "stop"])
-            .args(["--ready-file", "ready", "--json", "load.json"]);
+        let load = load.args(["--stop-file", "stop"]).args([
+            "--ready-file",
+            "ready",
+            "--json",
+            "load.json",
+        ]);
         let mut running = self.fleet.bastion().command(load).start()?;
         let begun = clock::wait(LOAD_BEGIN_LIMIT, || {
             if self.file("ready").exists() {

@@ -252,15 +252,18 @@ impl Server<'_> {
                 "INSERT INTO lab.t VALUES (1, 1), (1, 2)",
                 1062,
             ),
-            (
-                "nothing that one may",
-                "DROP DATABASE performance_schema",
-                1044,
-            ),
         ] {
             let that = format!("result is failed and result.error_number == {number}");
             self.must(what, &json!(query), &json!({}), &that)?;
         }
+        let other = json!({"login_user": "secure", "tls": "insecure"});
+        let that = "result is failed and result.error_number == 1142";
+        self.must(
+            "what is another's",
+            &json!("SELECT * FROM mysql.user"),
+            &other,
+            that,
+        )?;
         let several = json!([
             "INSERT INTO lab.t VALUES (2, 2)",
             "SELECT n FROM lab.t WHERE k = 2",
