@@ -1,4 +1,4 @@
-//! `mysql_query` against a real MariaDB, from Debian's packages: with TLS and without, from the bastion and through the
+//! `mysql_query` against a real `MariaDB`, from Debian's packages: with TLS and without, from the bastion and through the
 //! host's session, large answers, every type of column, refusals, connections that end, locks. Nothing hangs, and nothing
 //! is sent twice: the server's own log counts.
 

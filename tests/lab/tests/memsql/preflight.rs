@@ -104,7 +104,7 @@ fn cluster_rows() -> Vec<Row> {
                 stack.sql(&format!(
                     "ATTACH LEAF {} NO REBALANCE",
                     node(&stack.leaves[1])
-                ))
+                ));
             },
             "has 0 slaves, not one",
             |stack| {
