@@ -44,21 +44,25 @@ const BUILD_LIMIT: Duration = Duration::from_mins(40);
 
 /// Builds a package of this tree as it is released, showing cargo's progress.
 pub fn build(package: &str) -> Result<Product, Error> {
-    let said = Command::new("env")
+    let said = building(package).arg("--release").showing_errors().run()?;
+    let program = program_in(&said, package);
+    look_at(&program.ok_or_else(|| Error::NoProgram(package.to_owned()))?)
+}
+
+/// Builds a package of this tree as its tests are built, for trials that measure nothing, and returns where it lies.
+pub fn build_for_trial(package: &str) -> Result<PathBuf, Error> {
+    let said = building(package).run()?;
+    program_in(&said, package).ok_or_else(|| Error::NoProgram(package.to_owned()))
+}
+
+fn building(package: &str) -> Command {
+    Command::new("env")
         .args(unset())
-        .args(["cargo", "build"])
-        .args([
-            "--release",
-            "--locked",
-            "--message-format=json-render-diagnostics",
-        ])
+        .args(["cargo", "build", "--locked"])
+        .arg("--message-format=json-render-diagnostics")
         .args(["--package", package, "--bin", package])
         .directory(Path::new(env!("CARGO_MANIFEST_DIR")))
         .within(BUILD_LIMIT)
-        .showing_errors()
-        .run()?;
-    let program = program_in(&said, package);
-    look_at(&program.ok_or_else(|| Error::NoProgram(package.to_owned()))?)
 }
 
 /// Returns how `env` takes away what would make cargo build another program, or the same one all over again.

@@ -12,7 +12,8 @@ use super::up::{ArangodbOptions, Leaders};
 use super::{Error, interrupt};
 use crate::demo::{self, Load};
 use crate::files;
-use crate::fleet::{Fleet, Place};
+use crate::fleet::{self, Fleet, Place};
+use crate::product::Product;
 
 /// What to show.
 #[derive(Debug, Args)]
@@ -34,21 +35,11 @@ enum What {
 struct Arangodb {
     #[command(flatten)]
     cluster: ArangodbOptions,
-    /// Requests a second
-    #[arg(long, default_value_t = 200, value_name = "N")]
-    rate: u32,
+    #[command(flatten)]
+    show: Show,
     /// How long a client waits for an answer; 1000 with `--leaders wait`
     #[arg(long, value_name = "SECONDS")]
     deadline_s: Option<u32>,
-    /// More variables for stagger
-    #[arg(short = 'e', long = "extra-vars", value_name = "VARS")]
-    extra: Vec<String>,
-    /// Write the figures to a file as well
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Leave the hosts running
-    #[arg(long)]
-    keep: bool,
 }
 
 pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Error> {
@@ -63,21 +54,55 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Erro
 fn arangodb(place: &Place, arguments: &Arangodb) -> Result<bool, Error> {
     let options = arguments.options()?;
     let product = arguments.cluster.product()?;
-    tell(&format!("under test: {product}"));
-    let report = if arguments.keep {
-        let fleet = Fleet::up(place, &options.fleet)?;
-        let report = demo::upgrade(&fleet, place, &product, &options, &tell)?;
-        tell(&super::up::how_to_reach(&fleet));
-        fleet.keep()?;
-        report
-    } else {
-        demo::run(place, &product, &options, &tell)?
-    };
-    if let Some(path) = &arguments.json {
-        files::write(path, format!("{report:#}\n"), 0o644)?;
+    let show = &arguments.show;
+    show.present(place, &options.fleet, &product, |fleet| {
+        demo::upgrade(fleet, place, &product, &options, &tell)
+    })
+}
+
+/// What every demonstration is told.
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// Requests a second
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub(super) rate: u32,
+    /// More variables for stagger
+    #[arg(short = 'e', long = "extra-vars", value_name = "VARS")]
+    pub(super) extra: Vec<String>,
+    /// Write the figures to a file as well
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Leave the hosts running
+    #[arg(long)]
+    keep: bool,
+}
+
+impl Show {
+    /// Boots a fleet, has the upgrade shown on it, and says what came of it; returns whether all was well.
+    pub(super) fn present(
+        &self,
+        place: &Place,
+        fleet: &fleet::Options,
+        product: &Product,
+        upgrade: impl Fn(&Fleet) -> Result<Value, demo::Error>,
+    ) -> Result<bool, Error> {
+        tell(&format!("under test: {product}"));
+        let fleet = Fleet::up(place, fleet)?;
+        let count = fleet.hosts().len();
+        tell(&format!("{count} hosts are up; starting the cluster"));
+        let report = upgrade(&fleet)?;
+        if self.keep {
+            tell(&super::up::how_to_reach(&fleet));
+            fleet.keep()?;
+        } else {
+            fleet.down()?;
+        }
+        if let Some(path) = &self.json {
+            files::write(path, format!("{report:#}\n"), 0o644)?;
+        }
+        print(&summary(&report));
+        Ok(report.get("ok") == Some(&Value::Bool(true)))
     }
-    print(&summary(&report));
-    Ok(report.get("ok") == Some(&Value::Bool(true)))
 }
 
 impl Arangodb {
@@ -89,12 +114,12 @@ impl Arangodb {
             cluster: self.cluster.cluster()?,
             announced_gap: waits,
             load: Load {
-                rate: self.rate,
+                rate: self.show.rate,
                 copies: self.cluster.copies,
                 deadline: Duration::from_secs(u64::from(deadline)),
             },
             factor: self.cluster.factor,
-            extra: self.extra.clone(),
+            extra: self.show.extra.clone(),
             shows: true,
             ..demo::Options::new("demo arangodb", 0)
         })
@@ -102,7 +127,7 @@ impl Arangodb {
 }
 
 /// Puts what a person wants to know first into words.
-pub(super) fn summary(report: &Value) -> String {
+fn summary(report: &Value) -> String {
     let get = |name: &str| report.get(name).cloned().unwrap_or_default();
     let word = |value: &Value| {
         value

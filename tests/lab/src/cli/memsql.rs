@@ -1,19 +1,17 @@
 //! `lab up memsql` and `lab demo memsql`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
 use serde_json::{Map, Value, json};
 
+use super::Error;
+use super::demo::Show;
 use super::terminal::{print, tell};
-use super::up::{Sudo, how_to_reach, login_of};
-use super::{Error, demo};
+use super::up::{Machines, Tried, how_to_reach};
 use crate::cluster::memsql::{Cluster, Options as ClusterOptions};
 use crate::demo::memsql as demonstration;
-use crate::files;
 use crate::fleet::{self, Fleet, Place};
-use crate::product::{self, Product};
 
 /// How the cluster is to be.
 #[derive(Debug, Args)]
@@ -39,25 +37,16 @@ pub(super) struct ClusterArguments {
     /// Speak TLS
     #[arg(long)]
     tls: bool,
-    /// Log in as `ops`, who has sudo, instead of as root
-    #[arg(
-        long,
-        value_enum,
-        value_name = "HOW",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "nopasswd"
-    )]
-    sudo: Option<Sudo>,
+    #[command(flatten)]
+    machines: Machines,
     /// Scale the databases' timers
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
     factor: f64,
     /// How the simulators are to behave, as a JSON object
     #[arg(long, default_value = "{}", value_name = "JSON")]
     switches: String,
-    /// Try this program instead of building the one of this tree
-    #[arg(long, value_name = "FILE")]
-    program: Option<PathBuf>,
+    #[command(flatten)]
+    tried: Tried,
 }
 
 /// How the upgrade is to go.
@@ -65,24 +54,14 @@ pub(super) struct ClusterArguments {
 pub(super) struct DemoArguments {
     #[command(flatten)]
     cluster: ClusterArguments,
-    /// Requests a second
-    #[arg(long, default_value_t = 200, value_name = "N")]
-    rate: u32,
+    #[command(flatten)]
+    show: Show,
     /// How long a client waits for an answer
     #[arg(long, default_value_t = 10, value_name = "SECONDS")]
     deadline_s: u32,
     /// Points of no return that are approved, instead of the role's
     #[arg(long, action = ArgAction::Append, value_name = "NAME")]
     approve: Vec<String>,
-    /// More variables for stagger
-    #[arg(short = 'e', long = "extra-vars", value_name = "VARS")]
-    extra: Vec<String>,
-    /// Write the figures to a file as well
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Leave the hosts running
-    #[arg(long)]
-    keep: bool,
 }
 
 impl ClusterArguments {
@@ -114,24 +93,14 @@ impl ClusterArguments {
     }
 
     fn fleet(&self, purpose: &str, cluster: &ClusterOptions) -> fleet::Options {
-        fleet::Options {
-            login: login_of(self.sudo),
-            ..fleet::Options::new(purpose, cluster.hosts())
-        }
-    }
-
-    fn product(&self) -> Result<Product, Error> {
-        Ok(match &self.program {
-            Some(program) => product::look_at(program)?,
-            None => product::build("stagger")?,
-        })
+        self.machines.options(purpose, cluster.hosts())
     }
 }
 
 /// `lab up memsql`.
 pub(super) fn up(place: &Place, arguments: &ClusterArguments) -> Result<(), Error> {
     let wanted = arguments.options()?;
-    let product = arguments.product()?;
+    let product = arguments.tried.product()?;
     tell(&format!("on the bastion: {product}"));
     let fleet = Fleet::up(place, &arguments.fleet("up memsql", &wanted))?;
     tell("the hosts are up; starting the cluster");
@@ -159,30 +128,19 @@ pub(super) fn show(place: &Place, arguments: &DemoArguments) -> Result<bool, Err
     let cluster = arguments.cluster.options()?;
     let mut options = demonstration::Options {
         fleet: arguments.cluster.fleet("demo memsql", &cluster),
-        rate: arguments.rate,
+        rate: arguments.show.rate,
         deadline: Duration::from_secs(u64::from(arguments.deadline_s)),
         factor: arguments.cluster.factor,
-        extra: arguments.extra.clone(),
+        extra: arguments.show.extra.clone(),
         shows: true,
         ..demonstration::Options::new("demo memsql", cluster)
     };
     if !arguments.approve.is_empty() {
         options.approvals.clone_from(&arguments.approve);
     }
-    let product = arguments.cluster.product()?;
-    tell(&format!("under test: {product}"));
-    let report = if arguments.keep {
-        let fleet = Fleet::up(place, &options.fleet)?;
-        let report = demonstration::upgrade(&fleet, place, &product, &options, &tell)?;
-        tell(&how_to_reach(&fleet));
-        fleet.keep()?;
-        report
-    } else {
-        demonstration::run(place, &product, &options, &tell)?
-    };
-    if let Some(path) = &arguments.json {
-        files::write(path, format!("{report:#}\n"), 0o644)?;
-    }
-    print(&demo::summary(&report));
-    Ok(report.get("ok") == Some(&Value::Bool(true)))
+    let product = arguments.cluster.tried.product()?;
+    let show = &arguments.show;
+    show.present(place, &options.fleet, &product, |fleet| {
+        demonstration::upgrade(fleet, place, &product, &options, &tell)
+    })
 }

@@ -37,6 +37,13 @@ pub(super) struct HostOptions {
     /// How many hosts
     #[arg(long = "hosts", default_value_t = 3, value_name = "N")]
     count: usize,
+    #[command(flatten)]
+    machines: Machines,
+}
+
+/// What every host is.
+#[derive(Debug, Args)]
+pub(super) struct Machines {
     /// Log in as `ops`, who has sudo, instead of as root
     #[arg(
         long,
@@ -90,9 +97,8 @@ pub(super) struct ArangodbOptions {
     /// How the simulators are to behave, as a JSON object
     #[arg(long, default_value = "{}", value_name = "JSON")]
     switches: String,
-    /// Try this program instead of building the one of this tree
-    #[arg(long, value_name = "FILE")]
-    program: Option<PathBuf>,
+    #[command(flatten)]
+    tried: Tried,
 }
 
 /// The ways to treat leadership.
@@ -126,10 +132,7 @@ impl ArangodbOptions {
 
     /// Returns the program under test.
     pub(super) fn product(&self) -> Result<Product, Error> {
-        Ok(match &self.program {
-            Some(program) => product::look_at(program)?,
-            None => product::build("stagger")?,
-        })
+        self.tried.product()
     }
 
     /// Returns the cluster that is asked for.
@@ -158,7 +161,7 @@ impl ArangodbOptions {
 
 /// What sudo asks for.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum Sudo {
+enum Sudo {
     /// nothing
     Nopasswd,
     /// the user's password
@@ -168,21 +171,41 @@ pub(super) enum Sudo {
 impl HostOptions {
     /// Returns the fleet that is asked for.
     pub(super) fn options(&self, purpose: &str) -> Options {
+        self.machines.options(purpose, self.count)
+    }
+}
+
+impl Machines {
+    /// Returns a fleet of so many.
+    pub(super) fn options(&self, purpose: &str, count: usize) -> Options {
         Options {
-            login: login_of(self.sudo),
+            login: match self.sudo {
+                None => Login::Root,
+                Some(Sudo::Nopasswd) => Login::Sudo,
+                Some(Sudo::Password) => Login::SudoPassword,
+            },
             logind: self.logind,
             packages: self.packages.clone(),
-            ..Options::new(purpose, self.count)
+            ..Options::new(purpose, count)
         }
     }
 }
 
-/// Returns what the operator is on the hosts.
-pub(super) fn login_of(sudo: Option<Sudo>) -> Login {
-    match sudo {
-        None => Login::Root,
-        Some(Sudo::Nopasswd) => Login::Sudo,
-        Some(Sudo::Password) => Login::SudoPassword,
+/// Which program is tried.
+#[derive(Debug, Args)]
+pub(super) struct Tried {
+    /// Try this program instead of building the one of this tree
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+}
+
+impl Tried {
+    /// Returns the program under test.
+    pub(super) fn product(&self) -> Result<Product, Error> {
+        Ok(match &self.program {
+            Some(program) => product::look_at(program)?,
+            None => product::build("stagger")?,
+        })
     }
 }
 

@@ -15,6 +15,13 @@ pub use replication::Clusters;
 
 use crate::{command, files, fleet, packages};
 
+/// Makes a certificate for a host: the authority's own, then the host's with its key, as PEM.
+pub fn certificate(host: &fleet::Host) -> Result<(String, String), Error> {
+    let authority = keys::Authority::make()?;
+    let server = authority.server(host.name(), host.address())?;
+    Ok((authority.certificate(), server))
+}
+
 /// A cluster that could not be set up or asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{APPLY_LOG, Change, Error};
-use crate::clock::{self, Look};
+use super::stage::{Stage, name_hosts};
+use super::{Change, Error, QUIET};
+use crate::clock;
 use crate::cluster::memsql::{Cluster, Options as ClusterOptions};
 use crate::command::{Command, Exit, Running};
 use crate::fleet::{self, Fleet, Host, Place};
@@ -18,10 +19,8 @@ use crate::packages::EFFECTS;
 use crate::product::Product;
 use crate::{cluster, files};
 
-/// How long there is load alone, before and after.
-const QUIET: Duration = Duration::from_secs(5);
-const LOAD_BEGIN_LIMIT: Duration = Duration::from_mins(2);
-const LOAD_END_LIMIT: Duration = Duration::from_mins(5);
+/// The wait that the role states: clients are given time to leave an aggregator.
+const DRAIN_S: u32 = 1;
 
 /// What is to be shown.
 #[derive(Debug, Clone)]
@@ -63,24 +62,7 @@ impl Options {
     }
 }
 
-/// Sets everything up on a fleet of its own, upgrades, takes it down and returns the report.
-pub fn run(
-    place: &Place,
-    product: &Product,
-    options: &Options,
-    tell: &dyn Fn(&str),
-) -> Result<Value, Error> {
-    let fleet = Fleet::up(place, &options.fleet)?;
-    tell(&format!(
-        "{} hosts are up; starting the cluster",
-        fleet.hosts().len()
-    ));
-    let report = upgrade(&fleet, place, product, options, tell)?;
-    fleet.down()?;
-    Ok(report)
-}
-
-/// The same on a fleet that is up, which is left with the upgraded cluster.
+/// Sets everything up on a fleet that is up, upgrades, and returns the report; the fleet is left with the upgraded cluster.
 pub fn upgrade(
     fleet: &Fleet,
     place: &Place,
@@ -94,7 +76,10 @@ pub fn upgrade(
         .insert("time_factor".to_owned(), json!(options.factor));
     let cluster = Cluster::up(fleet, &place.program, wanted)?;
     let demo = Demo {
-        fleet,
+        stage: Stage {
+            fleet,
+            shows: options.shows,
+        },
         cluster: &cluster,
         options,
     };
@@ -103,19 +88,23 @@ pub fn upgrade(
     tell("the cluster serves; the load has begun");
     clock::pause(QUIET);
     let before = demo.counted()?;
-    let (exit, wall) = demo.apply()?;
+    let (exit, wall) = demo.stage.apply(
+        "roles/memsql/upgrade.yml",
+        &options.approvals,
+        demo.variables(),
+    )?;
     tell(&format!(
         "stagger ended with {exit} after {:.1} s",
         wall.as_secs_f64()
     ));
     clock::pause(QUIET);
-    let mut report = demo.end_load(&mut load)?;
+    let mut report = demo.stage.end_load(&mut load)?;
     let more = demo.look(exit, wall, &report, before)?;
     if let (Value::Object(report), Value::Object(more)) = (&mut report, more) {
         report.extend(more);
         report.insert("product".to_owned(), product.json());
     }
-    demo.name_hosts(&mut report);
+    name_hosts(&mut report, cluster.hosts());
     Ok(report)
 }
 
@@ -160,107 +149,38 @@ pub fn load(cluster: &Cluster<'_>) -> Command {
 /// The parts of a demonstration.
 #[derive(Debug)]
 struct Demo<'a> {
-    fleet: &'a Fleet,
+    stage: Stage<'a>,
     cluster: &'a Cluster<'a>,
     options: &'a Options,
 }
 
 impl Demo<'_> {
-    fn file(&self, name: &str) -> std::path::PathBuf {
-        self.fleet.bastion().home().join(name)
-    }
-
     fn prepare(&self, place: &Place, product: &Product) -> Result<(), Error> {
-        provide(self.fleet, self.cluster, place, product)?;
-        if !self.options.changes.is_empty() {
-            let init = Command::line("stagger init memsql");
-            self.fleet.bastion().command(init).run()?;
-        }
-        for change in &self.options.changes {
-            change.make(&self.file(change.file))?;
-        }
-        Ok(())
+        provide(self.stage.fleet, self.cluster, place, product)?;
+        self.stage.change("memsql", &self.options.changes)
     }
 
     fn begin_load(&self) -> Result<Running, Error> {
-        let command = load(self.cluster)
+        let deadline = self.options.deadline.as_millis().to_string();
+        let load = load(self.cluster)
             .args(["--rate", &self.options.rate.to_string()])
-            .args([
-                "--deadline-ms",
-                &self.options.deadline.as_millis().to_string(),
-            ])
-            .args([
-                "--stop-file",
-                "stop",
-                "--ready-file",
-                "ready",
-                "--json",
-                "load.json",
-            ]);
-        let mut running = self.fleet.bastion().command(command).start()?;
-        let begun = clock::wait(LOAD_BEGIN_LIMIT, || {
-            if self.file("ready").exists() {
-                return Ok::<_, Error>(Look::Done(()));
-            }
-            Ok(match running.ended()? {
-                Some(exit) => return Err(Error::Load(format!("{exit}: {}", running.said().1))),
-                None => Look::NotYet("has not begun".to_owned()),
-            })
-        })?;
-        begun.map_err(Error::Load)?;
-        Ok(running)
-    }
-
-    /// Types the one command.
-    fn apply(&self) -> Result<(Exit, Duration), Error> {
-        let approvals = self.options.approvals.iter();
-        let approvals = approvals.flat_map(|name| ["--approve".to_owned(), name.clone()]);
-        let apply = Command::new("stagger")
-            .args(["apply", "roles/memsql/upgrade.yml", "-i", "inventory.yml"])
-            .args(["--reason", "a demonstration", "--state", "state"])
-            .args(["--events", "events.ndjson"])
-            .args(approvals)
-            .args(self.variables());
-        let apply = self.fleet.bastion().command(apply);
-        let begin = clock::now();
-        let exit = if self.options.shows {
-            apply.on_terminal()?
-        } else {
-            let output = apply.within(Duration::from_hours(1)).output()?;
-            let said = format!("{}\n{}", output.out, output.err);
-            files::write(&self.file(APPLY_LOG), said, 0o644)?;
-            output.exit
-        };
-        Ok((exit, begin.elapsed()))
+            .args(["--deadline-ms", &deadline]);
+        self.stage.begin_load(load)
     }
 
     fn variables(&self) -> Vec<String> {
-        let drained = self.file("drained");
+        let drained = self.stage.file("drained");
         let drained = drained.display();
         let mut variables = vec![
             json!({
                 "memsql_drain": format!("echo {{{{ (memsql_aggregator | default({{}})).address | default('') }}}} >>{drained}"),
                 "memsql_undrain": format!(": >{drained}"),
-                "memsql_drain_wait": 1,
+                "memsql_drain_wait": DRAIN_S,
             })
             .to_string(),
         ];
         variables.extend(self.options.extra.iter().cloned());
         variables
-            .into_iter()
-            .flat_map(|pair| ["-e".to_owned(), pair])
-            .collect()
-    }
-
-    fn end_load(&self, load: &mut Running) -> Result<Value, Error> {
-        files::write(&self.file("stop"), "", 0o644)?;
-        let exit = load.wait(LOAD_END_LIMIT)?;
-        // 0 and 2 are its verdicts; anything else is no verdict.
-        if !matches!(exit, Exit::Code(0 | 2)) {
-            return Err(Error::Load(format!("ended with {exit}: {}", load.said().1)));
-        }
-        let report = files::read(&self.file("load.json"))?;
-        serde_json::from_str(&report).map_err(|error| Error::Load(format!("reported {error}")))
     }
 
     /// Returns what was counted on each host so far, as the number of lines.
@@ -295,7 +215,9 @@ impl Demo<'_> {
             .filter(|one| one.get("to") != Some(&json!(target)));
         wrong.extend(old.map(|server| format!("not on {target}: {server}")));
         wrong.extend(out_of_order(&all, servers.len()));
-        let lower_bound = needed(&all);
+        let databases = needed(&all).as_secs_f64();
+        let aggregators = u32::try_from(self.cluster.aggregators().len()).unwrap_or(u32::MAX);
+        let waits = f64::from(aggregators.saturating_mul(DRAIN_S));
         let load_ok = load.get("ok") == Some(&json!(true));
         Ok(json!({
             "ok": load_ok && exit == Exit::Code(0) && wrong.is_empty(),
@@ -303,27 +225,14 @@ impl Demo<'_> {
             "stagger_exit": exit.to_string(),
             "wrong": wrong,
             "wall_s": wall.as_secs_f64(),
-            "lower_bound_s": lower_bound.as_secs_f64(),
-            "databases_s": lower_bound.as_secs_f64(),
-            "waits_s": 0.0,
+            "lower_bound_s": databases + waits,
+            "databases_s": databases,
+            "waits_s": waits,
             "factor": self.options.factor,
             "leaves": self.cluster.options().leaves,
             "aggregators": self.cluster.options().aggregators,
             "hosts": self.cluster.hosts().len(),
         }))
-    }
-
-    /// Puts the hosts' names where the load knows their addresses.
-    fn name_hosts(&self, report: &mut Value) {
-        let servers = report.get_mut("servers").and_then(Value::as_array_mut);
-        for server in servers.into_iter().flatten() {
-            let address = server.get("host").cloned();
-            let mut hosts = self.cluster.hosts().iter();
-            let host = hosts.find(|host| Some(json!(host.address())) == address);
-            if let (Some(host), Some(server)) = (host, server.as_object_mut()) {
-                server.insert("host".to_owned(), json!(host.name()));
-            }
-        }
     }
 }
 

@@ -6,13 +6,15 @@
 
 pub mod bound;
 pub mod memsql;
+mod stage;
 
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::clock::{self, Look};
+use self::stage::Stage;
+use crate::clock;
 use crate::cluster::{self, Cluster, Clusters, Security};
 use crate::command::{self, Command, Exit, Running};
 use crate::fleet::{self, Fleet, Host, Place};
@@ -31,8 +33,6 @@ const DRAIN_S: f64 = 1.0;
 const QUIET: Duration = Duration::from_secs(5);
 /// What the product said, in the operator's home, where it did not go to the terminal.
 pub const APPLY_LOG: &str = "apply.log";
-const LOAD_BEGIN_LIMIT: Duration = Duration::from_mins(1);
-const LOAD_END_LIMIT: Duration = Duration::from_mins(5);
 
 /// What is to be shown.
 #[derive(Debug, Clone)]
@@ -138,24 +138,7 @@ pub enum Error {
     Load(String),
 }
 
-/// Sets everything up on a fleet of its own, upgrades, takes it down and returns the report.
-pub fn run(
-    place: &Place,
-    product: &Product,
-    options: &Options,
-    tell: &dyn Fn(&str),
-) -> Result<Value, Error> {
-    let fleet = Fleet::up(place, &options.fleet)?;
-    tell(&format!(
-        "{} hosts are up; starting the cluster",
-        fleet.hosts().len()
-    ));
-    let report = upgrade(&fleet, place, product, options, tell)?;
-    fleet.down()?;
-    Ok(report)
-}
-
-/// The same on a fleet that is up, which is left with the upgraded cluster.
+/// Sets everything up on a fleet that is up, upgrades, and returns the report; the fleet is left with the upgraded cluster.
 pub fn upgrade(
     fleet: &Fleet,
     place: &Place,
@@ -171,7 +154,10 @@ pub fn upgrade(
     let clusters = Clusters::up(fleet, &place.program, &wanted)?;
     let cluster = clusters.main();
     let demo = Demo {
-        fleet,
+        stage: Stage {
+            fleet,
+            shows: options.shows,
+        },
         agents: cluster.agents()?,
         clusters: &clusters,
         cluster,
@@ -185,25 +171,29 @@ pub fn upgrade(
     }
     tell("the cluster serves; the load has begun");
     clock::pause(QUIET);
-    let (exit, wall) = demo.apply()?;
+    let (exit, wall) = demo.stage.apply(
+        "roles/arangodb/upgrade.yml",
+        &demo.approvals(),
+        demo.variables(),
+    )?;
     tell(&format!(
         "stagger ended with {exit} after {:.1} s",
         wall.as_secs_f64()
     ));
     clock::pause(QUIET);
-    let mut report = demo.end_load(&mut load)?;
+    let mut report = demo.stage.end_load(&mut load)?;
     let more = demo.look(exit, wall, &report)?;
     if let (Value::Object(report), Value::Object(more)) = (&mut report, more) {
         report.extend(more);
     }
-    demo.name_hosts(&mut report);
+    stage::name_hosts(&mut report, cluster.hosts());
     Ok(report)
 }
 
 /// The parts of a demonstration.
 #[derive(Debug)]
 struct Demo<'a> {
-    fleet: &'a Fleet,
+    stage: Stage<'a>,
     clusters: &'a Clusters<'a>,
     cluster: &'a Cluster<'a>,
     agents: Vec<String>,
@@ -212,29 +202,19 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    fn file(&self, name: &str) -> std::path::PathBuf {
-        self.fleet.bastion().home().join(name)
-    }
-
     /// Puts on the bastion what an operator has there.
     fn prepare(&self) -> Result<(), Error> {
-        self.fleet
+        self.stage
+            .fleet
             .bastion()
             .provide("stagger", &self.product.program)?;
-        let inventory = self.clusters.inventory(self.fleet.options().login);
-        files::write(&self.file("inventory.yml"), inventory, 0o600)?;
+        let inventory = self.clusters.inventory(self.stage.fleet.options().login);
+        files::write(&self.stage.file("inventory.yml"), inventory, 0o600)?;
         if self.cluster.options().security != Security::Open {
-            files::write(&self.file("secret"), self.cluster.secret(), 0o600)?;
+            files::write(&self.stage.file("secret"), self.cluster.secret(), 0o600)?;
         }
-        files::write(&self.file("drained"), "", 0o644)?;
-        if !self.options.changes.is_empty() {
-            let init = Command::line("stagger init arangodb");
-            self.fleet.bastion().command(init).run()?;
-        }
-        for change in &self.options.changes {
-            change.make(&self.file(change.file))?;
-        }
-        Ok(())
+        files::write(&self.stage.file("drained"), "", 0o644)?;
+        self.stage.change("arangodb", &self.options.changes)
     }
 
     fn begin_load(&self, place: &Place) -> Result<Running, Error> {
@@ -245,8 +225,7 @@ impl Demo<'_> {
             .args(["--copies", &load.copies.to_string()])
             .args(["--deadline-ms", &load.deadline.as_millis().to_string()])
             .args(["--factor", &self.options.factor.to_string()])
-            .args(["--drain-file", "drained", "--stop-file", "stop"])
-            .args(["--ready-file", "ready", "--json", "load.json"]);
+            .args(["--drain-file", "drained"]);
         if self.cluster.options().security != Security::Open {
             command = command.args(["--jwt-secret", "secret"]);
         }
@@ -258,53 +237,21 @@ impl Demo<'_> {
                 .args(["--sync-master", &far.sync_masters().join(",")])
                 .args(["--sync-token", far.monitoring_token()]);
         }
-        let mut running = self.fleet.bastion().command(command).start()?;
-        let begun = clock::wait(LOAD_BEGIN_LIMIT, || {
-            if self.file("ready").exists() {
-                return Ok::<_, Error>(Look::Done(()));
-            }
-            Ok(match running.ended()? {
-                Some(exit) => return Err(Error::Load(format!("{exit}: {}", running.said().1))),
-                None => Look::NotYet("has not begun".to_owned()),
-            })
-        })?;
-        begun.map_err(Error::Load)?;
-        Ok(running)
+        self.stage.begin_load(command)
     }
 
-    /// Types the one command.
-    fn apply(&self) -> Result<(Exit, Duration), Error> {
-        let apply = Command::new("stagger")
-            .args(["apply", "roles/arangodb/upgrade.yml", "-i", "inventory.yml"])
-            .args(["--reason", "a demonstration", "--state", "state"])
-            .args(["--events", "events.ndjson"])
-            .args(self.approvals())
-            .args(self.variables());
-        let apply = self.fleet.bastion().command(apply);
-        let begin = clock::now();
-        let exit = if self.options.shows {
-            apply.on_terminal()?
-        } else {
-            let limit = Duration::from_hours(1);
-            let output = apply.within(limit).output()?;
-            let said = format!("{}\n{}", output.out, output.err);
-            files::write(&self.file(APPLY_LOG), said, 0o644)?;
-            output.exit
-        };
-        Ok((exit, begin.elapsed()))
-    }
-
-    fn approvals(&self) -> Vec<&'static str> {
-        let mut approvals = vec!["--approve", "upgrade-data"];
-        if self.options.announced_gap {
-            approvals.extend(["--approve", "gap"]);
-        }
-        approvals
+    fn approvals(&self) -> Vec<String> {
+        let gap = self.options.announced_gap.then_some("gap");
+        ["upgrade-data"]
+            .into_iter()
+            .chain(gap)
+            .map(str::to_owned)
+            .collect()
     }
 
     fn variables(&self) -> Vec<String> {
         let seconds = |wait: f64| (wait * self.options.factor).ceil();
-        let drained = self.file("drained");
+        let drained = self.stage.file("drained");
         let drained = drained.display();
         let (agency, leader) = (seconds(AGENCY_SETTLE_S), seconds(LEADER_SETTLE_S));
         let mut variables = vec![
@@ -320,32 +267,7 @@ impl Demo<'_> {
             .to_string(),
         ];
         variables.extend(self.options.extra.iter().cloned());
-        let pairs = variables.into_iter();
-        pairs.flat_map(|pair| ["-e".to_owned(), pair]).collect()
-    }
-
-    /// Puts the hosts' names where the load knows their addresses.
-    fn name_hosts(&self, report: &mut Value) {
-        let servers = report.get_mut("servers").and_then(Value::as_array_mut);
-        for server in servers.into_iter().flatten() {
-            let mut hosts = self.cluster.hosts().iter();
-            let address = server.get("host").cloned();
-            let host = hosts.find(|host| Some(json!(host.address())) == address);
-            if let (Some(host), Some(server)) = (host, server.as_object_mut()) {
-                server.insert("host".to_owned(), json!(host.name()));
-            }
-        }
-    }
-
-    fn end_load(&self, load: &mut Running) -> Result<Value, Error> {
-        files::write(&self.file("stop"), "", 0o644)?;
-        let exit = load.wait(LOAD_END_LIMIT)?;
-        // 0 and 2 are its verdicts; anything else is no verdict.
-        if !matches!(exit, Exit::Code(0 | 2)) {
-            return Err(Error::Load(format!("ended with {exit}: {}", load.said().1)));
-        }
-        let report = files::read(&self.file("load.json"))?;
-        serde_json::from_str(&report).map_err(|error| Error::Load(format!("reported {error}")))
+        variables
     }
 
     /// Looks at the hosts and adds up.

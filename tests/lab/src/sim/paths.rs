@@ -32,6 +32,16 @@ impl Paths {
         &self.root
     }
 
+    /// Tells whether the host has a machine of its own, and does not share one with others.
+    pub fn has_the_machine(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
+    /// Returns where a place lies that a host calls by its whole path.
+    pub fn place(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
     /// Returns the file that says which version the installed programs are.
     pub fn version(&self) -> PathBuf {
         self.root.join("usr/share/arangodb3/VERSION")
@@ -56,7 +66,10 @@ mod tests {
     fn everything_moves_with_the_root() {
         let paths = Paths::under("/");
         assert_eq!(paths.version(), Path::new("/usr/share/arangodb3/VERSION"));
+        assert_eq!(paths.place("/var/lib/x"), Path::new("/var/lib/x"));
         let moved = Paths::under("/tmp/h1");
+        assert_eq!(moved.place("/var/lib/x"), Path::new("/tmp/h1/var/lib/x"));
+        assert!(paths.has_the_machine() && !moved.has_the_machine());
         assert_eq!(moved.switches(), Path::new("/tmp/h1/etc/lab/sim.json"));
         assert_eq!(
             moved.effects(),

@@ -15,6 +15,7 @@ mod faults;
 mod fingerprint;
 mod harness;
 mod machine;
+mod mariadb;
 mod memsql;
 mod oracle;
 mod packages;
@@ -40,6 +41,7 @@ fn main() {
         crash::cases(),
         faults::cases(),
         machine::cases(),
+        mariadb::cases(),
         memsql::cases(),
         oracle::cases(),
         packages::cases(),

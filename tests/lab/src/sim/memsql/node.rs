@@ -79,6 +79,8 @@ pub struct State {
     pub played: BTreeMap<&'static str, u64>,
     /// Connections that are to be ended.
     pub killed: BTreeSet<u32>,
+    /// How many statements of clients it was sent.
+    pub statements: u64,
 }
 
 /// One server.
@@ -155,6 +157,7 @@ impl Node {
             rebalancing: BTreeMap::new(),
             played: BTreeMap::new(),
             killed: BTreeSet::new(),
+            statements: 0,
         };
         Ok(Arc::new(Self {
             at: made.at,
@@ -341,6 +344,7 @@ impl Node {
             "meta": state.meta,
             "variables": state.variables.all(),
             "replicas": replicas.collect::<serde_json::Map<_, _>>(),
+            "statements": state.statements,
             "sessions": state.sessions.values().filter(|one| one.user != super::peer::USER).count(),
         })
     }

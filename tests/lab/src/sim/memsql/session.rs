@@ -59,6 +59,7 @@ impl Conversation for Service {
             return Err(Fault::new(1142, "command denied to user 'lab'"));
         }
         self.note(peer, Some(text));
+        self.0.state().statements += u64::from(peer.user != peer::USER);
         let killed = killed(&self.0, peer.id);
         let answer = tokio::select! {
             answer = carry_out(&self.0, peer, text) => answer,
@@ -66,7 +67,7 @@ impl Conversation for Service {
         };
         self.note(peer, None);
         let cut = self.0.switches().cut_after.clone();
-        if cut.is_some_and(|word| text.contains(&word)) && self.0.plays("cut", 1) {
+        if cut.is_some_and(|words| text.starts_with(&words)) && self.0.plays("cut", 1) {
             return Ok(Answer::HangUp);
         }
         answer

@@ -300,10 +300,9 @@ pub fn databases(node: &Node, extended: bool, pattern: Option<&str>) -> Rows {
 }
 
 fn extended_databases(node: &Node, names: Vec<String>) -> Rows {
-    let state = node.state();
     let is_sync = node.switches().sync_replication;
-    let recovers_until = state.recovers_until_ms;
-    let recovers = recovers_until > time::mono_ms();
+    let recovers = node.recovers();
+    let state = node.state();
     let mut rows = Rows::of(&[
         "Database",
         "Commits",

@@ -47,7 +47,7 @@ pub struct Switches {
     pub detach_refusals: u64,
     /// How many ATTACH LEAF fail before one is done, for diverged data.
     pub attach_failures: u64,
-    /// A statement with this in it is done, and the connection is cut before the answer.
+    /// A statement that begins with this is done, and the connection is cut before the answer.
     pub cut_after: Option<String>,
     /// How long copying a partition takes at least.
     pub copy_ms: u64,
@@ -126,14 +126,16 @@ pub enum OpsOutcome {
 }
 
 impl Default for Switches {
+    /// As a small cluster is in the field: what an upgrade waits for is the package of some hundred megabytes that Ops
+    /// unpacks, and servers that end and start.
     fn default() -> Self {
         Self {
             time_factor: 1.0,
-            start_delay_ms: 500,
+            start_delay_ms: 3_000,
             start_exit: None,
-            recovery_ms: 300,
+            recovery_ms: 2_000,
             recovery_ends: true,
-            stop_delay_ms: 300,
+            stop_delay_ms: 2_000,
             heartbeat_ms: 1_000,
             heartbeats_missed: 3,
             auto_attach_after_absence: true,
@@ -143,7 +145,7 @@ impl Default for Switches {
             detach_refusals: 0,
             attach_failures: 0,
             cut_after: None,
-            copy_ms: 200,
+            copy_ms: 1_000,
             copy_failures: 0,
             sync_replication: false,
             replicates: true,
@@ -167,7 +169,7 @@ impl Default for Switches {
             ops_outcome: OpsOutcome::Ok,
             ops_outcome_of: String::new(),
             upgrade_outcome: OpsOutcome::Ok,
-            upgrade_ms: 1_000,
+            upgrade_ms: 15_000,
             upgrade_takes_id: true,
             ops_shows_role: None,
             ops_version: "5.7.1".to_owned(),

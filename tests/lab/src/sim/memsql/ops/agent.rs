@@ -213,6 +213,24 @@ impl Daemon {
     }
 }
 
+/// Returns where an agent listens: everywhere on a host, on its own address where several hosts share a machine.
+fn own_address(settings: &Settings) -> String {
+    if Paths::of_this_host().has_the_machine() {
+        return "0.0.0.0".to_owned();
+    }
+    settings.host.clone()
+}
+
+/// Returns where the command of a host finds its agent.
+pub fn agent_address(paths: &Paths) -> String {
+    if paths.has_the_machine() {
+        return "127.0.0.1".to_owned();
+    }
+    let settings = std::fs::read_to_string(settings_path(paths)).unwrap_or_default();
+    let settings: Settings = serde_json::from_str(&settings).unwrap_or_default();
+    settings.host
+}
+
 /// Runs an agent until a signal ends it; returns its exit code.
 pub async fn run() -> u8 {
     match serve().await {
@@ -226,7 +244,7 @@ pub async fn run() -> u8 {
 
 async fn serve() -> Result<(), String> {
     let ops = Arc::new(Ops::open()?);
-    let listener = bind("0.0.0.0", PORT)
+    let listener = bind(&own_address(&ops.settings), PORT)
         .await
         .map_err(|error| error.to_string())?;
     let door = Door::open(listener, None, Arc::new(Daemon(Arc::clone(&ops))));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::agent::PORT;
+use super::agent::{PORT, agent_address};
 use crate::sim::http::{Call, Target, call};
 use crate::sim::memsql::server::switches_path;
 use crate::sim::memsql::switches::{Live, Switches};
@@ -238,7 +238,8 @@ pub async fn run(args: &[String]) -> u8 {
 }
 
 async fn hand_over(typed: &Typed) -> Said {
-    let Some(agent) = Target::parse(&format!("http://127.0.0.1:{PORT}")) else {
+    let host = agent_address(&Paths::of_this_host());
+    let Some(agent) = Target::parse(&format!("http://{host}:{PORT}")) else {
         return Said::failed("no agent\n");
     };
     let request =

@@ -84,6 +84,11 @@ pub enum Order {
     },
 }
 
+/// Where a server's directory lies on this host.
+fn place(directory: &str) -> PathBuf {
+    Paths::of_this_host().place(directory)
+}
+
 /// Where the versions of a host are kept.
 fn file_directory(hash: &str) -> PathBuf {
     Paths::of_this_host()
@@ -125,14 +130,14 @@ pub async fn obey(order: Order) -> Result<Value, String> {
             hash,
             password,
             settings,
-        } => make(Path::new(&directory), &at, &hash, &password, &settings),
-        Order::Install { directory, hash } => install(Path::new(&directory), &hash),
+        } => make(&place(&directory), &at, &hash, &password, &settings),
+        Order::Install { directory, hash } => install(&place(&directory), &hash),
         Order::Configure {
             directory,
             key,
             value,
         } => {
-            let file = Path::new(&directory).join("memsql.cnf");
+            let file = place(&directory).join("memsql.cnf");
             let text = std::fs::read_to_string(&file).map_err(said)?;
             let text = with_setting(&text, &key, value.as_deref());
             files::replace(&file, text.as_bytes(), 0o644).map_err(said)?;
@@ -142,14 +147,14 @@ pub async fn obey(order: Order) -> Result<Value, String> {
             directory,
             at,
             timeout_s,
-        } => start(Path::new(&directory), &at, Duration::from_secs(timeout_s)).await,
+        } => start(&place(&directory), &at, Duration::from_secs(timeout_s)).await,
         Order::Stop {
             directory,
             timeout_s,
             hard,
-        } => stop(Path::new(&directory), Duration::from_secs(timeout_s), hard).await,
+        } => stop(&place(&directory), Duration::from_secs(timeout_s), hard).await,
         Order::Delete { directory } => {
-            std::fs::remove_dir_all(&directory).map_err(said)?;
+            std::fs::remove_dir_all(place(&directory)).map_err(said)?;
             Ok(Value::Null)
         }
         Order::Look { servers } => Ok(look(&servers).await),
@@ -256,9 +261,9 @@ async fn stop(directory: &Path, limit: Duration, hard: bool) -> Result<Value, St
 async fn look(servers: &[(String, Address)]) -> Value {
     let mut all = serde_json::Map::new();
     for (directory, at) in servers {
-        let runs = process(Path::new(directory)).is_some();
-        let version =
-            std::fs::read_to_string(Path::new(directory).join("VERSION")).unwrap_or_default();
+        let own = place(directory);
+        let runs = process(&own).is_some();
+        let version = std::fs::read_to_string(own.join("VERSION")).unwrap_or_default();
         let answers = runs && peer::is_there(at, Duration::from_secs(1)).await;
         let known = json!({"runs": runs, "answers": answers, "version": version.trim()});
         all.insert(directory.clone(), known);

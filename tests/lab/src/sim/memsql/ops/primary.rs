@@ -14,7 +14,8 @@ use super::upgrade;
 use crate::sim::memsql::switches::OpsOutcome;
 use crate::sim::memsql::wire::Answer;
 use crate::sim::memsql::wire::client::{ask, quoted_text};
-use crate::sim::time;
+use crate::sim::paths::Paths;
+use crate::sim::{files, time};
 
 /// How long a statement of Ops may take.
 const SQL_LIMIT: Duration = Duration::from_mins(10);
@@ -31,7 +32,7 @@ pub async fn carry_out(ops: &Arc<Ops>, typed: Typed) -> Said {
         "memsql-list" => Some(list_servers(ops, &typed).await),
         "file-list" => Some(list_files(ops, &typed)),
         "memsql-path" => Some(path(ops, &typed)),
-        "report" => Some(Said::done("Successfully created report\n")),
+        "report" => Some(report(ops)),
         _ => None,
     };
     if let Some(said) = shows {
@@ -86,6 +87,27 @@ async fn changed(ops: &Arc<Ops>, typed: &Typed) -> Result<String, String> {
         "memsql-deploy" => deploy(ops, typed).await,
         "file-add" => add_file(ops, typed).await,
         other => Err(format!("{other} is not played in the lab")),
+    }
+}
+
+/// Writes all that it knows into a file, for the vendor.
+fn report(ops: &Ops) -> Said {
+    let known = ops.known().clone();
+    let all = json!({
+        "agents": known.agents_json(&ops.switches().ops_version),
+        "servers": known.servers_json(None),
+        "files": known.files_json(),
+        "manual_control": known.manual_control,
+    });
+    let place = format!(
+        "/var/lib/memsql-ops/reports/report-{}.json",
+        time::unix_ms()
+    );
+    let path = Paths::of_this_host().place(&place);
+    let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    match made.and_then(|()| files::replace(&path, format!("{all:#}\n").as_bytes(), 0o600)) {
+        Ok(()) => Said::done(format!("Successfully created report\n{place}\n")),
+        Err(error) => Said::failed(format!("{place}: {error}\n")),
     }
 }
 

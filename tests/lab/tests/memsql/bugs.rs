@@ -1,0 +1,223 @@
+//! The ten bugs of an older tool for this upgrade (online-upgrade, read in its code), each as the test that would have
+//! caught it. Some are rows of other tables too; here they go by their names.
+
+use std::time::Duration;
+
+use lab::files;
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::ends::assert_done;
+use crate::servers::OLD;
+use crate::stack::{PASSWORD, Plan, Stack, node, said};
+
+fn up() -> Stack {
+    Stack::up(&Plan::default())
+}
+
+/// It tested another variable than the one that held the error of DETACH or ATTACH, and went on.
+#[test]
+fn bug_a_a_failed_detach_or_attach_was_ignored() {
+    for (statement, switch, stops) in [
+        ("DETACH", "detach_refusals", 0),
+        ("ATTACH", "attach_failures", 1),
+    ] {
+        let mut stack = up();
+        stack.arm(json!({"master": {switch: 1_000}}));
+        let output = stack.upgrade(&json!({}));
+        assert!(!output.is_ok(), "{statement}: {}", said(&output));
+        assert_eq!(
+            (stack.count("memsql-stop"), stack.leaf(1)),
+            (stops, format!("online {OLD}")),
+            "{statement}"
+        );
+    }
+}
+
+/// It looked at the roles of partitions alone, never at whether slaves replicate and how far they are.
+#[test]
+fn bug_b_slaves_that_are_behind_were_taken_for_copies() {
+    let mut stack = up();
+    stack.arm(json!({"leaf": {"replicates": false}}));
+    stack.sql("INSERT INTO `s-1`.t VALUES ('k2', 2)");
+    stack.sql("INSERT INTO `s-1`.t VALUES ('k3', 3)");
+    let output = stack.upgrade(&json!({}));
+    assert!(!output.is_ok(), "{}", said(&output));
+    assert_eq!(stack.count("detach"), 0, "{}", said(&output));
+}
+
+/// It waited for Ops to say ONLINE, which Ops says of a leaf that runs and takes no part.
+#[test]
+fn bug_c_ops_was_asked_whether_a_leaf_takes_part() {
+    let mut stack = up();
+    stack.arm(json!({"master": {"attach_failures": 1_000}}));
+    let output = stack.upgrade(&json!({}));
+    assert!(!output.is_ok(), "{}", said(&output));
+    let list = stack.ops("memsql-list --json").out;
+    assert_eq!(
+        list.matches("\"state\": \"ONLINE\"").count(),
+        4,
+        "the trap is not there: {list}"
+    );
+    assert_eq!(
+        (stack.leaf(0).as_str(), stack.count("detach")),
+        ("detached 5.7.2", 1)
+    );
+}
+
+/// It did not wait after RESTORE REDUNDANCY, and took the other group away while copies were made.
+#[test]
+fn bug_d_nobody_waited_for_the_copies() {
+    let mut stack = up();
+    stack.arm(json!({"leaf": {"copy_ms": 40_000}}));
+    let output =
+        stack.upgrade(&json!({"memsql_restore_timeout": 1, "memsql_caught_up_timeout": 20}));
+    assert!(output.is_ok(), "{}", said(&output));
+    let effects = stack.effects();
+    let of = |what: &str| -> Vec<u64> {
+        let of = effects
+            .iter()
+            .filter(|effect| effect["what"] == json!(what));
+        of.filter_map(|effect| effect["unix_ms"].as_u64()).collect()
+    };
+    assert!(
+        of("restore")[0] <= of("detach")[1],
+        "the second group went before the first had its copies"
+    );
+}
+
+/// It ended at any failure and left the switches off and the leaf detached.
+#[test]
+fn bug_e_what_was_switched_off_stayed_off() {
+    let mut stack = up();
+    stack.arm(json!({"ops": {"upgrade_outcome": "fail"}}));
+    let output = stack.upgrade(&json!({}));
+    assert!(!output.is_ok(), "{}", said(&output));
+    assert_eq!(
+        (stack.off(), stack.missing(), stack.manual_control()),
+        (vec![], vec![], false)
+    );
+    assert_eq!(stack.leaf(0), format!("online {OLD}"));
+}
+
+/// It compared versions number by number, and took Ops 6.0 for older than 5.7.
+#[test]
+fn bug_f_a_newer_ops_was_taken_for_an_older() {
+    let mut stack = up();
+    for (version, is_new_enough) in [
+        ("6.0.11", true),
+        ("5.10.0", true),
+        ("5.7.0", true),
+        ("5.6.99", false),
+    ] {
+        stack.arm(json!({"ops_version": version}));
+        let preflight =
+            stack.command("preflight roles/memsql/upgrade.yml -i inventory.yml --state state");
+        let output = preflight.output().unwrap();
+        assert_eq!(
+            output.is_ok(),
+            is_new_enough,
+            "{version}: {}",
+            said(&output)
+        );
+    }
+}
+
+/// It waited one nanosecond between two looks.
+#[test]
+fn bug_g_it_looked_all_the_time() {
+    let mut stack = up();
+    stack.arm(json!({"leaf": {"recovery_ends": false}}));
+    let asked = || stack.state(&stack.master)["statements"].as_u64().unwrap();
+    let before = asked();
+    let output = stack.upgrade(&json!({"memsql_start_timeout": 10, "memsql_poll": 1}));
+    assert!(!output.is_ok(), "{}", said(&output));
+    // A look is about ten statements, and Ops and the guard ask too.
+    let asked = asked() - before;
+    assert!(asked < 1_200, "{asked} statements");
+}
+
+/// It wrote the address of the database with the password into its log.
+#[test]
+fn bug_h_the_password_was_in_the_log() {
+    let stack = up();
+    // Given on the command line, as from a prompt: what a plain inventory holds is kept with the run's other files.
+    let inventory = files::read(&stack.file("inventory.yml")).unwrap();
+    let without: Vec<&str> = inventory
+        .lines()
+        .filter(|line| !line.contains(PASSWORD))
+        .collect();
+    files::write(&stack.file("inventory.yml"), without.join("\n"), 0o600).unwrap();
+    let output = stack
+        .upgrading(
+            &json!({"memsql_password": PASSWORD}),
+            "-vvv --approve second-group --events events.ndjson",
+        )
+        .output()
+        .unwrap();
+    assert!(output.is_ok(), "{}", said(&output));
+    let report = stack.command("report --state state").output().unwrap();
+    for (what, text) in [
+        ("output", &output.out),
+        ("errors", &output.err),
+        ("report", &report.out),
+    ] {
+        assert!(!text.contains(PASSWORD), "in the {what}");
+    }
+    let found = lab::command::Command::line("grep -rlF")
+        .arg(PASSWORD)
+        .args(["state", "events.ndjson"]);
+    let found = found.directory(stack.file(".")).output().unwrap();
+    assert_eq!(found.out, "", "{}", found.err);
+}
+
+/// It had nothing to go on from when it was cut off.
+#[test]
+fn bug_i_what_was_cut_off_could_not_be_gone_on_with() {
+    for after in ["detach", "memsql-stop", "upgraded", "attach"] {
+        let stack = up();
+        let mut running = stack
+            .upgrading(&json!({}), "--approve second-group")
+            .start()
+            .unwrap();
+        stack.until(after, || stack.count(after) > 0);
+        running.signal(Signal::KILL);
+        running.wait(Duration::from_secs(10)).unwrap();
+        assert_ne!(
+            stack.off(),
+            Vec::<String>::new(),
+            "{after}: it was not in the middle"
+        );
+        let output = stack.resume();
+        assert!(output.is_ok(), "{after}: {}", said(&output));
+        assert_done(&stack, after);
+        assert_eq!(
+            (stack.count("detach"), stack.count("attach")),
+            (2, 2),
+            "{after}: done twice"
+        );
+    }
+}
+
+/// It knew the groups 1 and 2; which is begun is asked of the cluster: the one that has more upgraded leaves.
+#[test]
+fn bug_j_the_groups_were_in_the_code() {
+    let stack = Stack::up(&Plan {
+        groups: vec![2, 1],
+        ..Plan::default()
+    });
+    // A leaf of group 2 was upgraded by hand, so that group is the first.
+    stack.must("cluster-manual-control --enable");
+    stack.sql("SET @@GLOBAL.auto_attach = OFF");
+    let at = &stack.leaves[0];
+    stack.sql(&format!("DETACH LEAF {}", node(at)));
+    stack.mend(at);
+    stack.sql(&format!("ATTACH LEAF {} NO REBALANCE", node(at)));
+    stack.sql("RESTORE REDUNDANCY ON `s-1`");
+    stack.sql("SET @@GLOBAL.auto_attach = ON");
+    stack.must("cluster-manual-control --disable");
+    let output = stack.upgrading(&json!({}), "").output().unwrap();
+    // Group 2 is done already; what is left is beyond the point of no return.
+    assert_eq!(output.exit.to_string(), "exit code 3", "{}", said(&output));
+    assert_eq!(stack.leaf(1), format!("online {OLD}"));
+}

@@ -1,0 +1,146 @@
+//! Each gate taken away: then the fault that it stands against is done, and the oracle that watches the servers, or what
+//! they count, tells. With all gates in place, and no fault, nothing tells anything.
+
+use lab::files;
+use lab::load::memsql::{self as load, Options as LoadOptions};
+use serde_json::{Value, json};
+
+use crate::ends::assert_done;
+use crate::stack::{PASSWORD, Plan, Stack, said};
+
+struct Row {
+    gate: &'static str,
+    /// What is changed in the role's files: file, from, to; all places at once.
+    away: &'static [(&'static str, &'static str, &'static str)],
+    arm: Value,
+    variables: Value,
+    /// Tells whether the detector has fired.
+    fired: fn(&Stack, &Value) -> bool,
+}
+
+fn number(report: &Value, name: &str) -> u64 {
+    report[name].as_u64().unwrap_or(0)
+}
+
+fn breached(report: &Value, invariant: &str) -> bool {
+    report["breaches"].to_string().contains(invariant)
+}
+
+fn rows() -> Vec<Row> {
+    vec![
+        Row {
+            gate: "slaves have caught up before a leaf goes: else clients wait for them (stall)",
+            away: &[(
+                "roles/memsql/tasks/leaf_detach.yml",
+                "        leaves: [\"{{ memsql_leaf }}\"]\n",
+                "        leaves: []\n",
+            )],
+            arm: json!({"replication_lag_ms": 80_000}),
+            variables: json!({"memsql_detach_timeout": 60}),
+            fired: |_, report| number(report, "longest_stall_ms") > 5_000,
+        },
+        Row {
+            gate: "attached leaves lead nothing: else older leaves follow newer ones (I10)",
+            away: &[("templates/memsql/attach_leaf.sql.j2", " NO REBALANCE", "")],
+            arm: json!({}),
+            variables: json!({}),
+            fired: |_, report| breached(report, "I10"),
+        },
+        Row {
+            gate: "detached leaves are not attached by themselves (effect auto-attach)",
+            away: &[(
+                "roles/memsql/upgrade_servers.yml",
+                "found: memsql_cluster.switches.auto_attach",
+                "found: '[]'",
+            )],
+            arm: json!({"recovery_ms": 10_000}),
+            variables: json!({}),
+            fired: |stack, _| stack.count("auto-attach") > 0,
+        },
+        Row {
+            gate: "Ops starts and attaches nothing by itself (effects ops-started, ops-attached)",
+            away: &[],
+            arm: json!({"ops_start_after_ms": 100, "ops_monitor_ms": 300, "recovery_ms": 10_000}),
+            variables: json!({"memsql_manual_control": false}),
+            fired: |stack, _| stack.count("ops-attached") + stack.count("ops-started") > 0,
+        },
+        Row {
+            gate: "clients leave an aggregator before it stops (failed requests)",
+            away: &[],
+            arm: json!({"start_delay_ms": 20_000}),
+            variables: json!({"memsql_drain": "", "memsql_undrain": ""}),
+            fired: |_, report| {
+                number(report, "failed_requests") + number(report, "excused_requests") > 0
+            },
+        },
+    ]
+}
+
+/// Upgrades under load; returns what the oracle says, and how the upgrade ended.
+fn watched(stack: &Stack, variables: &Value) -> (Value, lab::command::Output) {
+    files::write(&stack.file("password"), PASSWORD, 0o600).unwrap();
+    files::write(&stack.file("drained"), "", 0o644).unwrap();
+    let options = LoadOptions {
+        aggregators: vec![stack.master.clone(), stack.child.clone()],
+        rate: 60,
+        databases: vec!["s-1".to_owned()],
+        deadline_ms: 10_000,
+        gap_ms: 1_000,
+        drain_file: Some(stack.file("drained")),
+        user: "root".to_owned(),
+        password: Some(stack.file("password")),
+        tls: false,
+        seconds: None,
+        stop_file: None,
+        ready_file: Some(stack.file("ready")),
+        json: None,
+        prepare_only: false,
+    };
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    std::thread::scope(|scope| {
+        let loading = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let judged = runtime
+                .unwrap()
+                .block_on(load::judge(options, async move { drop(ended.await) }));
+            judged.unwrap().unwrap()
+        });
+        stack.until("the load has begun", || stack.file("ready").exists());
+        let output = stack.upgrade(variables);
+        end.send(()).unwrap();
+        (loading.join().unwrap(), output)
+    })
+}
+
+#[test]
+fn without_a_gate_its_detector_fires() {
+    let mut failed = Vec::new();
+    for row in rows() {
+        let mut stack = Stack::up(&Plan::default());
+        let init = stack.command("init memsql").output().unwrap();
+        // The case has an inventory of its own.
+        assert!(stack.file("roles").is_dir(), "{}", said(&init));
+        for (file, from, to) in row.away {
+            let text = files::read(&stack.file(file)).unwrap();
+            assert!(text.contains(from), "{file} does not have {from}");
+            files::write(&stack.file(file), text.replace(from, to), 0o644).unwrap();
+        }
+        stack.arm(row.arm.clone());
+        let (report, output) = watched(&stack, &row.variables);
+        if !(row.fired)(&stack, &report) {
+            failed.push(format!("{}\n{report:#}\n{}", row.gate, said(&output)));
+        }
+    }
+    assert!(failed.is_empty(), "nobody saw: {}", failed.join("\n\n"));
+}
+
+#[test]
+fn with_all_gates_nothing_fires() {
+    let stack = Stack::up(&Plan::default());
+    let (report, output) = watched(&stack, &json!({"memsql_drain_wait": 1}));
+    assert!(output.is_ok(), "{}", said(&output));
+    assert_eq!(report["ok"], json!(true), "{report:#}");
+    assert_done(&stack, "under load");
+}

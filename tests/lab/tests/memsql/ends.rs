@@ -1,0 +1,502 @@
+//! Each step that can fail, how it is made to, and the end that it must come to: what the leaves are and run, which
+//! switches are off, what is held, and what was done how often. Then the cause is taken away, and the upgrade goes on.
+
+use serde_json::{Value, json};
+
+use crate::servers::NEW;
+use crate::stack::{Plan, Stack, said};
+
+/// What must be so after a failure.
+struct End {
+    /// How the run ends: 2 failed, 7 something is held, 0 it goes on.
+    exit: i32,
+    /// The leaves of the first and of the second group.
+    leaves: [&'static str; 2],
+    /// The switches that stay off.
+    off: &'static [&'static str],
+    /// Effects, and how often they may have been.
+    counts: &'static [(&'static str, usize)],
+}
+
+struct Row {
+    fault: &'static str,
+    arm: Value,
+    variables: Value,
+    end: End,
+    /// What goes on when the cause is gone: the same command, `resume`, or nothing as all is done or not stagger's.
+    then: Then,
+}
+
+#[derive(PartialEq)]
+enum Then {
+    Done,
+    Nothing,
+    Again,
+    Resume,
+}
+
+pub(crate) const OLD_ONLINE: &str = "online 5.5.12";
+pub(crate) const NEW_ONLINE: &str = "online 5.7.2";
+const WHOLE: End = End {
+    exit: 0,
+    leaves: [NEW_ONLINE, NEW_ONLINE],
+    off: &[],
+    counts: &[],
+};
+const UNTOUCHED: End = End {
+    exit: 2,
+    leaves: [OLD_ONLINE, OLD_ONLINE],
+    off: &[],
+    counts: &[],
+};
+
+fn failing(fault: &'static str, arm: Value, variables: Value, end: End) -> Row {
+    Row {
+        fault,
+        arm,
+        variables,
+        end,
+        then: Then::Again,
+    }
+}
+
+fn survived(fault: &'static str, arm: Value, variables: Value, end: End) -> Row {
+    Row {
+        fault,
+        arm,
+        variables,
+        end,
+        then: Then::Done,
+    }
+}
+
+pub(crate) fn outcome(command: &str, outcome: &str) -> Value {
+    json!({"ops": {"ops_outcome_of": command, "ops_outcome": outcome}})
+}
+
+fn switch_rows() -> Vec<Row> {
+    let quick = json!({"memsql_settle_timeout": 2});
+    vec![
+        failing(
+            "a switch is not set, and Ops says so",
+            outcome("memsql-update-config", "fail"),
+            quick.clone(),
+            UNTOUCHED,
+        ),
+        failing(
+            "a switch is not set, and Ops says it is",
+            outcome("memsql-update-config", "lie"),
+            quick,
+            UNTOUCHED,
+        ),
+        // It may have been switched all the same, so it is owed; nothing else was done.
+        Row {
+            fault: "manual control is refused",
+            arm: outcome("cluster-manual-control", "fail"),
+            variables: json!({}),
+            end: End {
+                exit: 7,
+                ..UNTOUCHED
+            },
+            then: Then::Nothing,
+        },
+    ]
+}
+
+fn detach_rows() -> Vec<Row> {
+    let once = End {
+        counts: &[("detach", 2)],
+        ..WHOLE
+    };
+    vec![
+        failing(
+            "DETACH LEAF is refused",
+            json!({"master": {"detach_refusals": 1}}),
+            json!({}),
+            End {
+                counts: &[("detach", 0)],
+                ..UNTOUCHED
+            },
+        ),
+        survived(
+            "DETACH LEAF is done, its answer lost",
+            json!({"master": {"cut_after": "DETACH LEAF"}}),
+            json!({}),
+            End {
+                counts: &[("detach", 2)],
+                ..WHOLE
+            },
+        ),
+        survived(
+            "DETACH LEAF is done, its answer late",
+            json!({"master": {"detach_hang_ms": 80_000}}),
+            json!({"memsql_detach_timeout": 2}),
+            once,
+        ),
+        failing(
+            "slaves do not follow (I4)",
+            json!({"leaf": {"replicates": false}}),
+            json!({}),
+            End {
+                counts: &[("detach", 0)],
+                ..UNTOUCHED
+            },
+        ),
+        Row {
+            fault: "a partition stays locked, which the operator must see to",
+            arm: json!({"master": {"stays_locked": "s-1_0"}}),
+            variables: json!({"memsql_settle_timeout": 3}),
+            end: End {
+                counts: &[("detach", 1), ("memsql-stop", 0)],
+                ..UNTOUCHED
+            },
+            then: Then::Nothing,
+        },
+    ]
+}
+
+fn stop_rows() -> Vec<Row> {
+    let none_upgraded = End {
+        counts: &[("detach", 1), ("upgraded", 0)],
+        ..UNTOUCHED
+    };
+    vec![
+        Row {
+            fault: "a leaf does not stop in time, and does not answer meanwhile",
+            arm: json!({"leaf": {"stop_delay_ms": 120_000}}),
+            variables: json!({"memsql_stop_timeout": 1, "memsql_settle_timeout": 3}),
+            end: End {
+                exit: 7,
+                leaves: ["detached -", OLD_ONLINE],
+                off: HELD,
+                counts: &[("detach", 1), ("upgraded", 0)],
+            },
+            then: Then::Resume,
+        },
+        failing(
+            "Ops says that it stopped a leaf",
+            outcome("memsql-stop", "lie"),
+            json!({}),
+            End {
+                counts: &[("detach", 1), ("upgraded", 0)],
+                ..UNTOUCHED
+            },
+        ),
+        failing(
+            "Ops does not stop a leaf",
+            outcome("memsql-stop", "fail"),
+            json!({}),
+            none_upgraded,
+        ),
+        survived(
+            "Ops stops a leaf and says that it did not",
+            outcome("memsql-stop", "deny"),
+            json!({}),
+            WHOLE,
+        ),
+    ]
+}
+
+fn upgrade_rows() -> Vec<Row> {
+    let back = End {
+        counts: &[("detach", 1)],
+        ..UNTOUCHED
+    };
+    vec![
+        failing(
+            "the upgrade is rolled back",
+            json!({"ops": {"upgrade_outcome": "fail"}}),
+            json!({}),
+            back,
+        ),
+        failing(
+            "the upgrade is not done, and Ops says it is",
+            json!({"ops": {"upgrade_outcome": "lie"}}),
+            json!({}),
+            End {
+                counts: &[("detach", 1)],
+                ..UNTOUCHED
+            },
+        ),
+        survived(
+            "the upgrade is done, and Ops says it is not",
+            json!({"ops": {"upgrade_outcome": "deny"}}),
+            json!({}),
+            WHOLE,
+        ),
+        survived(
+            "Ops starts a leaf and says that it did not",
+            outcome("memsql-start", "deny"),
+            json!({}),
+            WHOLE,
+        ),
+    ]
+}
+
+pub(crate) const HELD: &[&str] = &["master auto_attach"];
+
+fn start_rows() -> Vec<Row> {
+    let quick = json!({"memsql_start_timeout": 3});
+    let gone = End {
+        exit: 7,
+        leaves: ["detached -", OLD_ONLINE],
+        off: HELD,
+        counts: &[("detach", 1), ("attach", 0)],
+    };
+    let stuck = End {
+        exit: 7,
+        leaves: ["detached 5.7.2", OLD_ONLINE],
+        off: HELD,
+        counts: &[("detach", 1), ("attach", 0)],
+    };
+    let resumed = |fault, arm, end| Row {
+        fault,
+        arm,
+        variables: quick.clone(),
+        end,
+        then: Then::Resume,
+    };
+    vec![
+        resumed(
+            "a leaf does not start with the new program",
+            json!({"leaf": {"start_exit": 3}}),
+            gone,
+        ),
+        resumed(
+            "a leaf does not get done with its recovery",
+            json!({"leaf": {"recovery_ends": false}}),
+            stuck,
+        ),
+    ]
+}
+
+fn attach_rows() -> Vec<Row> {
+    let stays = End {
+        exit: 7,
+        leaves: ["detached 5.7.2", OLD_ONLINE],
+        off: HELD,
+        counts: &[("detach", 1), ("attach", 0)],
+    };
+    vec![
+        survived(
+            "ATTACH LEAF fails once",
+            json!({"master": {"attach_failures": 1}}),
+            json!({}),
+            WHOLE,
+        ),
+        Row {
+            fault: "ATTACH LEAF fails for diverged data",
+            arm: json!({"master": {"attach_failures": 1_000}}),
+            variables: json!({}),
+            end: stays,
+            then: Then::Resume,
+        },
+        survived(
+            "ATTACH LEAF is done, its answer lost",
+            json!({"master": {"cut_after": "ATTACH LEAF"}}),
+            json!({}),
+            End {
+                counts: &[("attach", 2)],
+                ..WHOLE
+            },
+        ),
+    ]
+}
+
+fn restore_rows() -> Vec<Row> {
+    let single = End {
+        exit: 2,
+        leaves: [NEW_ONLINE, OLD_ONLINE],
+        off: &[],
+        counts: &[("detach", 1)],
+    };
+    vec![
+        survived(
+            "a copy fails once",
+            json!({"leaf": {"copy_failures": 1}}),
+            json!({}),
+            WHOLE,
+        ),
+        Row {
+            fault: "every copy fails",
+            arm: json!({"leaf": {"copy_failures": 10_000}}),
+            variables: json!({}),
+            end: single,
+            then: Then::Resume,
+        },
+        survived(
+            "RESTORE REDUNDANCY is done, its answer lost",
+            json!({"master": {"cut_after": "RESTORE REDUNDANCY ON"}}),
+            json!({}),
+            WHOLE,
+        ),
+        survived(
+            "copies take longer than is waited for an answer",
+            json!({"leaf": {"copy_ms": 40_000}}),
+            json!({"memsql_restore_timeout": 1, "memsql_caught_up_timeout": 20}),
+            WHOLE,
+        ),
+        survived(
+            "REBALANCE is done, its answer lost",
+            json!({"master": {"cut_after": "REBALANCE PARTITIONS ON"}}),
+            json!({}),
+            WHOLE,
+        ),
+    ]
+}
+
+/// Judges a cluster by what its servers say.
+fn judge(stack: &Stack, row: &Row, what: &str) {
+    let end = &row.end;
+    assert_eq!(
+        [stack.leaf(0), stack.leaf(1)],
+        end.leaves,
+        "{}: leaves\n{what}",
+        row.fault
+    );
+    assert_eq!(
+        stack.off(),
+        end.off,
+        "{}: switches that are off\n{what}",
+        row.fault
+    );
+    assert_eq!(
+        stack.manual_control(),
+        !end.off.is_empty(),
+        "{}: manual control\n{what}",
+        row.fault
+    );
+    for (effect, times) in end.counts {
+        assert_eq!(
+            stack.count(effect),
+            *times,
+            "{}: {effect}\n{what}",
+            row.fault
+        );
+    }
+    assert_never(stack, row.fault);
+}
+
+/// I7: what is never done, whatever fails.
+fn assert_never(stack: &Stack, what: &str) {
+    for effect in [
+        "remove",
+        "attach-all",
+        "clear-orphans",
+        "offline-upgrade",
+        "ops-started",
+        "ops-attached",
+        "auto-attach",
+        "offline",
+        "failover",
+    ] {
+        assert_eq!(stack.count(effect), 0, "{what}: {effect}");
+    }
+    let effects = stack.effects();
+    let forced = effects
+        .iter()
+        .find(|one| one["detail"]["force"] == json!(true));
+    assert_eq!(forced, None, "{what}");
+}
+
+fn run(row: &Row) {
+    let mut stack = Stack::up(&Plan::default());
+    stack.arm(row.arm.clone());
+    let output = stack.upgrade(&row.variables);
+    let what = said(&output);
+    assert_eq!(
+        output.exit.to_string(),
+        format!("exit code {}", row.end.exit),
+        "{}: {what}",
+        row.fault
+    );
+    judge(&stack, row, &what);
+    if row.then == Then::Nothing {
+        return;
+    }
+    if row.then != Then::Done {
+        let names = row.arm.as_object().unwrap().keys();
+        let nothing = names.map(|name| (name.clone(), Value::Null)).collect();
+        stack.arm(Value::Object(nothing));
+        let output = if row.then == Then::Again {
+            stack.upgrade(&json!({}))
+        } else {
+            if stack.leaf(0).starts_with("detached") {
+                stack.mend(&stack.leaves[0]);
+            }
+            stack.resume()
+        };
+        assert!(output.is_ok(), "{}, then: {}", row.fault, said(&output));
+    }
+    assert_done(&stack, row.fault);
+}
+
+/// All is on the new version, and as it was before.
+pub(crate) fn assert_done(stack: &Stack, what: &str) {
+    assert_eq!(
+        [stack.leaf(0), stack.leaf(1)],
+        [NEW_ONLINE, NEW_ONLINE],
+        "{what}"
+    );
+    assert_eq!(
+        [stack.version(&stack.master), stack.version(&stack.child)],
+        [NEW, NEW],
+        "{what}"
+    );
+    assert_eq!(
+        (stack.off(), stack.missing(), stack.manual_control()),
+        (vec![], vec![], false),
+        "{what}"
+    );
+    assert_never(stack, what);
+}
+
+/// Runs rows beside each other, a few at a time, and tells of all that have failed.
+fn all(rows: Vec<Row>) {
+    let failed: Vec<String> = std::thread::scope(|scope| {
+        let under_way: Vec<_> = rows
+            .iter()
+            .map(|row| (row.fault, scope.spawn(|| run(row))))
+            .collect();
+        let failed = under_way
+            .into_iter()
+            .filter_map(|(fault, row)| row.join().is_err().then(|| fault.to_owned()));
+        failed.collect()
+    });
+    assert!(failed.is_empty(), "not as it must end: {failed:?}");
+}
+
+#[test]
+fn switches_that_are_not_set() {
+    all(switch_rows());
+}
+
+#[test]
+fn detaching_that_fails() {
+    all(detach_rows());
+}
+
+#[test]
+fn stopping_that_fails() {
+    all(stop_rows());
+}
+
+#[test]
+fn upgrading_that_fails() {
+    all(upgrade_rows());
+}
+
+#[test]
+fn starting_that_fails() {
+    all(start_rows());
+}
+
+#[test]
+fn attaching_that_fails() {
+    all(attach_rows());
+}
+
+#[test]
+fn restoring_that_fails() {
+    all(restore_rows());
+}

@@ -1,0 +1,257 @@
+//! What stands against an upgrade is found before anything is touched: each row a fault, and the words of the gate that
+//! must catch it. Nothing may have been done to the cluster then.
+
+use serde_json::{Value, json};
+
+use crate::stack::{Plan, Stack, node, said};
+
+/// A fault, and who catches it.
+struct Row {
+    fault: &'static str,
+    arm: fn(&mut Stack),
+    variables: Value,
+    says: &'static str,
+    /// What is done to put the cluster right for the next row.
+    disarm: fn(&mut Stack),
+}
+
+fn row(
+    fault: &'static str,
+    arm: fn(&mut Stack),
+    says: &'static str,
+    disarm: fn(&mut Stack),
+) -> Row {
+    Row {
+        fault,
+        arm,
+        variables: json!({}),
+        says,
+        disarm,
+    }
+}
+
+fn with(fault: &'static str, variables: Value, says: &'static str) -> Row {
+    Row {
+        variables,
+        ..row(fault, |_| (), says, |_| ())
+    }
+}
+
+fn nothing(_: &mut Stack) {}
+
+fn ops_rows() -> Vec<Row> {
+    vec![
+        row(
+            "P1: Ops is too old",
+            |stack| stack.arm(json!({"ops_version": "5.6.9"})),
+            "upgrading node by node needs at least 5.7.0",
+            |stack| stack.arm(json!({"ops_version": null})),
+        ),
+        row(
+            "P10: Ops cannot upgrade one node",
+            |stack| stack.arm(json!({"upgrade_takes_id": false})),
+            "does not know `--memsql-id`",
+            |stack| stack.arm(json!({"upgrade_takes_id": null})),
+        ),
+        row(
+            "P3: Ops shows two master aggregators",
+            |stack| stack.arm(json!({"ops_shows_role": "MASTER"})),
+            "Ops names several master aggregators",
+            |stack| stack.arm(json!({"ops_shows_role": null})),
+        ),
+        row(
+            "Ops ends in the middle of its JSON",
+            |stack| stack.arm(json!({"ops_tears_json": true})),
+            "no list in its answer",
+            |stack| stack.arm(json!({"ops_tears_json": null})),
+        ),
+    ]
+}
+
+fn cluster_rows() -> Vec<Row> {
+    vec![
+        row(
+            "P5: redundancy is 1",
+            |stack| stack.sql("SET @@GLOBAL.redundancy_level = 1"),
+            "redundancy_level is 1, not 2",
+            |stack| stack.sql("SET @@GLOBAL.redundancy_level = 2"),
+        ),
+        row(
+            "a switch is off that nobody has explained",
+            |stack| stack.sql("SET @@GLOBAL.auto_attach = OFF"),
+            "auto_attach is off on",
+            |stack| stack.sql("SET @@GLOBAL.auto_attach = ON"),
+        ),
+        row(
+            "P8: a database comes from another cluster",
+            |stack| stack.sql("CREATE DATABASE sharding_1a2b PARTITIONS 2"),
+            "sharding_1a2b is replicated from another cluster",
+            |stack| stack.sql("DROP DATABASE sharding_1a2b"),
+        ),
+        row(
+            "P6: a leaf is detached",
+            |stack| {
+                stack.sql("SET @@GLOBAL.auto_attach = OFF");
+                stack.must("cluster-manual-control --enable");
+                stack.sql(&format!("DETACH LEAF {}", node(&stack.leaves[1])));
+            },
+            "is detached, not online",
+            nothing,
+        ),
+        row(
+            "P7: a partition has one copy",
+            |stack| {
+                stack.sql(&format!(
+                    "ATTACH LEAF {} NO REBALANCE",
+                    node(&stack.leaves[1])
+                ));
+            },
+            "has 0 slaves, not one",
+            |stack| {
+                stack.sql("RESTORE REDUNDANCY ON `s-1`");
+                stack.sql("REBALANCE PARTITIONS ON `s-1`");
+                stack.sql("SET @@GLOBAL.auto_attach = ON");
+                stack.must("cluster-manual-control --disable");
+            },
+        ),
+    ]
+}
+
+fn variable_rows() -> Vec<Row> {
+    vec![
+        with(
+            "P6: Ops has no such file",
+            json!({"memsql_version": "5.9.1"}),
+            "Ops has no file of 5.9.1",
+        ),
+        with(
+            "6.0 is another procedure",
+            json!({"memsql_version": "6.0.5"}),
+            "6.0.5",
+        ),
+        with("a step back", json!({"memsql_version": "5.5.8"}), "5.5.8"),
+        with(
+            "no backup",
+            json!({"memsql_backup": ""}),
+            "say where the backup is",
+        ),
+        with(
+            "not enough room",
+            json!({"memsql_room": 1e12}),
+            "copies its data anew",
+        ),
+        row(
+            "I11: somebody else works on the cluster",
+            |stack| {
+                lab::files::make_directory(&stack.lock()).unwrap();
+                lab::files::write(&stack.lock().join("owner"), "elsewhere 12ab", 0o600).unwrap();
+            },
+            "elsewhere 12ab works on this cluster",
+            |stack| {
+                lab::files::remove(&stack.lock().join("owner")).unwrap();
+                std::fs::remove_dir(stack.lock()).unwrap();
+            },
+        ),
+    ]
+}
+
+fn judge(stack: &mut Stack, row: &Row) {
+    (row.arm)(stack);
+    let before = stack.effects().len();
+    let output = stack.upgrade(&row.variables);
+    let text = format!("{}{}", output.out, output.err);
+    assert!(
+        !output.is_ok() && text.contains(row.says),
+        "{}: {}",
+        row.fault,
+        said(&output)
+    );
+    stack.assert_untouched(before, row.fault);
+    (row.disarm)(stack);
+}
+
+#[test]
+fn what_stands_against_it_is_found_before_anything_is_touched() {
+    let mut stack = Stack::up(&Plan::default());
+    for row in ops_rows()
+        .into_iter()
+        .chain(cluster_rows())
+        .chain(variable_rows())
+    {
+        judge(&mut stack, &row);
+    }
+    // With all of it taken away again, nothing is found.
+    let before = stack.effects().len();
+    let output = stack
+        .command("preflight roles/memsql/upgrade.yml -i inventory.yml --state state")
+        .output()
+        .unwrap();
+    assert!(output.is_ok(), "{}", said(&output));
+    stack.assert_untouched(before, "preflight");
+    stack.lose_agent();
+    judge(
+        &mut stack,
+        &row("P2: an agent is away", nothing, "is OFFLINE", nothing),
+    );
+}
+
+/// A long statement, a backup and a change of a table run beside it.
+#[test]
+fn what_runs_beside_it_is_found() {
+    let stack = Stack::up(&Plan::default());
+    let quick = json!({"memsql_long_statement": 1});
+    for (statement, says) in [
+        ("SELECT SLEEP(60)", "SELECT SLEEP(60)"),
+        ("BACKUP DATABASE `s-1` TO '/x'", "BACKUP"),
+    ] {
+        std::thread::scope(|scope| {
+            let long = scope.spawn(|| drop(stack.say(&stack.master, statement)));
+            lab::clock::pause(std::time::Duration::from_millis(1_500));
+            if long.is_finished() {
+                return;
+            }
+            let before = stack.effects().len();
+            let output = stack.upgrade(&quick);
+            let text = format!("{}{}", output.out, output.err);
+            assert!(
+                !output.is_ok() && text.contains(says),
+                "{statement}: {}",
+                said(&output)
+            );
+            stack.assert_untouched(before, statement);
+        });
+    }
+}
+
+#[test]
+fn a_cluster_of_another_form_is_refused() {
+    for (what, plan, says) in [
+        (
+            "three leaves",
+            Plan {
+                groups: vec![1, 2, 1],
+                ..Plan::default()
+            },
+            "group",
+        ),
+        (
+            "one aggregator",
+            Plan {
+                children: 0,
+                ..Plan::default()
+            },
+            "is the only aggregator",
+        ),
+    ] {
+        let stack = Stack::up(&plan);
+        let before = stack.effects().len();
+        let output = stack.upgrade(&json!({}));
+        let text = format!("{}{}", output.out, output.err);
+        assert!(
+            !output.is_ok() && text.contains(says),
+            "{what}: {}",
+            said(&output)
+        );
+        stack.assert_untouched(before, what);
+    }
+}

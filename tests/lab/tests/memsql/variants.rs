@@ -1,0 +1,69 @@
+//! What is not known of the real thing is played both ways, and the upgrade comes to the same end.
+
+use serde_json::{Value, json};
+
+use crate::ends::assert_done;
+use crate::stack::{Plan, Stack, said};
+
+/// Each fact that is not verified, as the simulators do not have it by themselves.
+fn other_ways() -> Vec<(&'static str, Value)> {
+    vec![
+        (
+            "as later versions show it",
+            json!({"slave_word": "Replica", "later_columns": true, "null_latency": true,
+                "detached_leaves_are_listed": false, "lists_itself_as_localhost": false}),
+        ),
+        (
+            "as Ops may be",
+            json!({"ops_says_first": "Warning: [a list] of things\n", "ops_attaches": false,
+                "auto_attach_after_absence": false}),
+        ),
+        (
+            "as replication may be",
+            json!({"sync_replication": true, "old_follows_new": true}),
+        ),
+        (
+            "slaves that are a little behind",
+            json!({"replication_lag_ms": 400}),
+        ),
+        (
+            "a starting server that takes its time",
+            json!({"start_delay_ms": 15_000, "recovery_ms": 15_000}),
+        ),
+        (
+            "plans that are made anew",
+            json!({"compile_ms": 3_000, "promote_ms": 3_000}),
+        ),
+    ]
+}
+
+#[test]
+fn what_is_not_known_may_be_either_way() {
+    std::thread::scope(|scope| {
+        for (what, switches) in other_ways() {
+            scope.spawn(move || {
+                let stack = Stack::up(&Plan {
+                    switches,
+                    ..Plan::default()
+                });
+                let output = stack.upgrade(&json!({}));
+                assert!(output.is_ok(), "{what}: {}", said(&output));
+                assert_done(&stack, what);
+            });
+        }
+    });
+}
+
+/// Names that need quoting, several databases, all leaves of a group at once.
+#[test]
+fn names_that_need_quoting() {
+    let plan = Plan {
+        groups: vec![1, 2, 1, 2],
+        databases: vec!["a b", "it`s", "x_3"],
+        ..Plan::default()
+    };
+    let stack = Stack::up(&plan);
+    let output = stack.upgrade(&json!({"memsql_leaves_at_once": "all"}));
+    assert!(output.is_ok(), "{}", said(&output));
+    assert_done(&stack, "names that need quoting");
+}
