@@ -363,7 +363,8 @@ fn moves(view: &ClusterView, shards: &[Shard]) -> BTreeMap<String, Value> {
 /// The moves that give shards back to their former leaders, and those that this version refuses.
 fn restore(view: &ClusterView, shards: &[Shard], questions: &Questions) -> Value {
     let candidates = fit(view);
-    let (mut moves, mut problems) = (Vec::new(), Vec::from_iter(unread(view)));
+    let mut moves = Vec::new();
+    let mut problems: Vec<_> = unread(view).into_iter().collect();
     for shard in shards.iter().filter(|shard| shard.follows.is_none()) {
         let Some(before) = questions.leaders.get(&shard.shard) else {
             continue;
