@@ -187,7 +187,7 @@ fn no_client_is_sent_to_a_coordinator_that_was_not_tried() {
 /// What is known of the lock, in the run `r2` of the machine `here`, where the run `r1` has ended.
 fn lock(holder: &Value) -> Value {
     json!({"arangodb_lock_seen": {"json": [{"stagger": {"lock": holder}}]},
-        "stagger_run_id": "r2", "stagger_stopped_runs": ["r1"]})
+        "arangodb_lock_run": "r2", "arangodb_lock_ended": ["r1"]})
 }
 
 fn held(owner: &str, run: &str) -> Value {
