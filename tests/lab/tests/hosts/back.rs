@@ -77,7 +77,7 @@ fn a_second_run(fleet: &Fleet, old: &[String]) -> Outcome {
     let typed = ["--approve", "upgrade-data", "-e", &drain.to_string()].map(str::to_owned);
     let quick = ["-e".to_owned(), "arangodb_leader_settle=5".to_owned()];
     ends(
-        &run(fleet, "upgrade.yml", &[&typed[..], &quick].concat())?,
+        &run(fleet, "upgrade.yml", &[&typed[..], &quick[..]].concat())?,
         0,
     )?;
     let file = fleet.bastion().home().join("drained");
