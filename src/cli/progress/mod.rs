@@ -245,6 +245,14 @@ impl Sink for LiveView {
             self.all.println(text.trim_end())?;
         }
         if matches!(event.kind, EventKind::RunFinished { .. }) {
+            // What nobody waits for any more would go on to draw itself.
+            let watched = std::mem::take(&mut self.watched).into_values();
+            let hosts = std::mem::take(&mut self.hosts).into_values();
+            watched
+                .chain(hosts)
+                .map(|shown| shown.line)
+                .chain(self.more.take())
+                .for_each(|line| line.goes(&self.all));
             self.all.clear()?;
             return Ok(());
         }
