@@ -364,7 +364,7 @@ fn moves(view: &ClusterView, shards: &[Shard]) -> BTreeMap<String, Value> {
 fn restore(view: &ClusterView, shards: &[Shard], questions: &Questions) -> Value {
     let candidates = fit(view);
     let mut moves = Vec::new();
-    let mut problems: Vec<_> = unread(view).into_iter().collect();
+    let mut problems: Vec<_> = unread(view).collect();
     for shard in shards.iter().filter(|shard| shard.follows.is_none()) {
         let Some(before) = questions.leaders.get(&shard.shard) else {
             continue;
