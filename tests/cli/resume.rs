@@ -334,7 +334,7 @@ fn what_is_first_read_while_it_goes_on_is_kept_too() {
 #[test]
 fn a_second_terminal_sees_what_a_run_does_and_that_its_process_is_gone() {
     let user = user(BRACKET).with("lamp", "on\n");
-    let line = "apply site.yml -i hosts --state state -vv";
+    let line = "apply site.yml -i hosts --state state -vv --reason trying";
     let mut child = user
         .command(line)
         .stdin(Stdio::null())
