@@ -69,6 +69,6 @@ pub(crate) fn sessions_are_opened_ahead(server: &Server) {
     let logins =
         |name: &str| std::fs::read_to_string(server.file(&format!("logins-{name}"))).unwrap();
     // a and b; then the way through a, and c with the way through c; then the way through b.
-    let all = ["a", "b", "c"].map(|name| logins(name));
+    let all = ["a", "b", "c"].map(logins);
     assert_eq!(all, ["2", "5", "6"], "{told}");
 }
