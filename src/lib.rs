@@ -1,6 +1,7 @@
 //! stagger upgrades fleets of stateful servers one safe batch at a time, over SSH, from one static binary.
 //!
-//! This page is the map of the house. A room imports only rooms that stand above it here; `tests/layers.rs` checks it.
+//! This page is the map of the house. A room imports only rooms that stand above it here; `tests/layers.rs` checks it, and
+//! holds the few places where the order is finer than this.
 //!
 //! | room | what is in it |
 //! |---|---|
@@ -16,9 +17,9 @@
 //! | [`plan`] | playbook x inventory -> plan, its digest, its text |
 //! | [`events`] | what happened, as one enum; folding events to a state |
 //! | [`connection`] | a session to a host: SSH or local; shell protocol, jobs, files, tunnels, become |
-//! | [`journal`] | the durable record of a run: intents and outcomes |
+//! | [`journal`] | the durable record of a run: intents, outcomes, what it keeps of its files; the list of runs |
 //! | [`modules`] | one file per module, all of one shape |
-//! | [`rollout`] | the engine: batches, steps, gates, guards, brackets, handlers, interrupts |
+//! | [`rollout`] | the engine: batches, steps, gates, guards, brackets, handlers, interrupts; going on with a run |
 //! | [`report`] | what a run did, made from the journal |
 //! | [`cli`] | arguments, settings, commands, errors as text, progress on the terminal |
 //!

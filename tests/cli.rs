@@ -6,10 +6,14 @@
 
 #[path = "cli/apply.rs"]
 mod apply;
+#[path = "cli/arangodb_role.rs"]
+mod arangodb_role;
 #[path = "cli/background.rs"]
 mod background;
 #[path = "cli/files.rs"]
 mod files;
+#[path = "cli/live.rs"]
+mod live;
 #[path = "cli/planning.rs"]
 mod planning;
 #[path = "cli/reading.rs"]
@@ -18,6 +22,8 @@ mod reading;
 mod readme;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/terminal.rs"]
+mod terminal;
 #[path = "cli/upgrade_script.rs"]
 mod upgrade_script;
 #[path = "cli/user.rs"]

@@ -38,6 +38,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("std::fs", &["cli", "journal", "connection"]),
     ("rustix", &["connection", "cli", "journal"]),
     ("indicatif", &["cli"]),
+    ("unicode_width", &["cli"]),
     ("clap", &["cli"]),
     ("serde_yaml", &["yaml"]),
     ("granit_parser", &["yaml"]),

@@ -13,6 +13,8 @@
 )]
 #[path = "wire/ahead.rs"]
 mod ahead;
+#[path = "wire/commands.rs"]
+mod commands;
 #[path = "wire/config.rs"]
 mod config;
 #[path = "wire/host.rs"]
@@ -35,7 +37,7 @@ use server::Server;
 /// What is tried, by name.
 type Tried = (&'static str, fn(&Server));
 
-const TRIALS: [Tried; 18] = [
+const TRIALS: [Tried; 21] = [
     (
         "the_program_ssh_does_the_same",
         openssh::the_program_ssh_does_the_same,
@@ -47,6 +49,14 @@ const TRIALS: [Tried; 18] = [
     (
         "the_program_ssh_is_refused_as_ssh_says",
         openssh::the_program_ssh_is_refused_as_ssh_says,
+    ),
+    (
+        "exec_asks_for_passwords_and_shows_answers_in_every_form",
+        commands::exec_asks_for_passwords_and_shows_answers_in_every_form,
+    ),
+    (
+        "a_plan_looks_at_the_host_and_changes_nothing",
+        commands::a_plan_looks_at_the_host_and_changes_nothing,
     ),
     (
         "sessions_are_opened_ahead",
@@ -73,10 +83,8 @@ const TRIALS: [Tried; 18] = [
         "host_keys_are_checked_before_anything_is_said",
         logins::host_keys_are_checked_before_anything_is_said,
     ),
-    (
-        "keys_agents_and_passwords_let_in",
-        logins::keys_agents_and_passwords_let_in,
-    ),
+    ("keys_and_agents_let_in", logins::keys_and_agents_let_in),
+    ("passwords_let_in", logins::passwords_let_in),
     (
         "another_user_is_become_by_su",
         logins::another_user_is_become_by_su,
@@ -98,19 +106,62 @@ const TRIALS: [Tried; 18] = [
     ),
 ];
 
+/// What a trial needs beside the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// sshd runs as root, with accounts of its own.
+    Root,
+    /// OpenSSH's client is there.
+    Client,
+}
+
+const NEEDS: [(&str, Need); 5] = [
+    ("what_is_wrong_with_a_host_is_told_exactly", Need::Root),
+    (
+        "a_full_disk_for_the_records_is_told_before_anything",
+        Need::Root,
+    ),
+    ("another_user_is_become_by_su", Need::Root),
+    ("jobs_stand_where_a_login_puts_their_user", Need::Client),
+    ("passwords_let_in", Need::Root),
+];
+
+impl Need {
+    /// Says why it is not met, if so.
+    fn unmet(self, root: bool) -> Option<&'static str> {
+        match self {
+            Self::Root if !root => Some("it needs root: other accounts, namespaces"),
+            Self::Client if !std::path::Path::new(logins::CLIENT).exists() => {
+                Some("it needs OpenSSH's client")
+            }
+            Self::Root | Self::Client => None,
+        }
+    }
+}
+
 fn main() {
     let arguments = Arguments::from_args();
-    let reason = Server::start().err();
+    let started = Server::start();
+    let root = started.as_ref().is_ok_and(|server| server.root);
+    let reason = started.err();
     if let Some(reason) = &reason {
         println!("the tests over SSH are ignored: {reason}");
     }
+    let ignored = reason.is_some();
     let trials = TRIALS.into_iter().map(|(name, trial)| {
+        let unmet = NEEDS.iter().find_map(|(of, need)| {
+            let unmet = need.unmet(root);
+            unmet.filter(|_| *of == name)
+        });
+        if let (Some(unmet), false) = (unmet, ignored) {
+            println!("{name} is ignored: {unmet}");
+        }
         Trial::test(name, move || {
             let server = Server::start().map_err(Failed::from)?;
             trial(&server);
             Ok(())
         })
-        .with_ignored_flag(reason.is_some())
+        .with_ignored_flag(ignored || unmet.is_some())
     });
     let mut trials: Vec<Trial> = trials.collect();
     let missing = config::missing();

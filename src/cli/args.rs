@@ -51,8 +51,8 @@ pub(super) enum Command {
     Modules(Modules),
     /// Print a completion script for a shell
     Completions(Completions),
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or that of a command
+    Man(Man),
 }
 
 /// Where hosts and variables come from.
@@ -503,6 +503,12 @@ pub(super) struct Init {
 #[derive(Debug, Clone, Args)]
 pub(super) struct Modules {
     /// The module to describe
+    pub(super) name: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct Man {
+    /// The command whose page is wanted, such as `apply`
     pub(super) name: Option<String>,
 }
 

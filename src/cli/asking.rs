@@ -3,6 +3,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use super::output;
+use super::progress::Screen;
 use crate::rollout::{Asker, StepAnswer};
 use crate::secrets::Secret;
 
@@ -10,24 +11,31 @@ use crate::secrets::Secret;
 #[derive(Debug)]
 pub(super) struct Terminal {
     attended: bool,
+    /// Where a live view is that has to go away while somebody is asked.
+    screen: Option<Screen>,
 }
 
 impl Terminal {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(screen: Option<Screen>) -> Self {
         Self {
             attended: io::stdin().is_terminal() && io::stderr().is_terminal(),
+            screen,
         }
     }
 
     /// Returns one that never asks.
     pub(super) fn nobody() -> Self {
-        Self { attended: false }
+        Self {
+            attended: false,
+            screen: None,
+        }
     }
 
     fn line(&self, prompt: &str) -> Option<String> {
         if !self.attended {
             return None;
         }
+        let _away = self.screen.as_ref().map(Screen::hold);
         output::message(prompt);
         let mut line = String::new();
         let read = io::stdin().lock().read_line(&mut line);
@@ -66,6 +74,7 @@ impl Asker for Terminal {
         if echo {
             self.line(&format!("\n{prompt} "))
         } else {
+            let _away = self.screen.as_ref().map(Screen::hold);
             password(prompt).map(|secret| secret.reveal().to_owned())
         }
     }

@@ -75,6 +75,8 @@ pub(super) fn startable(prepared: &Prepared, name: &str) -> Result<(), Failure> 
         for (_, items) in play.sections() {
             if each(items, &mut |task| {
                 titles.push(task.title().to_owned());
+                let role = task.context.role().map(|role| role.role.name.as_str());
+                titles.extend(role.map(|role| format!("{role} : {}", task.title())));
                 task.is_called(name)
             }) {
                 return Ok(());

@@ -76,7 +76,7 @@ fn dispatch(command: Command, machine: &Machine) -> Result<ExitCode, Failure> {
         Command::Inventory(arguments) => commands::inventory::run(&arguments, machine)?,
         Command::Modules(arguments) => commands::modules::run(&arguments)?,
         Command::Completions(arguments) => commands::manual::completions(&arguments)?,
-        Command::Man => commands::manual::man()?,
+        Command::Man(arguments) => commands::manual::man(&arguments)?,
         Command::Vault(arguments) => commands::vault::run(&arguments, machine)?,
         Command::Check(arguments) => commands::check::run(&arguments, machine)?,
         Command::Init(arguments) => commands::init::run(&arguments)?,

@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::{Map, Value};
+
 use super::args::{HostKeys as HostKeysArgument, Reaching};
 use super::failure::Failure;
 use super::machine::Machine;
 use crate::connection::{
     ConfigFiles, Connection, Handshakes, Reached, Said, SshConfig, Surroundings, Target, open,
 };
+use crate::inventory::HostName;
 use crate::rollout::{Connector, NoSession, Wish};
 use crate::secrets::Secret;
 use crate::template::{Raw, Templater, Variables};
-use crate::vars::{ConnectionKind, ConnectionVars, HostKeyChecking, SshArguments, connection_vars};
+use crate::vars::{
+    ConnectionKind, ConnectionVars, HostKeyChecking, Layers, SshArguments, World, connection_vars,
+};
 use crate::yaml::Problem;
 
 /// Opens sessions as the inventory, the command line and `ssh_config` say.
@@ -68,15 +73,19 @@ impl MachineConnector {
         let mut told = Vec::new();
         let mut problems: Vec<Problem> = Vec::new();
         for wish in wishes {
-            let Ok(vars) = self.vars(&wish) else {
-                continue;
-            };
-            let (found, all) = match self.reached(&vars, &wish) {
-                Ok(Some(reached)) => (reached.warnings, &mut told),
-                Ok(None) => continue,
+            let (found, all) = match vars_so_far(&self.templater, wish.variables, wish.host) {
                 Err(found) => (found, &mut problems),
+                Ok(None) => continue,
+                Ok(Some(vars)) => match self.reached(&vars, &wish) {
+                    Ok(None) => continue,
+                    Ok(Some(reached)) => {
+                        let found = reached.warnings.into_iter();
+                        (found.chain(vars.warnings).collect(), &mut told)
+                    }
+                    Err(found) => (found, &mut problems),
+                },
             };
-            for problem in found.into_iter().chain(vars.warnings) {
+            for problem in found {
                 if !all.contains(&problem) {
                     all.push(problem);
                 }
@@ -101,7 +110,7 @@ impl MachineConnector {
 
     fn vars(&self, wish: &Wish<'_>) -> Result<ConnectionVars, Vec<Problem>> {
         let variables = wish.variables;
-        let mut render = |raw: &Raw| self.render(raw, variables);
+        let mut render = |raw: &Raw| render(&self.templater, raw, variables);
         connection_vars(variables.as_ref(), &mut render)
     }
 
@@ -169,21 +178,6 @@ impl MachineConnector {
             target,
             warnings: Vec::new(),
         })
-    }
-
-    fn render(
-        &self,
-        raw: &Raw,
-        variables: &Arc<dyn Variables>,
-    ) -> Result<serde_json::Value, Problem> {
-        if !raw.templated {
-            return Ok(raw.value.clone());
-        }
-        let rendered = match &raw.origin {
-            Some(origin) => self.templater.value(&raw.value, origin, variables),
-            None => self.templater.value(&raw.value, None, variables),
-        };
-        rendered.map_err(|error| error.to_problem())
     }
 
     /// Returns the configuration that a host's variables name, or the usual one.
@@ -325,6 +319,73 @@ fn kind(vars: &ConnectionVars, wish: &Wish<'_>) -> Result<ConnectionKind, Proble
             Err(problem.hint("ssh, openssh, local"))
         }
     }
+}
+
+/// Looks at how hosts are to be reached, as far as the inventory says it: returns what is wrong, each once.
+pub(super) fn wrong_variables(
+    world: &Arc<World>,
+    directory: &str,
+    hosts: &[HostName],
+    templater: &Templater,
+) -> Vec<Problem> {
+    let (layers, top) = (Arc::new(Layers::default()), Arc::new(Map::new()));
+    let mut problems = Vec::new();
+    for host in hosts {
+        let scope = world.scope(host.as_str(), directory, &layers, &top);
+        let variables: Arc<dyn Variables> = Arc::new(scope);
+        let found = vars_so_far(templater, &variables, host.as_str());
+        for problem in found.err().into_iter().flatten() {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    }
+    problems
+}
+
+/// Reads a host's variables before the run: nothing if some cannot be known yet and none of the others is wrong.
+fn vars_so_far(
+    templater: &Templater,
+    variables: &Arc<dyn Variables>,
+    host: &str,
+) -> Result<Option<ConnectionVars>, Vec<Problem>> {
+    let mut all_known = true;
+    let mut so_far = |raw: &Raw| {
+        let value = render(templater, raw, variables);
+        all_known &= value.is_ok();
+        // What has no value is not looked at.
+        Ok(value.unwrap_or(Value::Null))
+    };
+    match connection_vars(variables.as_ref(), &mut so_far) {
+        Ok(vars) => Ok(all_known.then_some(vars)),
+        Err(problems) => {
+            let problems = problems.into_iter();
+            Err(problems.map(|problem| named(problem, host)).collect())
+        }
+    }
+}
+
+fn render(
+    templater: &Templater,
+    raw: &Raw,
+    variables: &Arc<dyn Variables>,
+) -> Result<Value, Problem> {
+    if !raw.templated {
+        return Ok(raw.value.clone());
+    }
+    let rendered = match &raw.origin {
+        Some(origin) => templater.value(&raw.value, origin, variables),
+        None => templater.value(&raw.value, None, variables),
+    };
+    rendered.map_err(|error| error.to_problem())
+}
+
+/// Names the host where no place does.
+fn named(problem: Problem, host: &str) -> Problem {
+    if problem.loc.is_some() {
+        return problem;
+    }
+    problem.note(format!("host: {host}"))
 }
 
 fn first(problems: Vec<Problem>, host: &str) -> Problem {

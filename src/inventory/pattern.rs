@@ -202,8 +202,12 @@ impl Inventory {
         }
         let hosts = self.hosts.iter().map(|host| host.name.as_str());
         let message = format!("`{name}` is no group and no host of the inventory");
-        term.problem(message)
-            .did_you_mean(name, self.groups().chain(hosts))
+        let problem = term.problem(message);
+        let problem = problem.did_you_mean(name, self.groups().chain(hosts));
+        if problem.hint.is_some() {
+            return problem;
+        }
+        problem.hint("`stagger inventory --graph` shows its groups and hosts")
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use super::beside;
 use super::{BALLAST_BYTES, Ballast, Entry, Header, Journal, JournalError, Record};
 use super::{BracketChange, Holder, RunLock, SqliteJournal};
 use crate::clock::Timestamp;
@@ -81,9 +82,17 @@ impl StateDirectory {
         }
     }
 
-    /// Makes a run's directory, its lock and its journal.
-    pub fn create(&self, run: &str, owner: &str) -> Result<(RunLock, SqliteJournal), JournalError> {
+    /// Makes a run's directory, its lock and its journal. Refuses where another run goes on that protects one of the
+    /// hosts that this one `protects`.
+    pub fn create(
+        &self,
+        run: &str,
+        owner: &str,
+        protects: &[String],
+    ) -> Result<(RunLock, SqliteJournal), JournalError> {
         let directory = self.directory(run);
+        let _alone = beside::alone(&self.path)?;
+        beside::refuse(&self.path.join("runs"), run, protects)?;
         fs::DirBuilder::new()
             .mode(0o700)
             .create(&directory)
@@ -93,6 +102,7 @@ impl StateDirectory {
                 reason: error.to_string(),
             })?;
         let lock = RunLock::take(&directory.join("lock"), run, owner)?;
+        beside::write(&directory, protects)?;
         let journal = SqliteJournal::create(&directory.join("journal"), self.ballast())?;
         for made in [directory.as_path(), &self.path.join("runs")] {
             sync(made)?;
@@ -100,10 +110,19 @@ impl StateDirectory {
         Ok((lock, journal))
     }
 
-    /// Takes a run's lock and opens its journal to go on with it.
+    /// Names the earlier runs that protected one of these hosts and that no process works on. While `run` protects them
+    /// none of those can go on.
+    pub fn stopped_runs(&self, run: &str, hosts: &[String]) -> Vec<String> {
+        beside::stopped(&self.path.join("runs"), run, hosts)
+    }
+
+    /// Takes a run's lock and opens its journal to go on with it. Refuses where another run goes on that protects one of
+    /// its hosts.
     pub fn open(&self, run: &str, owner: &str) -> Result<(RunLock, SqliteJournal), JournalError> {
         let directory = self.existing(run)?;
+        let _alone = beside::alone(&self.path)?;
         let lock = RunLock::take(&directory.join("lock"), run, owner)?;
+        beside::refuse(&self.path.join("runs"), run, &beside::read(&directory))?;
         let journal = SqliteJournal::open(&directory.join("journal"), self.ballast())?;
         Ok((lock, journal))
     }
@@ -293,7 +312,7 @@ mod tests {
             ),
         ];
         for (second, (run, records)) in (1..).zip(&stories) {
-            let (_lock, mut journal) = state.create(run, "ann").unwrap();
+            let (_lock, mut journal) = state.create(run, "ann", &[]).unwrap();
             journal
                 .append(at(second), &[opened(run)], Durability::Synced)
                 .unwrap();
@@ -329,7 +348,7 @@ mod tests {
             state.open("../runs/r2-done", "x"),
             Err(JournalError::NoRun { .. })
         ));
-        assert!(state.create("r2-done", "x").is_err());
+        assert!(state.create("r2-done", "x", &[]).is_err());
     }
 
     #[test]
@@ -341,5 +360,35 @@ mod tests {
             StateDirectory::prepare(&file.join("state")),
             Err(JournalError::NotWritable { .. })
         ));
+    }
+
+    #[test]
+    fn of_runs_that_protect_the_same_host_one_goes_on() {
+        let place = tempfile::tempdir().unwrap();
+        let state = StateDirectory::prepare(place.path()).unwrap();
+        let hosts = |names: &str| -> Vec<String> { names.split(' ').map(str::to_owned).collect() };
+        let first = state.create("r1", "ann", &hosts("a b c")).unwrap();
+        let _elsewhere = state.create("r2", "bob", &hosts("d e")).unwrap();
+        let _unprotected = state.create("r3", "bob", &[]).unwrap();
+        match state.create("r4", "bob", &hosts("e c")) {
+            Err(JournalError::Busy { run, owner, host }) => {
+                assert_eq!((run, owner, host), ("r1".into(), "ann".into(), "c".into()));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(
+            !place.path().join("runs/r4").exists(),
+            "nothing is left of it"
+        );
+        drop(first);
+        let second = state.create("r5", "bob", &hosts("c")).unwrap();
+        assert_eq!(state.stopped_runs("r5", &hosts("c")), ["r1"]);
+        assert!(matches!(
+            state.open("r1", "ann"),
+            Err(JournalError::Busy { .. })
+        ));
+        drop(second);
+        let _again = state.open("r1", "ann").unwrap();
+        assert_eq!(state.stopped_runs("r1", &hosts("a c")), ["r5"]);
     }
 }

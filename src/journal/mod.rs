@@ -6,6 +6,7 @@
 //! as a mask.
 
 mod ballast;
+mod beside;
 mod directory;
 mod export;
 mod header;
@@ -137,6 +138,16 @@ pub enum JournalError {
         run: String,
         /// Who, as it wrote into its lock.
         owner: String,
+    },
+    /// Another run that protects a cluster goes on on one of the hosts.
+    #[error("run {run} goes on on {host}, started by {owner}")]
+    Busy {
+        /// The other run's id.
+        run: String,
+        /// Who, as it wrote into its lock.
+        owner: String,
+        /// The host.
+        host: String,
     },
     /// There is no such run.
     #[error("there is no run {run} in {path}")]

@@ -172,6 +172,9 @@ pub enum Record {
         name: String,
         /// The result, sealed.
         value: Value,
+        /// The step that gave it; not in the journals of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepId>,
     },
     /// What a task that ran once found out was given to other hosts.
     Shared {

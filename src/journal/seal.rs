@@ -6,12 +6,11 @@ use std::sync::{PoisonError, RwLock};
 use serde_json::Value;
 
 use crate::secrets::{MASK, Masker, Secret};
+use crate::template::{NAMELESS, REFERENCE};
 
-/// Around a reference inside a text: characters for private use, which no host prints by accident.
-const OPEN: &str = "\u{e000}secret:";
-const CLOSE: &str = "\u{e001}";
-/// The name of a secret that was only ever a value.
-const NAMELESS: &str = "?";
+/// Around a reference inside a text.
+const OPEN: &str = REFERENCE.0;
+const CLOSE: &str = REFERENCE.1;
 
 /// Why a stored value cannot be had back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +33,13 @@ pub trait Seal: Send + Sync + Debug {
 
     /// Returns the value with every reference replaced by the secret.
     fn unseal(&self, value: &Value) -> Result<Value, SealError>;
+
+    /// Returns the value with every reference replaced whose secret can be had back; the others stay, and a template that
+    /// uses one of them fails with the reason.
+    fn unseal_known(&self, value: &Value) -> Value;
+
+    /// Tells whether a stored value holds a secret that is stored nowhere and has no name to ask for it by.
+    fn is_volatile(&self, value: &Value) -> bool;
 }
 
 /// Returns a stored text with every reference replaced by a mask, for people.
@@ -97,6 +103,15 @@ impl Sealer {
     }
 
     fn unseal_text(&self, text: &str) -> Result<String, SealError> {
+        self.unsealed(text, Err)
+    }
+
+    /// Puts the secrets back into a text; `gone` says what becomes of one that cannot be had.
+    fn unsealed(
+        &self,
+        text: &str,
+        gone: impl Fn(SealError) -> Result<(), SealError>,
+    ) -> Result<String, SealError> {
         let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
         let mut whole = String::with_capacity(text.len());
         let mut rest = text;
@@ -104,16 +119,22 @@ impl Sealer {
             let Some((name, after)) = after.split_once(CLOSE) else {
                 break;
             };
-            if name == NAMELESS {
-                return Err(SealError::Nameless);
-            }
-            let found = named.iter().find(|(known, _)| known == name);
-            let (_, secret) = found.ok_or_else(|| SealError::Missing {
-                name: name.to_owned(),
-            })?;
             whole.push_str(before);
-            whole.push_str(secret.reveal());
             rest = after;
+            if let Some((_, secret)) = named.iter().find(|(known, _)| known == name) {
+                whole.push_str(secret.reveal());
+                continue;
+            }
+            gone(if name == NAMELESS {
+                SealError::Nameless
+            } else {
+                SealError::Missing {
+                    name: name.to_owned(),
+                }
+            })?;
+            whole.push_str(OPEN);
+            whole.push_str(name);
+            whole.push_str(CLOSE);
         }
         whole.push_str(rest);
         Ok(whole)
@@ -139,23 +160,48 @@ impl Seal for Sealer {
     }
 
     fn unseal(&self, value: &Value) -> Result<Value, SealError> {
-        Ok(match value {
-            Value::String(text) => Value::String(self.unseal_text(text)?),
-            Value::Array(items) => Value::Array(
-                items
-                    .iter()
-                    .map(|item| self.unseal(item))
-                    .collect::<Result<_, _>>()?,
-            ),
-            Value::Object(fields) => Value::Object(
-                fields
-                    .iter()
-                    .map(|(key, item)| Ok((self.unseal_text(key)?, self.unseal(item)?)))
-                    .collect::<Result<_, SealError>>()?,
-            ),
-            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
-        })
+        texts(value, &|text| self.unseal_text(text))
     }
+
+    fn unseal_known(&self, value: &Value) -> Value {
+        let known = texts(value, &|text| self.unsealed(text, |_| Ok(())));
+        known.unwrap_or_else(|_| value.clone())
+    }
+
+    fn is_volatile(&self, value: &Value) -> bool {
+        let nameless = format!("{OPEN}{NAMELESS}{CLOSE}");
+        let is_nameless = |text: &str| {
+            if text.contains(&nameless) {
+                Err(SealError::Nameless)
+            } else {
+                Ok(String::new())
+            }
+        };
+        texts(value, &is_nameless).is_err()
+    }
+}
+
+/// Changes every text of a value, keys too.
+fn texts(
+    value: &Value,
+    change: &dyn Fn(&str) -> Result<String, SealError>,
+) -> Result<Value, SealError> {
+    Ok(match value {
+        Value::String(text) => Value::String(change(text)?),
+        Value::Array(items) => Value::Array(
+            items
+                .iter()
+                .map(|item| texts(item, change))
+                .collect::<Result<_, _>>()?,
+        ),
+        Value::Object(fields) => Value::Object(
+            fields
+                .iter()
+                .map(|(key, item)| Ok((change(key)?, texts(item, change)?)))
+                .collect::<Result<_, SealError>>()?,
+        ),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    })
 }
 
 #[cfg(test)]
@@ -190,5 +236,23 @@ mod tests {
         let minted = sealer.seal(&json!("Bearer minted-token"));
         assert!(!minted.to_string().contains("minted"));
         assert_eq!(sealer.unseal(&minted), Err(SealError::Nameless));
+        assert!(sealer.is_volatile(&json!({"a": [minted]})));
+        assert!(!sealer.is_volatile(&sealed), "it has a name");
+    }
+
+    #[test]
+    fn what_can_be_had_back_comes_back_beside_what_cannot() {
+        let masker = Masker::new();
+        masker.add(&Secret::new("minted-token"));
+        let sealer = Sealer::new(masker);
+        sealer.name("db_password", &Secret::new("hunter22"));
+        let value = json!({"token": "bearer minted-token", "line": "-p hunter22", "n": [1]});
+        let sealed = sealer.seal(&value);
+        let known = sealer.unseal_known(&sealed);
+        assert_eq!((&known["line"], &known["n"]), (&value["line"], &value["n"]));
+        assert_eq!(known["token"], sealed["token"], "it stays a reference");
+        assert_eq!(sealer.seal(&known), sealed, "and is stored as one again");
+        let later = Sealer::new(Masker::new());
+        assert_eq!(later.unseal_known(&sealed), sealed);
     }
 }

@@ -83,7 +83,7 @@ mod tests {
     use crate::modules::spec::{Kind, coerce};
 
     /// Files of this room that are no modules.
-    const OTHERS: [&str; 5] = ["mod", "spec", "registry", "documentation", "notes"];
+    const OTHERS: [&str; 6] = ["mod", "spec", "registry", "documentation", "host", "notes"];
 
     #[test]
     fn every_file_is_a_module_that_is_found_by_its_names() {

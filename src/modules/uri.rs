@@ -215,22 +215,21 @@ impl Asking {
             Ok(answer) => answer,
             Err(Failed::Module(error)) => return Err(error),
             Err(Failed::NoAnswer(error)) => {
-                let doubt = if error.nothing_sent() || request.only_asks() {
-                    ""
+                let message = format!(
+                    "Status code was -1 and not {:?}: Request failed: {error}",
+                    self.right
+                );
+                let result = fields([
+                    ("status", json!(-1)),
+                    ("url", json!(request.url)),
+                    ("redirected", json!(false)),
+                    ("elapsed", json!(0)),
+                ]);
+                return Err(if error.nothing_sent() || request.only_asks() {
+                    ModuleError::Failed { message, result }
                 } else {
-                    "; it may have had its effect"
-                };
-                return Err(ModuleError::Failed {
-                    message: format!(
-                        "Status code was -1 and not {:?}: Request failed: {error}{doubt}",
-                        self.right
-                    ),
-                    result: fields([
-                        ("status", json!(-1)),
-                        ("url", json!(request.url)),
-                        ("redirected", json!(false)),
-                        ("elapsed", json!(0)),
-                    ]),
+                    let message = format!("{message}; it may have had its effect");
+                    ModuleError::InDoubt { message, result }
                 });
             }
         };
@@ -350,8 +349,7 @@ impl Action for Asking {
     }
 
     fn by_hand(&self) -> Option<String> {
-        let url = crate::template::shell_quote(&self.request.url);
-        Some(format!("curl -X {} {url}", self.request.method))
+        Some(self.request.by_hand(&self.arguments))
     }
 
     fn safety(&self) -> Option<Safety> {
@@ -405,6 +403,41 @@ impl Action for Asking {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Returns the command that does by hand what arguments ask for.
+    fn by_hand(given: &Value) -> String {
+        let source = crate::yaml::Source::new("t.yml", given.to_string());
+        let node = crate::yaml::parse(&source).unwrap();
+        let arguments = Arguments::of(&SPEC, given.as_object().unwrap(), &node).unwrap();
+        Uri.action(&arguments).unwrap().by_hand().unwrap()
+    }
+
+    #[test]
+    fn by_hand_it_is_the_same_request() {
+        let put = json!({
+            "url": ["https://a:8529", "https://b:8529"],
+            "path": "/_admin/cluster/maintenance",
+            "method": "PUT",
+            "body": "\"off\"",
+            "headers": {"Authorization": "bearer x.y", "X-Trace": "1 2"},
+            "validate_certs": false,
+        });
+        assert_eq!(
+            by_hand(&put),
+            "for url in https://a:8529/_admin/cluster/maintenance https://b:8529/_admin/cluster/maintenance; do \
+             curl -f -k -X PUT -H 'Authorization: ***' -H 'X-Trace: 1 2' -d '\"off\"' \"$url\" && break; done"
+        );
+        let post = json!({"url": "http://a/x", "method": "POST", "body": {"a": [1]}, "body_format": "json"});
+        assert_eq!(
+            by_hand(&post),
+            "curl -f -X POST -H 'Content-Type: application/json' -d '{\"a\":[1]}' http://a/x"
+        );
+        let form = json!({"url": "http://u:p@a/x", "method": "POST", "body": {"a": "b c"}, "body_format": "form-urlencoded"});
+        assert_eq!(
+            by_hand(&form),
+            "curl -f -X POST -u u --data-urlencode 'a=b c' http://a/x"
+        );
+    }
 
     #[test]
     fn a_file_is_named_after_its_url() {

@@ -18,7 +18,7 @@ mod tags;
 mod tests;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -247,6 +247,14 @@ impl Plan {
     /// Returns the plan of a play.
     pub fn play(&self, id: &TaskId) -> Option<&PlannedPlay> {
         self.plays().into_iter().find(|play| play.id == *id)
+    }
+
+    /// Returns the hosts of all plays, each once.
+    pub fn hosts(&self) -> Vec<HostName> {
+        let mut seen = HashSet::new();
+        let plays = self.plays().into_iter();
+        let hosts = plays.flat_map(|play| play.hosts.iter());
+        hosts.filter(|host| seen.insert(*host)).cloned().collect()
     }
 
     /// Returns the names of the points of no return, in their order.

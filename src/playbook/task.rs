@@ -49,6 +49,8 @@ pub struct Task {
     pub point_of_no_return: Option<Node>,
     /// What its deadline does to what runs on the host.
     pub on_deadline: Option<OnDeadline>,
+    /// `failure_is: locked`: whether its failure says that another run has the cluster.
+    pub finds_lock: bool,
 }
 
 impl Task {
@@ -81,6 +83,7 @@ impl Task {
             takes_down: None,
             point_of_no_return: None,
             on_deadline: None,
+            finds_lock: false,
         })
     }
 

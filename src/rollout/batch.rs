@@ -198,6 +198,7 @@ impl Engine {
             takes_down: None,
             point_of_no_return: None,
             on_deadline: None,
+            finds_lock: false,
         });
         if !self.may_rest(place, task.id.as_str()) {
             let mut walked = Walked::default();

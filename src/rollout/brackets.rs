@@ -329,15 +329,7 @@ impl Engine {
             .filter(|known| known.open)
             .and_then(|known| known.found);
         if let Some(found) = known {
-            return match self.outside.seal.unseal(&found) {
-                Ok(found) => Ok(found),
-                Err(error) => {
-                    let message =
-                        format!("what `{}` found is not known: {error}", open.bracket.name);
-                    self.halt(StopCause::Failed, message, open.bracket.id.as_str());
-                    Err(Left::Stopped)
-                }
-            };
+            return Ok(self.outside.seal.unseal_known(&found));
         }
         if open.bracket.read.is_empty() && open.bracket.found.is_none() {
             return Ok(Value::Null);

@@ -37,6 +37,8 @@ pub(super) struct Ended {
     pub(super) owner: Option<String>,
     /// Whether its job may still run.
     pub(super) still_running: bool,
+    /// Whether it is in doubt and left nothing that goes on: a task with tries may send it again.
+    pub(super) may_send_again: bool,
     /// Whether it was taken from the journal: nothing was done and nothing is written.
     pub(super) recalled: bool,
     /// Whether it ended because the run is to stop.
@@ -59,6 +61,7 @@ impl Ended {
             delegated: None,
             owner: None,
             still_running: false,
+            may_send_again: false,
             recalled: false,
             stopped: false,
         }

@@ -14,7 +14,7 @@ use crate::events::{BracketRef, ByHand, EventKind, Recap, StepId, StopCause};
 use crate::inventory::HostName;
 use crate::journal::{Record, Seal};
 use crate::modules::{Module, Notes};
-use crate::playbook::{Loader, TaskId};
+use crate::playbook::{Loader, Playbook, TaskId};
 use crate::secrets::Masker;
 use crate::template::Templater;
 use crate::vars::World;
@@ -89,6 +89,18 @@ pub(super) struct FailedAt {
     pub(super) at: String,
 }
 
+/// A detached job that was started on a host.
+#[derive(Debug)]
+pub(super) struct StartedJob {
+    pub(super) session: Arc<Session>,
+    pub(super) user: Option<Become>,
+    pub(super) job: JobId,
+    /// Whether the step did not wait for it: later steps ask for it.
+    pub(super) goes_on: bool,
+    /// Whether it is written down how the step ended: nobody asks for the job again.
+    pub(super) told: bool,
+}
+
 /// What a run has come to.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -115,8 +127,10 @@ pub(super) struct State {
     pub(super) failed_at: BTreeMap<HostName, FailedAt>,
     /// The machine of each host, as far as is known.
     pub(super) machines: BTreeMap<HostName, String>,
-    /// The jobs that were started, with the session and user of each.
-    pub(super) jobs: Vec<(Arc<Session>, Option<Become>, JobId)>,
+    /// The jobs that were started, by their steps.
+    pub(super) jobs: BTreeMap<StepId, Vec<StartedJob>>,
+    /// Steps of earlier parts of the run of which it is known that nothing of them runs any more.
+    pub(super) settled: BTreeSet<StepId>,
     /// Tasks and blocks that the operator left out.
     pub(super) left_out: BTreeSet<String>,
     /// Whether the task at which the run starts is still to come.
@@ -129,6 +143,7 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct Engine {
     pub(super) run: String,
+    pub(super) playbook: Arc<Playbook>,
     pub(super) outside: Outside,
     pub(super) settings: Settings,
     pub(super) ledger: Ledger,

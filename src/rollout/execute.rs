@@ -14,8 +14,9 @@ use crate::yaml::{Node, Problem};
 
 use super::controller::StepController;
 use super::ended::{Ended, told};
-use super::engine::Engine;
-use super::fate::{End, Fate, Phase, fate};
+use super::endings::{broken, never_met, skipped_by_module, stopped, without_answer};
+use super::engine::{Engine, StartedJob};
+use super::fate::{Fate, Phase, fate};
 use super::ledger::Entry;
 use super::place::Place;
 use super::saw::what_was_seen;
@@ -89,6 +90,13 @@ impl Engine {
             if step.tries.waits {
                 ended.result.insert("attempts".to_owned(), json!(tried));
             }
+            if ended.may_send_again && step.tries.waits && step.tries.has_more(tried) {
+                if self.sends_again(place, step, &mut ended, deadline, &bounds.stop) {
+                    attempt += 1;
+                    continue;
+                }
+                return ended;
+            }
             let unmet = match self.judge(step, &mut ended) {
                 Ok(Some(unmet)) => unmet,
                 Ok(None) => return ended,
@@ -112,6 +120,24 @@ impl Engine {
             }
             attempt += 1;
         }
+    }
+
+    /// A request of which nobody knows, in a task that may try again: its `done_when` is asked first. Tells whether it is
+    /// sent once more.
+    fn sends_again(
+        &self,
+        place: &Place,
+        step: &Step,
+        ended: &mut Ended,
+        deadline: Deadline,
+        stop: &Stop,
+    ) -> bool {
+        self.ask_at_once(place, step, ended);
+        ended.outcome == StepOutcome::InDoubt
+            && matches!(
+                self.sleep(place, step, step.tries.delay, deadline, stop),
+                Slept::On
+            )
     }
 
     /// Writes the intent of a further try of a command.
@@ -263,8 +289,15 @@ impl Engine {
         loop {
             let (result, phase) = self.over_one_session(step, bounds, &job, &watch, &mut change);
             if let (true, Some(session)) = (watch.take_started(), &step.session) {
-                let started = (session.clone(), step.user.clone(), job.clone());
-                self.state().jobs.push(started);
+                let started = StartedJob {
+                    session: session.clone(),
+                    user: step.user.clone(),
+                    job: job.clone(),
+                    goes_on: step.background.is_some_and(|background| !background.waits),
+                    told: false,
+                };
+                let mut state = self.state();
+                state.jobs.entry(step.id.clone()).or_default().push(started);
             }
             let error = match result {
                 Ok(ended) => return (self.marked(ended, &watch), watch.last_seen()),
@@ -272,6 +305,9 @@ impl Engine {
                 Err(ModuleError::Failed { message, result }) => {
                     let ended = Ended::failed(message, result);
                     return (self.marked(ended, &watch), watch.last_seen());
+                }
+                Err(ModuleError::InDoubt { message, result }) => {
+                    return (without_answer(step, message, result), watch.last_seen());
                 }
                 Err(ModuleError::Argument(problem)) => {
                     return (Ended::wrong(&problem), watch.last_seen());
@@ -462,47 +498,4 @@ fn with_result(step: &Step, result: &Map<String, Value>) -> super::scope::Scope 
         None => top.insert("result".to_owned(), value),
     };
     step.scope.with(top)
-}
-
-fn never_met(ended: Ended, tried: u32, saw: &str) -> Ended {
-    let times = if tried == 1 { "time" } else { "times" };
-    let mut failed = Ended::failed(
-        format!("waited for in vain, tried {tried} {times}; last seen: {saw}"),
-        ended.result,
-    );
-    failed.attempts = tried;
-    failed.diff = ended.diff;
-    failed.warnings = ended.warnings;
-    failed
-}
-
-fn skipped_by_module(why: String) -> Ended {
-    let mut result = Map::new();
-    result.insert("changed".to_owned(), json!(false));
-    result.insert("failed".to_owned(), json!(false));
-    result.insert("msg".to_owned(), json!(why));
-    Ended::new(StepOutcome::Ok, result, why)
-}
-
-/// A step that nobody waits for any more: what only read is as if it had not been asked.
-fn stopped(safety: Safety, why: String) -> Ended {
-    let mut ended = match safety {
-        Safety::ReadOnly | Safety::Engine => Ended::skipped(why, None),
-        Safety::State | Safety::Once => Ended::in_doubt(why),
-    };
-    ended.stopped = true;
-    ended
-}
-
-fn broken(error: &ConnError, end: End, phase: Phase) -> Ended {
-    let message = error.to_string();
-    match end {
-        End::Unreachable => Ended::unreachable(message),
-        End::Failed => Ended::failed(message, Map::new()),
-        End::InDoubt => {
-            let mut ended = Ended::in_doubt(message);
-            ended.still_running = phase == Phase::InJob;
-            ended
-        }
-    }
 }

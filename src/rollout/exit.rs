@@ -5,8 +5,6 @@
 pub enum Verdict {
     /// All was done.
     Done,
-    /// Hosts were skipped on purpose.
-    Partial,
     /// Steps failed, or are in doubt.
     Failed,
     /// A guard, a gate or a missing approval stopped it.
@@ -34,7 +32,6 @@ impl Verdict {
             Self::Locked => 5,
             Self::Interrupted => 6,
             Self::Owed => 7,
-            Self::Partial => 8,
             Self::Bug => 101,
         }
     }
@@ -53,11 +50,10 @@ mod tests {
             Verdict::Unreachable,
             Verdict::Stopped,
             Verdict::Failed,
-            Verdict::Partial,
             Verdict::Done,
         ];
         let codes: Vec<u8> = heavy_first.iter().map(|verdict| verdict.code()).collect();
-        assert_eq!(codes, [7, 6, 5, 4, 3, 2, 8, 0]);
+        assert_eq!(codes, [7, 6, 5, 4, 3, 2, 0]);
         for pair in heavy_first.windows(2) {
             assert_eq!(pair[0].max(pair[1]), pair[0]);
         }

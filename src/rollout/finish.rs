@@ -9,7 +9,7 @@ use crate::modules::spec::Safety;
 use crate::playbook::Task;
 
 use super::ended::{Ended, object};
-use super::engine::Engine;
+use super::engine::{Engine, State};
 use super::ledger::Entry;
 use super::place::{LEAVE, Place};
 use super::step::{Step, TaskRun};
@@ -91,6 +91,8 @@ impl Engine {
         };
         {
             let mut state = self.state();
+            let goes_on = self.outside.previously.part() > 1;
+            settle(&mut state, &line.step, &ended.outcome, goes_on);
             if line.uncounted && !matches!(ended.outcome, StepOutcome::Skipped { .. }) {
                 state.acted.insert(line.step.turn);
             }
@@ -142,5 +144,16 @@ impl Engine {
             )
         };
         self.finish(&line, ended);
+    }
+}
+
+/// Notes how a step stands whose end is about to be written: whether its jobs are asked for again.
+fn settle(state: &mut State, step: &StepId, outcome: &StepOutcome, goes_on: bool) {
+    let is_known = !matches!(outcome, StepOutcome::InDoubt | StepOutcome::Unreachable);
+    if is_known && goes_on {
+        state.settled.insert(step.clone());
+    }
+    for started in state.jobs.get_mut(step).into_iter().flatten() {
+        started.told = is_known;
     }
 }

@@ -25,6 +25,8 @@ use super::sessions::Sessions;
 
 /// How long forward steps wait at most until a guard can be read again.
 const PATIENCE: Duration = Duration::from_mins(30);
+/// How long at most until a guard is looked at again that was not seen to hold.
+const LOOK_SOON: Duration = Duration::from_secs(10);
 /// How often the engine looks again while it waits.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -52,6 +54,15 @@ struct Watched {
 impl Watched {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns how long to wait until the next look: a renewal that failed is not left for its whole interval.
+    fn pause(&self) -> Duration {
+        if self.seen().judge.holds() {
+            self.every
+        } else {
+            self.every.min(LOOK_SOON)
+        }
     }
 }
 
@@ -204,7 +215,7 @@ impl Engine {
     fn watch_on(&self, watched: &Watched, end: &Stop) {
         loop {
             self.look_at(watched, end);
-            if self.clock().wait(watched.every, end) == Woken::Stopped {
+            if self.clock().wait(watched.pause(), end) == Woken::Stopped {
                 return;
             }
         }
@@ -220,8 +231,9 @@ impl Engine {
             let is_due = watched.seen().due <= now;
             if is_due {
                 self.look_at(&watched, &Stop::new());
+                let pause = watched.pause();
                 let mut seen = watched.seen();
-                seen.due = self.clock().elapsed().saturating_add(watched.every);
+                seen.due = self.clock().elapsed().saturating_add(pause);
             }
         }
     }
@@ -229,9 +241,10 @@ impl Engine {
     /// Reads a guard once, on the first of its hosts that answers; a renewal only while its bracket is not being left.
     fn look_at(&self, watched: &Watched, stop: &Stop) {
         match &watched.renews {
-            Some(bracket) => self
-                .brackets
-                .renew(bracket, || self.look_once(watched, stop)),
+            // A renewal that was sent is waited for: cut off it could take effect after its bracket was left.
+            Some(bracket) => self.brackets.renew(bracket, || {
+                self.look_once(watched, &self.outside.stop.for_putting_back());
+            }),
             None => self.look_once(watched, stop),
         }
     }

@@ -39,6 +39,11 @@ impl Judge {
         }
     }
 
+    /// Tells whether the last reading was that the condition holds.
+    pub(super) fn holds(&self) -> bool {
+        self.value == Some(GuardValue::True)
+    }
+
     /// Takes a reading; returns whether the value is another one than before.
     ///
     /// A reading that failed does not prove that a condition holds again: the time for which it was false goes on. But

@@ -10,6 +10,9 @@ use super::exit::Verdict;
 use super::ledger::Entry;
 use super::place::{LEAVE, Walked};
 
+/// From how many hosts `hold_while` is asked at most.
+const ASKED_HOSTS: usize = 3;
+
 /// Why a bracket is owed whose `leave` went through without a step.
 const NOTHING_DONE: &str = "every task of its `leave` was skipped: nothing was switched back";
 
@@ -95,17 +98,24 @@ impl Engine {
         if let Some(step) = inside {
             return Some(format!("the step {step} is in doubt and may still run"));
         }
+        if let Some(reason) = self.still_runs(&open.hosts) {
+            return Some(reason);
+        }
         let hold = open.bracket.hold_while.as_ref();
         let hold = hold.filter(|_| !self.settings.survey)?;
         let place = self.bracket_place(open, "bracket hold", true);
-        let host = open.hosts.first()?;
         let around = self.around(&place, &open.context());
-        let scope = self.scope(host.as_str(), &around);
-        match self.holds(&place, hold, host, &scope) {
-            Ok(false) => None,
-            Ok(true) => Some("its `hold_while` holds".to_owned()),
-            Err(reason) => Some(format!("its `hold_while` cannot be asked: {reason}")),
+        let mut unasked = None;
+        // A cluster can be asked from any of its hosts.
+        for host in self.reachable_first(&open.hosts).iter().take(ASKED_HOSTS) {
+            let scope = self.scope(host.as_str(), &around);
+            match self.holds(&place, hold, host, &scope) {
+                Ok(false) => return None,
+                Ok(true) => return Some("its `hold_while` holds".to_owned()),
+                Err(reason) => unasked = Some(reason),
+            }
         }
+        unasked.map(|reason| format!("its `hold_while` cannot be asked: {reason}"))
     }
 
     fn owe(&self, open: &Open, held: bool, reason: String) {

@@ -133,6 +133,8 @@ pub struct Settings {
     pub machines: BTreeMap<String, String>,
     /// What a shuffled order of hosts depends on.
     pub seed: u64,
+    /// The earlier runs on these hosts that no process works on, and none can while this run goes on.
+    pub stopped_runs: Vec<String>,
     /// The task at which the run starts, leaving out all before it.
     pub start_at: Option<String>,
     /// The points of no return that were approved beforehand.
@@ -177,6 +179,7 @@ impl Default for Settings {
             limit: None,
             machines: BTreeMap::new(),
             seed: 0,
+            stopped_runs: Vec::new(),
             start_at: None,
             approved: Vec::new(),
             step_limit: Duration::from_hours(24),

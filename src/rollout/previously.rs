@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use serde_json::{Map, Value};
 
 use crate::events::{BracketRef, ByHand, StepId, StepOutcome};
-use crate::journal::{Intent, Outcome, Seal, SealError};
+use crate::journal::{Intent, Outcome, Seal};
 use crate::vars::World;
 
 use super::decide::InDoubt;
@@ -62,6 +62,17 @@ pub struct EnteredAt {
     pub by_hand: Vec<ByHand>,
 }
 
+/// A registered result that can only be had by asking again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volatile {
+    /// The step that gave it.
+    pub step: StepId,
+    /// The variable.
+    pub name: String,
+    /// The hosts that see it.
+    pub hosts: Vec<String>,
+}
+
 /// What is known of a run from before.
 pub trait Previously: Send + Sync + Debug {
     /// Counts the parts of the run, this one included: 1 for a new run.
@@ -72,6 +83,9 @@ pub trait Previously: Send + Sync + Debug {
 
     /// Returns what is known of a step.
     fn step(&self, step: &StepId) -> Option<Known>;
+
+    /// Returns the intents of steps with a job that did not come to an end, as far as is known.
+    fn begun(&self) -> Vec<Intent>;
 
     /// Returns the hosts of a batch as they were then.
     fn batch(&self, play: &str, batch: u32) -> Option<Vec<String>>;
@@ -94,8 +108,12 @@ pub trait Previously: Send + Sync + Debug {
     /// Returns what the operator said of steps in doubt.
     fn in_doubt(&self) -> Option<InDoubt>;
 
-    /// Gives back to the hosts what they came to know: registered results, facts, variables, groups.
-    fn restore(&self, world: &World, seal: &dyn Seal) -> Result<(), SealError>;
+    /// Gives back to the hosts what they came to know: registered results, facts, variables, groups. A secret in it that
+    /// is stored nowhere stays away: who uses it fails.
+    fn restore(&self, world: &World, seal: &dyn Seal);
+
+    /// Returns the registered results in which a secret stood that is stored nowhere, in the order in which they came.
+    fn volatile(&self, seal: &dyn Seal) -> Vec<Volatile>;
 }
 
 /// Knows nothing: a new run.
@@ -113,6 +131,10 @@ impl Previously for NothingBefore {
 
     fn step(&self, _step: &StepId) -> Option<Known> {
         None
+    }
+
+    fn begun(&self) -> Vec<Intent> {
+        Vec::new()
     }
 
     fn batch(&self, _play: &str, _batch: u32) -> Option<Vec<String>> {
@@ -143,7 +165,9 @@ impl Previously for NothingBefore {
         None
     }
 
-    fn restore(&self, _world: &World, _seal: &dyn Seal) -> Result<(), SealError> {
-        Ok(())
+    fn restore(&self, _world: &World, _seal: &dyn Seal) {}
+
+    fn volatile(&self, _seal: &dyn Seal) -> Vec<Volatile> {
+        Vec::new()
     }
 }

@@ -73,6 +73,9 @@ impl Engine {
         let (mut ended, said) = self.one_try(&step, &bounds);
         self.judge(&step, &mut ended)
             .map_err(|problem| told(&problem))?;
+        if step.no_log {
+            ended.hide(&self.outside.masker);
+        }
         if let Some(said) = said {
             ended.result.entry("saw").or_insert(Value::from(said));
         }

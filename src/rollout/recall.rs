@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::clock::{Deadline, Woken};
 use crate::connection::{Attached, ConnError, Limit};
 use crate::events::{EventKind, StepOutcome};
-use crate::journal::{Outcome, RecordedEffect, SealError};
+use crate::journal::{Outcome, RecordedEffect};
 use crate::modules::Effect;
 use crate::modules::spec::Safety;
 
@@ -115,36 +115,30 @@ impl Engine {
             ended.message = "taken as done, as the operator said".to_owned();
             return Recalled::Ended(Box::new(ended));
         };
-        match self.unsealed(outcome) {
-            Ok((result, effects)) => {
-                let mut ended = Ended::new(outcome.outcome.clone(), result, String::new());
-                ended.ignored = outcome.ignored;
-                ended.recalled = true;
-                ended.effects = effects;
-                let mut report = super::host_work::HostReport::new(&step.host);
-                self.carry_out(step, &mut ended, &mut report);
-                Recalled::Known(Box::new(ended))
-            }
-            Err(error) => {
-                let message = format!("its earlier result cannot be had back: {error}");
-                Recalled::Ended(Box::new(Ended::failed(message, Map::new())))
-            }
-        }
+        let (result, effects) = self.unsealed(outcome);
+        let mut ended = Ended::new(outcome.outcome.clone(), result, String::new());
+        ended.ignored = outcome.ignored;
+        ended.recalled = true;
+        ended.effects = effects;
+        let mut report = super::host_work::HostReport::new(&step.host);
+        self.carry_out(step, &mut ended, &mut report);
+        Recalled::Known(Box::new(ended))
     }
 
-    fn unsealed(&self, outcome: &Outcome) -> Result<(Map<String, Value>, Vec<Effect>), SealError> {
+    /// Makes what is stored of an outcome what it was, but for secrets that are stored nowhere.
+    fn unsealed(&self, outcome: &Outcome) -> (Map<String, Value>, Vec<Effect>) {
         let seal = &self.outside.seal;
         let map =
-            |values: &Map<String, Value>| seal.unseal(&Value::Object(values.clone())).map(object);
+            |values: &Map<String, Value>| object(seal.unseal_known(&Value::Object(values.clone())));
         let mut effects = Vec::new();
         for effect in &outcome.effects {
             effects.push(match effect {
                 RecordedEffect::SetFact { variables, facts } => Effect::SetFact {
-                    variables: map(variables)?,
+                    variables: map(variables),
                     facts: *facts,
                 },
                 RecordedEffect::IncludeVars { variables, source } => Effect::IncludeVars {
-                    variables: map(variables)?,
+                    variables: map(variables),
                     source: source.clone(),
                 },
                 RecordedEffect::AddHost {
@@ -154,7 +148,7 @@ impl Engine {
                 } => Effect::AddHost {
                     name: name.clone(),
                     groups: groups.clone(),
-                    variables: map(variables)?,
+                    variables: map(variables),
                 },
                 RecordedEffect::GroupBy { group, parents } => Effect::GroupBy {
                     group: group.clone(),
@@ -162,7 +156,7 @@ impl Engine {
                 },
             });
         }
-        Ok((map(&outcome.result)?, effects))
+        (map(&outcome.result), effects)
     }
 
     fn refuse(&self, step: &Step, refusal: Refusal) -> Recalled {
@@ -190,6 +184,10 @@ impl Engine {
         match (step.safety, attached) {
             (Safety::Once, Some(Attached::Ended(_))) => self.execute(place, step, attempt),
             (Safety::Once, Some(Attached::Vanished { .. }) | None) => {
+                self.ask_then_run(place, step, attempt)
+            }
+            // What has no job, such as a request, may have been sent all the same.
+            (Safety::Once, Some(Attached::NeverStarted)) if step.done_when().is_some() => {
                 self.ask_then_run(place, step, attempt)
             }
             (Safety::Once, Some(Attached::NeverStarted))
@@ -272,8 +270,13 @@ impl Engine {
         let stop = self.stop_at(place);
         let limit = step.tries.limit.unwrap_or(self.settings.step_limit);
         let deadline: Deadline = self.clock().deadline(limit);
+        // Who was not asked has not said that it never started.
+        let not_asked = || ConnError::Lost {
+            host: step.runs_on.as_str().to_owned(),
+            reason: "there is no session to ask for its job".to_owned(),
+        };
         let Some(session) = &step.session else {
-            return Ok(Attached::NeverStarted);
+            return Err(not_asked());
         };
         self.ledger.tell(EventKind::JobReattached {
             step: step.id.clone(),
@@ -282,7 +285,7 @@ impl Engine {
         let watch = StepWatch::new(self, &step.id, job.as_str(), false);
         let mut slot = session.lock();
         let Some(connection) = slot.as_mut() else {
-            return Ok(Attached::NeverStarted);
+            return Err(not_asked());
         };
         let limit = Limit {
             clock: self.clock(),

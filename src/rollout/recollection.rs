@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
-use crate::events::{BracketRef, StepId};
-use crate::journal::{
-    BracketChange, Entry, Header, Outcome, Record, RecordedEffect, Seal, SealError,
-};
+use crate::events::{BracketRef, StepId, StepOutcome};
+use crate::journal::{BracketChange, Entry, Header, Intent, Outcome, Record, RecordedEffect, Seal};
 use crate::vars::World;
 
 use super::decide::InDoubt;
 use super::ended::object;
-use super::previously::{EnteredAt, Known, KnownBracket, Previously};
+use super::previously::{EnteredAt, Known, KnownBracket, Previously, Volatile};
 
 /// Why a journal cannot be gone on with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +53,7 @@ enum Remembered {
         hosts: Vec<String>,
         facts: bool,
         variables: Map<String, Value>,
+        step: Option<StepId>,
     },
     Effect {
         host: String,
@@ -115,16 +114,21 @@ impl Recollection {
                 known.outcome = None;
             }
             Record::Outcome(outcome) => self.take_outcome(outcome),
-            Record::Registered { hosts, name, value } => {
+            Record::Registered {
+                hosts,
+                name,
+                value,
+                step,
+            } => {
                 let mut variables = Map::new();
                 variables.insert(name.clone(), value.clone());
-                self.remember(hosts, false, variables);
+                self.remember(hosts, false, variables, step.clone());
             }
             Record::Shared {
                 hosts,
                 facts,
                 variables,
-            } => self.remember(hosts, *facts, variables.clone()),
+            } => self.remember(hosts, *facts, variables.clone(), None),
             Record::Bracket { bracket, change } => self.take_bracket(bracket, change),
             Record::Approval { name, given, .. } => {
                 if *given {
@@ -142,11 +146,18 @@ impl Recollection {
         }
     }
 
-    fn remember(&mut self, hosts: &[String], facts: bool, variables: Map<String, Value>) {
+    fn remember(
+        &mut self,
+        hosts: &[String],
+        facts: bool,
+        variables: Map<String, Value>,
+        step: Option<StepId>,
+    ) {
         self.memory.push(Remembered::Variables {
             hosts: hosts.to_vec(),
             facts,
             variables,
+            step,
         });
     }
 
@@ -209,6 +220,17 @@ impl Previously for Recollection {
         self.steps.get(step).cloned()
     }
 
+    fn begun(&self) -> Vec<Intent> {
+        let open = self.steps.values().filter(|known| {
+            let outcome = known.outcome.as_ref().map(|outcome| &outcome.outcome);
+            outcome.is_none_or(|outcome| *outcome == StepOutcome::InDoubt)
+        });
+        let intents = open.filter_map(|known| known.intent.clone());
+        let mut begun: Vec<Intent> = intents.filter(|intent| intent.job.is_some()).collect();
+        begun.sort_by(|a, b| a.step.cmp(&b.step));
+        begun
+    }
+
     fn batch(&self, play: &str, batch: u32) -> Option<Vec<String>> {
         self.batches.get(&(play.to_owned(), batch)).cloned()
     }
@@ -238,9 +260,9 @@ impl Previously for Recollection {
         self.in_doubt
     }
 
-    fn restore(&self, world: &World, seal: &dyn Seal) -> Result<(), SealError> {
+    fn restore(&self, world: &World, seal: &dyn Seal) {
         let open = |variables: &Map<String, Value>| {
-            seal.unseal(&Value::Object(variables.clone())).map(object)
+            object(seal.unseal_known(&Value::Object(variables.clone())))
         };
         for remembered in &self.memory {
             match remembered {
@@ -248,18 +270,19 @@ impl Previously for Recollection {
                     hosts,
                     facts,
                     variables,
+                    ..
                 } => {
-                    let variables = open(variables)?;
+                    let variables = open(variables);
                     for host in hosts {
                         set(world, host, *facts, variables.clone());
                     }
                 }
                 Remembered::Effect { host, effect } => match effect {
                     RecordedEffect::SetFact { variables, facts } => {
-                        set(world, host, *facts, open(variables)?);
+                        set(world, host, *facts, open(variables));
                     }
                     RecordedEffect::IncludeVars { variables, source } => {
-                        world.include_vars(host, source, open(variables)?);
+                        world.include_vars(host, source, open(variables));
                     }
                     RecordedEffect::AddHost {
                         name,
@@ -267,7 +290,7 @@ impl Previously for Recollection {
                         variables,
                     } => {
                         // What was added once cannot be wrong now, unless the inventory has it by itself.
-                        drop(world.add_host(name, groups, &open(variables)?));
+                        drop(world.add_host(name, groups, &open(variables)));
                     }
                     RecordedEffect::GroupBy { group, parents } => {
                         drop(world.group_by(host, group, parents));
@@ -275,7 +298,38 @@ impl Previously for Recollection {
                 },
             }
         }
-        Ok(())
+    }
+
+    fn volatile(&self, seal: &dyn Seal) -> Vec<Volatile> {
+        let mut last: BTreeMap<(&str, &str), (usize, &Value, Option<&StepId>)> = BTreeMap::new();
+        for (number, remembered) in self.memory.iter().enumerate() {
+            let Remembered::Variables {
+                hosts,
+                variables,
+                step,
+                ..
+            } = remembered
+            else {
+                continue;
+            };
+            for host in hosts {
+                for (name, value) in variables {
+                    last.insert((host, name), (number, value, step.as_ref()));
+                }
+            }
+        }
+        let mut found: BTreeMap<usize, Volatile> = BTreeMap::new();
+        for ((host, name), (number, value, step)) in last {
+            if let Some(step) = step.filter(|_| seal.is_volatile(value)) {
+                let volatile = found.entry(number).or_insert_with(|| Volatile {
+                    step: step.clone(),
+                    name: name.to_owned(),
+                    hosts: Vec::new(),
+                });
+                volatile.hosts.push(host.to_owned());
+            }
+        }
+        found.into_values().collect()
     }
 }
 

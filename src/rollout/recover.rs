@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::events::{BracketRef, EventKind, StopCause};
 use crate::inventory::HostName;
 use crate::journal::{BracketChange, Record};
-use crate::playbook::{Block, Bracket, Entry as PlaybookEntry, Item, Play, Playbook};
+use crate::playbook::{Block, Bracket, Entry as PlaybookEntry, Item, Playbook};
 
 use super::brackets::Open;
 use super::ended::object;
@@ -52,41 +54,14 @@ impl Engine {
         let bracket = find_bracket(playbook, &reference.name)
             .ok_or_else(|| "the playbook that the run kept has no such bracket".to_owned())?;
         let at = &known.entered;
-        let play: Option<Arc<Play>> = playbook
-            .plays()
-            .find(|play| play.id.as_str() == at.play)
-            .map(Arc::clone);
         let hosts: Vec<HostName> = at.hosts.iter().map(|host| HostName::new(host)).collect();
-        let unsealed = |value: serde_json::Value| {
-            let seal = &self.outside.seal;
-            seal.unseal(&value).map_err(|error| error.to_string())
-        };
-        let mut top = object(unsealed(serde_json::Value::Object(at.top.clone()))?);
+        let seal = &self.outside.seal;
+        let mut top = object(seal.unseal_known(&Value::Object(at.top.clone())));
         if let Some(found) = &known.found {
-            top.insert("found".to_owned(), unsealed(found.clone())?);
+            top.insert("found".to_owned(), seal.unseal_known(found));
         }
-        let run = PlayRun::new(
-            at.play.clone(),
-            play.clone(),
-            hosts.clone(),
-            Vec::new(),
-            Arc::clone(&self.answers),
-        );
+        let run = self.play_again(playbook, &at.play, &hosts)?;
         let mut place = Place::of(&run, "bracket").with(top);
-        if let Some(play) = &play {
-            let scope = self.hostless(&run, &play.context);
-            let files = self
-                .play_files(play, &scope)
-                .map_err(|problem| super::ended::told(&problem))?;
-            let run = PlayRun::new(
-                at.play.clone(),
-                Some(Arc::clone(play)),
-                hosts.clone(),
-                files,
-                Arc::clone(&self.answers),
-            );
-            place.play = run;
-        }
         place.batch = at.batch;
         Ok(Open {
             bracket,
@@ -94,6 +69,32 @@ impl Engine {
             place,
             hosts,
         })
+    }
+
+    /// Makes a play of an earlier part of the run again, for what is done in it without walking there.
+    pub(super) fn play_again(
+        &self,
+        playbook: &Playbook,
+        id: &str,
+        hosts: &[HostName],
+    ) -> Result<Arc<PlayRun>, String> {
+        let play = playbook
+            .plays()
+            .find(|play| play.id.as_str() == id)
+            .map(Arc::clone);
+        let made = |files| {
+            let (play, hosts) = (play.clone(), hosts.to_vec());
+            PlayRun::new(id.to_owned(), play, hosts, files, Arc::clone(&self.answers))
+        };
+        let run = made(Vec::new());
+        let Some(play) = &play else {
+            return Ok(run);
+        };
+        let scope = self.hostless(&run, &play.context);
+        let files = self.play_files(play, &scope);
+        files
+            .map(made)
+            .map_err(|problem| super::ended::told(&problem))
     }
 
     /// Tells what earlier parts of the run left entered and this one did not leave either.

@@ -92,25 +92,20 @@ impl Rollout {
             answers,
         } = self;
         let begin = begin(&header, &outside, outline, &answers);
-        let engine = Engine::new(&header, settings, outside, answers, journal, sinks);
-        let restored = engine
-            .outside
-            .previously
-            .restore(&engine.outside.world, &*engine.outside.seal);
-        if let Err(error) = restored {
-            engine.halt(
-                StopCause::Failed,
-                format!("the run cannot go on: {error}"),
-                "",
-            );
-        }
+        let kept = Arc::clone(&playbook);
+        let engine = Engine::new(&header, kept, settings, outside, answers, journal, sinks);
+        let (world, seal) = (&engine.outside.world, &*engine.outside.seal);
+        engine.outside.previously.restore(world, seal);
         if let Err(unwritten) = engine.ledger.write(begin) {
             let reason = unwritten.reason;
             let message = format!("the journal cannot be written: {reason}");
             engine.halt(StopCause::Journal { reason }, message, "");
         }
         engine.hearing(|| {
-            let done = catch_unwind(AssertUnwindSafe(|| walk(&engine, &playbook)));
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                engine.read_again(&playbook);
+                walk(&engine, &playbook);
+            }));
             if let Err(panic) = done {
                 engine.broke(&panic_text(panic));
             }
@@ -159,6 +154,7 @@ fn begin(
 impl Engine {
     fn new(
         header: &Header,
+        playbook: Arc<Playbook>,
         settings: Settings,
         outside: Outside,
         answers: Map<String, Value>,
@@ -188,6 +184,7 @@ impl Engine {
             .build();
         Self {
             run: header.run.clone(),
+            playbook,
             turns: AtomicU32::new(previously.part().saturating_mul(TURNS)),
             answers: Arc::new(answers),
             templaters: Mutex::default(),
@@ -339,9 +336,7 @@ impl Engine {
                     .collect::<Vec<ByHand>>(),
             )
         };
-        if verdict == Verdict::Done {
-            self.forget_jobs();
-        }
+        self.forget_jobs(verdict == Verdict::Done);
         let exit_code = verdict.code();
         let mut end = Entry::record(Record::Finished { exit_code });
         if let Some(Halt {
@@ -378,22 +373,29 @@ impl Engine {
         }
     }
 
-    /// Removes what ended jobs left on the hosts; a host that is gone keeps it.
-    fn forget_jobs(&self) {
+    /// Removes what ended jobs left on the hosts. What a resumed run asks for stays: the jobs of steps in doubt, and,
+    /// unless the run is done, those that no step waited for. A host that is gone keeps what is there.
+    fn forget_jobs(&self, done: bool) {
+        if self.ledger.failure().is_some() {
+            return;
+        }
         let jobs = std::mem::take(&mut self.state().jobs);
         let mut groups: Vec<(Arc<Session>, Option<Become>, Vec<JobId>)> = Vec::new();
-        for (session, user, job) in jobs {
-            let same = groups
-                .iter_mut()
-                .find(|(other, as_user, _)| Arc::ptr_eq(other, &session) && *as_user == user);
+        for started in jobs.into_values().flatten() {
+            if !started.told || (started.goes_on && !done) {
+                continue;
+            }
+            let same = groups.iter_mut().find(|(other, as_user, _)| {
+                Arc::ptr_eq(other, &started.session) && *as_user == started.user
+            });
             match same {
-                Some((.., ids)) => ids.push(job),
-                None => groups.push((session, user, vec![job])),
+                Some((.., ids)) => ids.push(started.job),
+                None => groups.push((started.session, started.user, vec![started.job])),
             }
         }
-        let stop = self.outside.stop.clone();
+        let stop = self.outside.stop.for_putting_back();
         for (session, user, ids) in groups {
-            if stop.level() > StopLevel::None {
+            if stop.level() >= StopLevel::Quit {
                 return;
             }
             let deadline: Deadline = self.clock().deadline(std::time::Duration::from_secs(10));
@@ -404,7 +406,6 @@ impl Engine {
             };
             let mut slot = session.lock();
             if let Some(connection) = slot.as_mut() {
-                // What stays is found and removed by the next run on that host.
                 drop(connection.forget(user.as_ref(), &ids, limit));
             }
         }

@@ -364,6 +364,8 @@ impl Engine {
         set("playbook_dir", json!(&*context.playbook_directory));
         let left_out = self.down.left_out(self.outside.clock.elapsed());
         set("members_down", json!(left_out));
+        set("stagger_run_id", json!(self.run));
+        set("stagger_stopped_runs", json!(self.settings.stopped_runs));
         let roles: Vec<&Arc<RoleUse>> = context.roles().collect();
         if let Some(role) = roles.first() {
             set("role_name", json!(role.role.name));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::events::{EventKind, StopCause};
+use crate::events::{EventKind, StepId, StopCause};
 use crate::inventory::HostName;
 use crate::journal::Record;
 use crate::modules::spec::Safety;
@@ -342,7 +342,7 @@ impl Engine {
             } else {
                 std::slice::from_ref(&report.host)
             };
-            if let Some(record) = self.register(task, owners, &report.result) {
+            if let Some(record) = self.register(run, &report.host, owners, &report.result) {
                 registered = registered.with_record(record);
             }
             if once {
@@ -364,6 +364,9 @@ impl Engine {
                 } else {
                     std::slice::from_ref(&report.host)
                 };
+                if left == Left::Failed && task.finds_lock && !run.place.rescued {
+                    self.state().verdicts.insert(Verdict::Locked);
+                }
                 let is_final = left.is_lost() && !run.place.rescued && run.place.section != LEAVE;
                 if is_final {
                     self.state().leaving.extend(who.iter().cloned());
@@ -396,22 +399,36 @@ impl Engine {
     /// Gives a result to the hosts that see it; returns what is written of that.
     fn register(
         &self,
-        task: &Task,
+        run: &TaskRun<'_>,
+        host: &HostName,
         owners: &[HostName],
         result: &Map<String, Value>,
     ) -> Option<Record> {
-        let name = task.register.as_ref()?;
+        let name = run.task.register.as_ref()?;
+        let step = run.place.step(&run.task.id, host, None);
+        Some(self.set_registered(owners, name, result, step))
+    }
+
+    /// Sets a registered variable on hosts; returns what is written of that.
+    pub(super) fn set_registered(
+        &self,
+        owners: &[HostName],
+        name: &str,
+        result: &Map<String, Value>,
+        step: StepId,
+    ) -> Record {
         let value = Value::Object(result.clone());
         for host in owners {
             let mut variables = Map::new();
-            variables.insert(name.clone(), value.clone());
+            variables.insert(name.to_owned(), value.clone());
             self.outside.world.set_variables(host.as_str(), variables);
         }
-        Some(Record::Registered {
+        Record::Registered {
             hosts: owners.iter().map(|host| host.as_str().to_owned()).collect(),
-            name: name.clone(),
+            name: name.to_owned(),
             value: self.outside.seal.seal(&value),
-        })
+            step: Some(step),
+        }
     }
 
     /// Notes what `rescue` sees as `ansible_failed_task` and `ansible_failed_result`.

@@ -50,6 +50,7 @@ mod quote;
 mod quote_mysql;
 mod random;
 mod read_yaml;
+mod reference;
 mod rendering;
 mod run;
 mod spec;
@@ -71,6 +72,7 @@ pub use failure::ErrorKind;
 pub use locate::Origin;
 pub use quote::{shell_quote, shell_quote_bytes};
 pub use quote_mysql::{mysql_name, mysql_node, mysql_text};
+pub use reference::{NAMELESS, REFERENCE};
 pub use serde_json::Value;
 pub use templater::Templater;
 

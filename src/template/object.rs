@@ -9,9 +9,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::OMIT;
-use super::failure::Fault;
+use super::failure::{ErrorKind, Failure, Fault};
 use super::list::List;
 use super::map::Map;
+use super::reference;
 use super::special::Special;
 use super::written::Written;
 
@@ -123,7 +124,10 @@ impl Object {
                 }
             }
             Value::String(text) if text == OMIT => Self::Omit,
-            Value::String(text) => Self::text(text.as_str()),
+            Value::String(text) => match reference::gone(text) {
+                Some(why) => Failure::new(ErrorKind::Failed, why).missing(),
+                None => Self::text(text.as_str()),
+            },
         }
     }
 

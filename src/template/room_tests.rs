@@ -448,3 +448,30 @@ fn a_check_of_values_and_conditions_points_into_the_yaml() {
         1
     );
 }
+
+#[test]
+fn a_secret_that_is_gone_fails_where_it_is_used_and_nowhere_else() {
+    let (open, close) = super::REFERENCE;
+    let look = json!({"token": format!("bearer {open}?{close}"), "port": 8529});
+    let raw = Raw {
+        value: look,
+        templated: false,
+        origin: None,
+    };
+    let vars: Arc<dyn Variables> = Arc::new(Given(BTreeMap::from([("look".to_owned(), raw)])));
+    let templater = templater(&[]);
+    let port = templater.expression("look.port + 1", Origin::Nowhere, &vars);
+    assert_eq!(port.unwrap(), json!(8530));
+    for used in [
+        "look.token",
+        "look.token | default('', true)",
+        "'x' ~ look.token",
+        "look.token == 'x'",
+        "look.token is defined",
+        "look",
+        "look | to_json",
+    ] {
+        let said = error(templater.expression(used, Origin::Nowhere, &vars));
+        assert!(said.contains("stored nowhere"), "{used}: {said}");
+    }
+}

@@ -134,8 +134,9 @@ struct Given {
 impl Given {
     fn problem(&self, message: &str) -> Problem {
         let message = format!("{}: {message}", self.name);
+        let width = self.value.as_str().map_or(1, |text| text.chars().count());
         match &self.origin {
-            Some(loc) => Problem::at(loc, message),
+            Some(loc) => Problem::at(loc, message).width(width),
             None => Problem::nowhere(message),
         }
     }
@@ -212,17 +213,31 @@ impl Reader<'_> {
     }
 
     fn connection(&mut self) -> Option<ConnectionKind> {
-        self.read(&["ansible_connection"], |value| {
-            let name = text(value)?;
-            match name.strip_prefix("ansible.builtin.").unwrap_or(&name) {
-                "ssh" | "smart" | "paramiko" | "paramiko_ssh" => Ok(ConnectionKind::Ssh),
-                "openssh" => Ok(ConnectionKind::OpenSsh),
-                "local" => Ok(ConnectionKind::Local),
-                _ => Err(format!(
-                    "`{name}` is not supported: use ssh, openssh or local"
-                )),
+        let given = self.given(&["ansible_connection"])?;
+        let name = match text(&given.value) {
+            Ok(name) => name,
+            Err(message) => {
+                self.problems.push(given.problem(&message));
+                return None;
             }
-        })
+        };
+        match name.strip_prefix("ansible.builtin.").unwrap_or(&name) {
+            "ssh" | "smart" | "paramiko" | "paramiko_ssh" => Some(ConnectionKind::Ssh),
+            "openssh" => Some(ConnectionKind::OpenSsh),
+            "local" => Some(ConnectionKind::Local),
+            other => {
+                let problem = given.problem(&format!("there is no connection `{name}`"));
+                let near = problem.did_you_mean(other, ["ssh", "smart", "paramiko", "local"]);
+                let usual =
+                    "write `ssh`, or `local` for this machine: hosts need sshd and a POSIX sh";
+                self.problems.push(if near.hint.is_some() {
+                    near
+                } else {
+                    near.hint(usual)
+                });
+                None
+            }
+        }
     }
 
     fn host_key_checking(&mut self) -> Option<HostKeyChecking> {
@@ -353,7 +368,7 @@ mod tests {
                 "17 ansible_port: \"high\" is no number that is possible here",
                 "0 `broken` is undefined",
                 "147 ansible_password: it must be text",
-                "41 ansible_connection: `winrm` is not supported: use ssh, openssh or local",
+                "41 ansible_connection: there is no connection `winrm`",
                 "62 ansible_become: \"perhaps\" is no flag: write true or false",
                 "122 ansible_ssh_common_args: `bastion` is no option of ssh",
             ]

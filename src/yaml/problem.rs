@@ -75,15 +75,32 @@ impl Problem {
     }
 }
 
-/// Returns the word of `known` that is closest to `word`, if one is close enough to be a slip of the hand.
+/// A beginning of a word is told to be one from so many characters on.
+const BEGINNING: usize = 3;
+
+/// Returns the word of `known` that is closest to `word`, if one is close enough to be a slip of the hand; else the only
+/// one that begins with it. Capital letters are no difference.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(1);
-    known
-        .into_iter()
-        .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+    let count = word.chars().count();
+    let limit = (count / 3).max(1);
+    let word = word.to_lowercase();
+    let mut close: Option<(usize, &str)> = None;
+    let mut longer = Vec::new();
+    for candidate in known {
+        let lower = candidate.to_lowercase();
+        let distance = distance(&word, &lower);
+        if distance <= limit && close.is_none_or(|(best, _)| distance < best) {
+            close = Some((distance, candidate));
+        }
+        if count >= BEGINNING && lower.starts_with(&word) && !longer.contains(&candidate) {
+            longer.push(candidate);
+        }
+    }
+    match (close, longer.as_slice()) {
+        (Some((_, candidate)), _) => Some(candidate),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+    }
 }
 
 /// Counts the edits between two words; swapping two neighbours is one edit (optimal string alignment).
@@ -122,6 +139,10 @@ mod tests {
         assert_eq!(nearest("restrat_policy", known), Some("restart_policy"));
         assert_eq!(nearest("owner", known), None);
         assert_eq!(nearest("", known), None);
+        assert_eq!(nearest("MODE", known), Some("mode"));
+        assert_eq!(nearest("restart", known), Some("restart_policy"));
+        assert_eq!(nearest("re", known), None);
+        assert_eq!(nearest("res", ["resume", "restore"]), None, "either");
         assert_eq!(distance("ab", "ba"), 1);
         assert_eq!(distance("", "abc"), 3);
     }

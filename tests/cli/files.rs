@@ -78,18 +78,80 @@ fn init_overwrites_only_when_told() {
     user.types("init arangodb --into new").ended(
         1,
         &[
-            "new/inventory/arangodb.yml is there already; nothing was written",
-            "--force overwrites",
+            "1 of the ",
+            " files is there already, 1 of them not as shipped: new/inventory/arangodb.yml; nothing was written",
+            "`--force` overwrites",
         ],
     );
     assert_eq!(user.read("new/inventory/arangodb.yml"), "mine: {}\n");
     assert!(!user.has("new/roles/arangodb/upgrade.yml"));
     user.types("init arangodb --into new --force").done();
+    // Of many files only the first are named.
+    let again = user.types("init arangodb --into new");
+    again.ended(
+        1,
+        &[" are there already, 0 of them not as shipped: ", " more; "],
+    );
+    let told = again.err.lines().next().unwrap();
+    assert_eq!(told.matches("new/").count(), 3, "{told}");
     assert!(
         user.read("new/inventory/arangodb.yml")
             .contains("arangodb_version")
     );
     assert!(user.has("new/roles/arangodb/upgrade.yml"));
+}
+
+/// What `init` tells to type next works as it stands, but for the editing.
+#[test]
+fn init_says_what_comes_next() {
+    for (which, into) in [("arangodb", ""), ("memsql", " --into 'a place'")] {
+        let user = User::new();
+        let ran = user.types(&format!("init {which}{into}"));
+        let (_, next) = ran.err.split_once("what to do next:\n").unwrap();
+        assert_eq!(
+            next.contains("  cd 'a place'\n"),
+            !into.is_empty(),
+            "{next}"
+        );
+        let mut steps = Vec::new();
+        for line in next
+            .lines()
+            .filter(|line| line.starts_with("  ") && line.contains(". "))
+        {
+            let (_, step) = line.split_once(". ").unwrap();
+            steps.push(step.split("  #").next().unwrap().trim());
+        }
+        let words: Vec<&str> = steps
+            .iter()
+            .filter_map(|step| step.strip_prefix("stagger "))
+            .map(|step| step.split(' ').next().unwrap())
+            .collect();
+        assert_eq!(words, ["check", "plan", "preflight", "apply"], "{next}");
+        assert_eq!(steps[0], format!("edit inventory/{which}.yml"));
+        for step in steps {
+            let Some(line) = step.strip_prefix("stagger ") else {
+                continue;
+            };
+            let line = line.replace('"', "'");
+            let is_read = line.starts_with("check") || line.starts_with("plan");
+            let typed = if is_read {
+                line
+            } else {
+                format!("{line} --no-such-flag")
+            };
+            let output = user
+                .command(&typed)
+                .current_dir(user.path(if into.is_empty() { "" } else { "a place" }))
+                .output()
+                .unwrap();
+            let ran = user.ran(&output);
+            if is_read {
+                ran.done();
+            } else {
+                ran.ended(1, &["unexpected argument '--no-such-flag'"]);
+            }
+        }
+    }
 }
 
 #[test]

@@ -52,14 +52,41 @@ fn the_inventory_is_printed_as_ansible_does() {
 fn what_is_not_in_the_inventory_is_an_error() {
     let user = User::new().with("hosts", INVENTORY);
     let cases = [
-        ("inventory -i hosts --host web9", "there is no host `web9`"),
-        ("inventory -i hosts --graph wbe", "there is no group `wbe`"),
-        ("inventory -i hosts --list -l wbe", "`wbe` is no group"),
-        ("inventory -i missing --list", "missing"),
+        (
+            "inventory -i hosts --host web9",
+            "there is no host `web9`",
+            "did you mean `web1`?",
+        ),
+        (
+            "inventory -i hosts --graph wbe",
+            "there is no group `wbe`",
+            "did you mean `web`?",
+        ),
+        (
+            "inventory -i hosts --graph elsewhere",
+            "there is no group `elsewhere`",
+            "--graph shows all groups",
+        ),
+        (
+            "inventory -i hosts --list -l wbe",
+            "`wbe` is no group",
+            "did you mean `web`?",
+        ),
+        (
+            "inventory -i hosts --list -l all:!elsewhere",
+            "`elsewhere` is no group",
+            "`stagger inventory --graph` shows",
+        ),
+        (
+            "exec -i hosts SITE -- true",
+            "`SITE` is no group",
+            "did you mean `site`?",
+        ),
+        ("inventory -i missing --list", "missing", ""),
     ];
-    for (line, told) in cases {
+    for (line, told, hint) in cases {
         let ran = user.types(line);
-        ran.ended(1, &["error: ", told]);
+        ran.ended(1, &["error: ", told, hint]);
         assert_eq!(ran.out, "", "{line}");
     }
 }
@@ -159,6 +186,85 @@ fn completions_and_the_manual_are_made_from_the_arguments() {
     let page = user.types("man");
     assert!(page.done().starts_with(".ie") || page.done().contains(".TH stagger"));
     assert!(page.done().contains("preflight"));
+    assert!(page.done().contains("man apply"), "how others are shown");
+    let named = regex::Regex::new(r"stagger\\-([a-z]+)\(1\)").unwrap();
+    let names: Vec<&str> = named
+        .captures_iter(page.done())
+        .filter_map(|found| found.get(1))
+        .map(|found| found.as_str())
+        .collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        for wanted in [name.to_owned(), format!("stagger-{name}")] {
+            let page = user.types(&format!("man {wanted}"));
+            let title = format!(".TH stagger-{name} 1");
+            assert!(page.done().contains(&title), "{wanted}: {page:#?}");
+        }
+    }
+    user.types("man aply")
+        .ended(1, &["there is no command `aply`", "did you mean `apply`?"]);
+}
+
+#[test]
+fn an_unknown_connection_is_found_before_any_host_is_touched() {
+    let user = User::new()
+        .with("hosts", "web1\nweb2 ansible_connection=lcoal\n")
+        .with(
+            "site.yml",
+            "- hosts: all\n  gather_facts: false\n  tags: [preflight]\n  tasks:\n    - command: touch mark\n",
+        );
+    let place = "error: ansible_connection: there is no connection `lcoal`\n --> hosts:2:25\n";
+    for line in [
+        "check site.yml -i hosts",
+        "plan site.yml -i hosts",
+        "apply site.yml -i hosts --state state",
+        "preflight site.yml -i hosts --state state",
+        "exec all -i hosts -- touch mark",
+    ] {
+        let ran = user.types(line);
+        ran.ended(1, &[place, "did you mean `local`?"]);
+        assert_eq!(ran.out, "", "{line}");
+    }
+    let play = "- hosts: all\n  gather_facts: false\n  vars: { ansible_connection: winrm }\n  tasks:\n    - command: touch mark\n";
+    user.writes("site.yml", play);
+    user.types("apply site.yml -i web1, --state state")
+        .ended(1, &["site.yml:3:31", "there is no connection `winrm`"]);
+    // What cannot be known yet is no mistake.
+    user.writes("hosts", "web1 ansible_connection='{{ later }}'\n");
+    user.writes(
+        "site.yml",
+        &play.replace("  vars: { ansible_connection: winrm }\n", ""),
+    );
+    let ran = user.types("plan site.yml -i hosts");
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert!(!user.has("mark") && !user.has("state"));
+}
+
+#[test]
+fn mistyped_names_are_told_with_what_may_be_meant() {
+    let user = User::new().with(
+        "site.yml",
+        "- hosts: all\n  gather_facts: false\n  tags: [setup]\n  tasks:\n    - name: write the unit\n      command: touch mark\n      point_of_no_return: upgrade-data\n",
+    );
+    let cases = [
+        (
+            "--start-at-task 'write teh unit'",
+            "did you mean `write the unit`?",
+        ),
+        ("--start-at-task write", "did you mean `write the unit`?"),
+        ("--start-at-task nothing", "--list-tasks lists them"),
+        ("--tags stup", "did you mean `setup`?"),
+        ("--skip-tags SETUP", "did you mean `setup`?"),
+        ("--approve upgrade-dta", "did you mean `upgrade-data`?"),
+        ("--limit localhots", "did you mean `localhost`?"),
+    ];
+    for (line, hint) in cases {
+        let ran = user.applies(&format!("site.yml {line}"));
+        ran.ended(1, &["error: ", hint]);
+    }
+    assert!(!user.has("mark"));
+    user.applies("site.yml --approve upgrade-data --approve elsewhere")
+        .ended(0, &["warning: no point of no return is called `elsewhere`"]);
 }
 
 #[test]

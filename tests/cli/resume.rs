@@ -101,7 +101,15 @@ fn an_interrupted_run_goes_on_where_it_stopped_from_the_same_files() {
 
     user.writes("site.yml", "- hosts: nobody\n  taks: []\n");
     let ran = user.resumes("");
-    ran.ended(0, &["goes on: site.yml", "b: after"]);
+    ran.ended(
+        0,
+        &[
+            "run RUN, the newest that did not come to its end: site.yml, started ",
+            ", stopped\n",
+            "goes on: site.yml",
+            "b: after",
+        ],
+    );
     assert!(!ran.err.contains("mark"), "only the rest is done: {ran:#?}");
     assert_eq!(user.read("log"), "a first\nafter a\nb first\nafter b\n");
     user.resumes("")
@@ -274,6 +282,8 @@ fn a_run_is_worked_on_once_and_runs_are_found_by_name() {
     user.types("resume nosuch --state state")
         .ended(1, &["there is no run nosuch", "`stagger runs`"]);
     user.types("report nosuch --state state")
+        .ended(1, &["there is no run nosuch", "`stagger runs`"]);
+    user.types("report nosuch --state state")
         .ended(1, &["there is no run nosuch"]);
     user.types("apply site.yml -i hosts --check --state state")
         .done();
@@ -329,6 +339,90 @@ fn what_is_first_read_while_it_goes_on_is_kept_too() {
     user.writes("data", "data one");
     user.resumes("").ended(0, &["b: carry"]);
     assert_eq!(user.read("b.data"), "data one");
+}
+
+#[test]
+fn a_second_run_on_hosts_that_one_protects_is_refused() {
+    let user = user(BRACKET).with("lamp", "dim\n").with(
+        "other.yml",
+        "- hosts: all\n  gather_facts: false\n  tasks: []\n",
+    );
+    let line = "apply site.yml -i hosts --state state -vv --reason x";
+    let mut first = user
+        .command(line)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(first.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("slow")));
+    let second = user.types(line);
+    second.ended(
+        5,
+        &["run RUN goes on on a, started by", "one run at a time"],
+    );
+    assert!(
+        !second.err.contains("mark"),
+        "no host is touched: {second:#?}"
+    );
+    let checked = user.types(&format!("{line} --check"));
+    assert_ne!(checked.code, Some(5), "it only looks: {checked:#?}");
+    user.types("apply other.yml -i hosts --state state").done();
+    assert_eq!(user.read("lamp"), "off\n", "the first is not disturbed");
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(first.wait().unwrap().code(), Some(0), "{rest:#?}");
+    assert_eq!(user.read("lamp"), "dim\n");
+    user.types(line).ended(0, &["the lamp is off"]);
+}
+
+#[test]
+fn a_run_whose_results_held_a_secret_goes_on_and_what_it_left_is_put_back() {
+    let playbook = BRACKET
+        .replace(
+            "    read:\n",
+            "    read:\n      - slurp: { src: \"{{ playbook_dir }}/token\" }\n        register: token\n        no_log: true\n",
+        )
+        .replace("echo {{ found }}", "echo {{ found }} {{ token.content | b64decode | trim }}");
+    let user = user(&playbook)
+        .with("lamp", "dim\n")
+        .with("token", "minted-0123456789\n");
+    user.is_cut_off("--reason x", "slow", Signal::KILL);
+    assert_eq!(user.read("lamp"), "off\n");
+    user.types("recover --state state")
+        .ended(0, &["the lamp is off", "exit code 0"]);
+    assert_eq!(user.read("lamp"), "dim minted-0123456789\n");
+    user.resumes("").ended(0, &["a: after", "b: after"]);
+}
+
+#[test]
+fn a_run_that_cannot_be_read_does_not_stretch_the_table() {
+    let user = user(SERIAL);
+    user.types("apply site.yml -i hosts --state state -l a")
+        .done();
+    let before = user.types("runs --state state").done().to_owned();
+    user.writes("state/runs/torn/journal", "no database at all, for sure");
+    let runs = user.types("runs --state state");
+    let (table, reasons) = runs.done().split_once("\n\n").unwrap();
+    for (line, whole) in table
+        .lines()
+        .filter(|line| !line.starts_with("torn"))
+        .zip(before.lines())
+    {
+        let spaces = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(spaces(line), spaces(whole));
+    }
+    assert!(
+        table.lines().all(|line| line.chars().count() < 100),
+        "{table}"
+    );
+    assert!(table.contains("unreadable"), "{table}");
+    assert!(reasons.starts_with("torn cannot be read: "), "{reasons}");
+    let json: Value = serde_json::from_str(user.types("runs --state state --json").done()).unwrap();
+    assert!(
+        json[0]["unreadable"].is_string() && json[1]["unreadable"].is_null(),
+        "{json}"
+    );
 }
 
 #[test]

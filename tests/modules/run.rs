@@ -151,7 +151,8 @@ pub fn ran(module: &str, document: &str, shell: Shell) -> Ran {
         Came::Skipped(_) => {}
         Came::Failed(error) => {
             ran.failed = true;
-            if let ModuleError::Failed { result, .. } = error {
+            if let ModuleError::Failed { result, .. } | ModuleError::InDoubt { result, .. } = error
+            {
                 ran.result = result;
             }
         }
@@ -297,7 +298,9 @@ impl World<'_> {
             Came::Failed(error) => {
                 let empty = Map::new();
                 let result = match error {
-                    ModuleError::Failed { result, .. } => result,
+                    ModuleError::Failed { result, .. } | ModuleError::InDoubt { result, .. } => {
+                        result
+                    }
                     _ => &empty,
                 };
                 compare_failure(expect, &error.to_string(), result)?;

@@ -144,11 +144,8 @@ pub(crate) fn a_silent_host_is_noticed(server: &Server) {
     assert!(matches!(error, ConnError::NotThere { .. }), "{error:?}");
 }
 
-pub(crate) fn http_goes_through_a_tunnel(server: &Server) {
-    tunnels_carry(&server.target());
-}
-
-pub(crate) fn tunnels_carry(target: &Target) {
+/// Answers every request with "hi", on the port that is returned.
+fn says_hi() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -158,16 +155,30 @@ pub(crate) fn tunnels_carry(target: &Target) {
             let _sent = socket.write_all(b"HTTP/1.1 200 x\r\nContent-Length: 2\r\n\r\nhi");
         }
     });
+    port
+}
+
+#[track_caller]
+fn hears_hi(host: &mut Host, call: &HttpCall) {
+    let limit = Limit {
+        clock: &host.clock,
+        stop: &host.stop,
+        deadline: host.clock.deadline(Duration::from_secs(20)),
+    };
+    let reply = http(call, Some(&mut *host.connection), limit).unwrap();
+    assert_eq!(reply.body, b"hi");
+}
+
+pub(crate) fn http_goes_through_a_tunnel(server: &Server) {
+    tunnels_carry(&server.target());
+}
+
+pub(crate) fn tunnels_carry(target: &Target) {
+    let port = says_hi();
     let mut host = Host::new(target);
     let call = HttpCall::get(format!("http://127.0.0.1:{port}/"), Duration::from_secs(10));
     for _ in 0..20 {
-        let limit = Limit {
-            clock: &host.clock,
-            stop: &host.stop,
-            deadline: host.clock.deadline(Duration::from_secs(10)),
-        };
-        let reply = http(&call, Some(&mut *host.connection), limit).unwrap();
-        assert_eq!(reply.body, b"hi");
+        hears_hi(&mut host, &call);
     }
     let limit = Limit {
         clock: &host.clock,
@@ -203,28 +214,14 @@ fn ticks_of_pumps() -> u64 {
 }
 
 pub(crate) fn an_idle_tunnel_takes_no_processor(server: &Server) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for mut socket in listener.incoming().flatten() {
-            let mut buffer = [0; 4096];
-            let _count = socket.read(&mut buffer);
-            let _sent = socket.write_all(b"HTTP/1.1 200 x\r\nContent-Length: 2\r\n\r\nhi");
-        }
-    });
+    let port = says_hi();
     let mut target = server.target();
     // The answers to these lie unread when nothing goes through the tunnel.
     target.timeouts.keepalive = Duration::from_secs(1);
     let mut host = Host::new(&target);
     let call = HttpCall::get(format!("http://127.0.0.1:{port}/"), Duration::from_secs(10));
     for _ in 0..2 {
-        let limit = Limit {
-            clock: &host.clock,
-            stop: &host.stop,
-            deadline: host.clock.deadline(Duration::from_secs(20)),
-        };
-        let reply = http(&call, Some(&mut *host.connection), limit).unwrap();
-        assert_eq!(reply.body, b"hi");
+        hears_hi(&mut host, &call);
         let before = ticks_of_pumps();
         let _woken = host.clock.wait(Duration::from_secs(4), &host.stop);
         let spent = ticks_of_pumps().saturating_sub(before);

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use super::super::failure::{Failure, draw_as};
 use super::super::machine::Machine;
 use super::super::prepared::{MachineTemplaters, Mode, checked, world};
+use super::super::sessions::wrong_variables;
 use super::super::{args, embedded, output, settings, vaults};
 use crate::clock::SystemClock;
 use crate::playbook::directory_of;
+use crate::rollout::Templaters as _;
 use crate::vars::World;
 use crate::yaml::Problem;
 
@@ -23,12 +25,16 @@ pub(in crate::cli) fn run(arguments: &args::Check, machine: &Machine) -> Result<
     };
     let loader = settings::loader(&Arc::new(machine.clone()));
     let templaters = MachineTemplaters::new(machine, &Arc::new(SystemClock::new()));
-    let playbooks = if arguments.playbooks.is_empty() {
-        shipped()
-    } else {
-        arguments.playbooks.clone()
+    let playbooks = match arguments.playbooks.as_slice() {
+        [] => shipped(),
+        named => named.to_vec(),
     };
     let mut seen: Vec<(String, String)> = Vec::new();
+    if let Some(world) = &world {
+        let hosts = world.inventory().hosts();
+        let templater = templaters.searching(&[]);
+        problems.extend(wrong_variables(world, ".", &hosts, &templater));
+    }
     for playbook in &playbooks {
         // A shipped playbook that another one imports stands on what that one did before.
         let part = seen.iter().find(|(source, _)| source == playbook);

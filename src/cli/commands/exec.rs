@@ -15,7 +15,7 @@ use super::super::args::{Exec, Selection};
 use super::super::failure::{ExitCode, Failure};
 use super::super::machine::{Machine, reason};
 use super::super::prepared::{MachineTemplaters, Mode, world};
-use super::super::sessions::MachineConnector;
+use super::super::sessions::{MachineConnector, wrong_variables};
 use super::super::starting::asked_passwords;
 use super::super::{interrupt, output, settings, vaults};
 use crate::clock::{Clock as _, Deadline, Stop, StopLevel, SystemClock};
@@ -103,6 +103,10 @@ pub(in crate::cli) fn run(arguments: &Exec, machine: &Machine) -> Result<ExitCod
         hosts = limit.apply(&inventory, &hosts);
     }
     let everywhere = Everywhere::new(arguments, inventory, machine)?;
+    let wrong = wrong_variables(&everywhere.world, "", &hosts, &everywhere.templater);
+    if !wrong.is_empty() {
+        return Err(wrong.into());
+    }
     if let Some(directory) = &arguments.tree {
         std::fs::create_dir_all(directory).map_err(|error| cannot_write(directory, &error))?;
     }

@@ -6,10 +6,11 @@ use super::super::args;
 use super::super::failure::{ExitCode, Failure};
 use super::super::machine::Machine;
 use super::super::prepared::{Mode, secrets_of};
+use super::super::sessions::wrong_variables;
 use super::super::starting::Request;
 use super::super::{output, plan_file, settings, surveying};
 use crate::clock::Clock as _;
-use crate::rollout::Survey;
+use crate::rollout::{Survey, Templaters as _};
 
 /// Prints the plan; no host is touched, and asked only with `--live`.
 pub(in crate::cli) fn run(arguments: &args::Plan, machine: &Machine) -> Result<ExitCode, Failure> {
@@ -21,6 +22,16 @@ pub(in crate::cli) fn run(arguments: &args::Plan, machine: &Machine) -> Result<E
         },
     );
     let prepared = request.prepare(machine)?;
+    let directory = crate::playbook::directory_of(&arguments.playbook);
+    let wrong = wrong_variables(
+        &prepared.world,
+        directory,
+        &prepared.plan.hosts(),
+        &prepared.templaters.searching(&[]),
+    );
+    if !wrong.is_empty() {
+        return Err(wrong.into());
+    }
     if let Some(path) = &arguments.out {
         let (sources, selection) = (&arguments.sources, &arguments.selection);
         plan_file::write(path, &prepared.plan, sources, selection, machine)?;
@@ -32,7 +43,6 @@ pub(in crate::cli) fn run(arguments: &args::Plan, machine: &Machine) -> Result<E
     let mut code = ExitCode::Done;
     let mut surveyed = None;
     if wanted != Survey::default() {
-        let directory = crate::playbook::directory_of(&arguments.playbook);
         let masker = secrets_of(&prepared.world, directory, machine);
         let seen = surveying::look(&request, &prepared, wanted, masker, machine)?;
         code = surveying::exit(&seen);

@@ -7,7 +7,8 @@ use super::super::failure::Failure;
 use super::super::machine::{Machine, reason};
 use super::super::starting::{records_directory, state};
 use super::super::{output, settings};
-use crate::journal::{Journal as _, StateDirectory, export};
+use super::runs::unknown;
+use crate::journal::{Journal as _, JournalError, StateDirectory, export};
 use crate::report::Report;
 
 /// Prints the report of a run, also of one that goes on or that was cut off.
@@ -24,7 +25,13 @@ pub(in crate::cli) fn run(arguments: &Arguments, machine: &Machine) -> Result<()
                 .hint("--state DIR looks elsewhere")
         })?
     };
-    let journal = directory.read(&run).map_err(|error| state(&error))?;
+    let journal = match directory.read(&run) {
+        Err(JournalError::NoRun { .. }) => {
+            let runs = directory.runs().map_err(|error| state(&error))?;
+            return Err(unknown(&run, runs.iter().map(|run| run.run.as_str())));
+        }
+        read => read.map_err(|error| state(&error))?,
+    };
     let entries = journal.entries().map_err(|error| state(&error))?;
     let cannot = |error: &dyn std::fmt::Display| Failure::usage(format!("cannot print: {error}"));
     let mut report = Report::of(&entries);

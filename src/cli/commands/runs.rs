@@ -1,5 +1,7 @@
 //! `stagger runs`: the runs that are kept, and where each stands.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::super::args::Runs;
@@ -9,6 +11,10 @@ use super::super::starting::{records_directory, state};
 use super::super::{output, settings};
 use crate::events::BracketRef;
 use crate::journal::{RunState, RunSummary, StateDirectory};
+use crate::yaml::nearest;
+
+/// How the time is written at which a run was started.
+const STARTED: &str = "%Y-%m-%d %H:%M:%S";
 
 /// Prints the runs, the newest last.
 pub(in crate::cli) fn run(arguments: &Runs, machine: &Machine) -> Result<(), Failure> {
@@ -28,7 +34,7 @@ pub(in crate::cli) fn run(arguments: &Runs, machine: &Machine) -> Result<(), Fai
         .map_err(|error| Failure::usage(format!("cannot print: {error}")))
 }
 
-/// Returns the run that is named, or the newest that stopped.
+/// Returns the run that is named, or the newest that stopped, and then says which one it is.
 pub(in crate::cli) fn stopped(
     directory: &StateDirectory,
     named: Option<&str>,
@@ -40,9 +46,7 @@ pub(in crate::cli) fn stopped(
     };
     let Some(run) = found else {
         return Err(match named {
-            Some(name) => {
-                Failure::usage(format!("there is no run {name}")).hint("`stagger runs` lists them")
-            }
+            Some(name) => unknown(name, runs.iter().map(|run| run.run.as_str())),
             None => Failure::usage("there is no run that stopped before its end")
                 .hint("`stagger runs` lists all; --state DIR looks elsewhere"),
         });
@@ -55,8 +59,38 @@ pub(in crate::cli) fn stopped(
         RunState::Finished(_)
         | RunState::Stopped
         | RunState::Running { .. }
-        | RunState::Unreadable(_) => Ok(run.run.clone()),
+        | RunState::Unreadable(_) => {
+            if named.is_none() {
+                output::message(&picked(run));
+            }
+            Ok(run.run.clone())
+        }
     }
+}
+
+/// Says that there is no such run, and which one may be meant.
+pub(in crate::cli) fn unknown<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Failure {
+    let failure = Failure::usage(format!("there is no run {name}"));
+    failure.hint(match nearest(name, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`stagger runs` lists them; --state DIR looks elsewhere".to_owned(),
+    })
+}
+
+fn picked(run: &RunSummary) -> String {
+    let mut text = format!(
+        "run {}, the newest that did not come to its end: {}",
+        run.run, run.header.playbook
+    );
+    if let Some(started) = run.started {
+        // Writing to a String cannot fail.
+        let _ = write!(text, ", started {}", started.strftime(STARTED));
+    }
+    let _ = write!(text, ", {}", word(run));
+    if let Some(reason) = &run.header.reason {
+        let _ = write!(text, ", \"{reason}\"");
+    }
+    text + "\n"
 }
 
 fn goes_on(run: &RunSummary) -> bool {
@@ -73,7 +107,7 @@ fn word(run: &RunSummary) -> String {
         RunState::Stopped => "stopped".to_owned(),
         RunState::Finished(0) => "done".to_owned(),
         RunState::Finished(code) => format!("ended with {code}"),
-        RunState::Unreadable(reason) => format!("unreadable: {reason}"),
+        RunState::Unreadable(_) => "unreadable".to_owned(),
     }
 }
 
@@ -88,9 +122,7 @@ fn owed(open: &[BracketRef]) -> String {
 fn table(runs: &[RunSummary]) -> String {
     let mut rows = vec![["RUN", "STARTED", "STATE", "BY", "PLAYBOOK", ""].map(str::to_owned)];
     for run in runs {
-        let started = run
-            .started
-            .map(|at| at.strftime("%Y-%m-%d %H:%M:%S").to_string());
+        let started = run.started.map(|at| at.strftime(STARTED).to_string());
         let check = if run.header.check {
             " (check mode)"
         } else {
@@ -124,20 +156,28 @@ fn table(runs: &[RunSummary]) -> String {
             .collect();
         cells.join("  ").trim_end().to_owned()
     };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    let mut text = rows.iter().map(line).collect::<Vec<_>>().join("\n");
+    // A reason is a sentence: in a column it would push all others out of sight.
+    for run in runs {
+        if let RunState::Unreadable(reason) = &run.state {
+            let _ = write!(text, "\n\n{} cannot be read: {reason}", run.run);
+        }
+    }
+    text
 }
 
 fn as_json(run: &RunSummary) -> Value {
-    let (name, code) = match &run.state {
-        RunState::Running { .. } => ("running", None),
-        RunState::Stopped => ("stopped", None),
-        RunState::Finished(code) => ("ended", Some(*code)),
-        RunState::Unreadable(_) => ("unreadable", None),
+    let (name, code, why) = match &run.state {
+        RunState::Running { .. } => ("running", None, None),
+        RunState::Stopped => ("stopped", None, None),
+        RunState::Finished(code) => ("ended", Some(*code), None),
+        RunState::Unreadable(reason) => ("unreadable", None, Some(reason)),
     };
     json!({
         "run": run.run,
         "started": run.started.map(|at| at.to_string()),
         "state": name,
+        "unreadable": why,
         "exit_code": code,
         "playbook": run.header.playbook,
         "check": run.header.check,

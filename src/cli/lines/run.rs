@@ -181,9 +181,21 @@ fn next(text: &mut String, cause: Option<&StopCause>, wanted: &Wanted, state: &R
     let _ = write!(text, "\nlook at it: stagger report {run}{records}");
 }
 
+/// How many of the counts are always shown: ok, changed, unreachable, failed.
+const USUAL: usize = 4;
+
 /// Returns a table of the counts of every host.
 pub(super) fn recap_text(recap: &Recap) -> String {
     let width = recap.keys().map(String::len).max().unwrap_or(0);
+    // What happened on no host takes no room; the usual ones are always there.
+    let is_seen = |index: usize| {
+        index < USUAL
+            || recap
+                .values()
+                .filter_map(|counts| counts.columns().get(index).copied())
+                .any(|(_, count)| count > 0)
+    };
+    let seen: Vec<bool> = (0..8).map(is_seen).collect();
     let mut widths = [0; 8];
     for counts in recap.values() {
         for (width, (_, count)) in widths.iter_mut().zip(counts.columns()) {
@@ -195,7 +207,9 @@ pub(super) fn recap_text(recap: &Recap) -> String {
             .columns()
             .iter()
             .zip(widths)
-            .map(|((name, count), width)| format!("{name}={count:<width$}"))
+            .zip(&seen)
+            .filter(|(_, seen)| **seen)
+            .map(|(((name, count), width), _)| format!("{name}={count:<width$}"))
             .collect();
         format!("{host:width$}  {}", counts.join("  "))
             .trim_end()
@@ -219,6 +233,19 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].starts_with("a     ok=5   changed=0"), "{text}");
         assert!(lines[1].starts_with("long  ok=12  changed=0"), "{text}");
+        assert!(lines[1].ends_with("unreachable=0  failed=0"), "{text}");
+        let rescued = Counts {
+            rescued: 1,
+            ..Counts::default()
+        };
+        let text = recap_text(&Recap::from([
+            ("a".to_owned(), ok(5)),
+            ("b".to_owned(), rescued),
+        ]));
+        assert!(
+            text.lines().all(|line| line.contains("  rescued=")),
+            "{text}"
+        );
     }
 
     #[test]

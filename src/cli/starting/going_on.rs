@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::frozen::{ANSWERS, PLACE, PLAN, Place, freeze, kept_value, learned};
 use super::records::{records_directory, say_changes, say_debts, state};
-use super::{Asked, Hidden, Parts, Request, operator, run, sealed};
+use super::{Asked, Hidden, Parts, Request, connector, operator, planned_hosts, run, sealed};
 use crate::cli::args::{Again, Cli, Command};
 use crate::cli::commands::runs::stopped;
 use crate::cli::failure::{ExitCode, Failure};
@@ -128,7 +128,8 @@ impl Reopened {
         self.hidden.hears(&machine.vault);
         vaults::reopen(machine.memory.answers().read_files(), &machine);
         let earlier = self.recollection.answers();
-        let asked = Asked::of(&self.request, &prepared, &self.hidden, &earlier)?;
+        let mut asked = Asked::of(&self.request, &prepared, &self.hidden, &earlier)?;
+        let connector = connector(&self.request, &prepared, &machine, asked.login.take())?;
         let mut journal = self.journal;
         let old = self.recollection.header().clone();
         let mut header = Header {
@@ -163,7 +164,11 @@ impl Reopened {
             previously: Arc::new(self.recollection.answering(how.in_doubt)),
             hidden: self.hidden,
             asked,
+            connector,
             recovers: how.recovers,
+            stopped_runs: self
+                .directory
+                .stopped_runs(&old.run, &planned_hosts(&prepared)),
             kept: self.kept,
         };
         run(&self.request, prepared, parts, &machine)
@@ -212,7 +217,7 @@ fn typed(header: &Header, seal: &Sealer, machine: &Machine) -> Result<Request, F
         | Command::Init(_)
         | Command::Modules(_)
         | Command::Completions(_)
-        | Command::Man => Err(Failure::usage(format!(
+        | Command::Man(_) => Err(Failure::usage(format!(
             "run {run} only looked; there is nothing to go on with"
         ))
         .hint("run it again")),

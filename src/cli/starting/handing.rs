@@ -11,13 +11,13 @@ use crate::cli::lines::{Lines, Wanted};
 use crate::cli::machine::Machine;
 use crate::cli::output;
 use crate::cli::prepared::Prepared;
-use crate::cli::progress::LiveView;
+use crate::cli::progress::{LiveView, Screen};
 use crate::cli::sessions::MachineConnector;
 use crate::clock::{Clock as _, Timestamp};
 use crate::events::{NdjsonSink, PlayOutline, Sink};
 use crate::journal::{Header, content_digest};
 use crate::playbook::Files as _;
-use crate::rollout::{BecomeDefaults, Settings, Templaters as _, Wish};
+use crate::rollout::{BecomeDefaults, Settings, Templaters as _, Wish, layers_around};
 use crate::secrets::Secret;
 use crate::template::Variables;
 use crate::vars::Layers;
@@ -94,19 +94,26 @@ fn records(state: Option<&Path>) -> String {
     state.map_or_else(String::new, |path| format!(" --state {}", path.display()))
 }
 
-pub(super) fn sinks(request: &Request, machine: &Machine) -> Result<Vec<Box<dyn Sink>>, Failure> {
+/// Returns where the live view is drawn, if there is one.
+pub(super) fn screen(request: &Request) -> Option<Screen> {
+    (output::is_terminal() && !request.showing.plain).then(Screen::stderr)
+}
+
+pub(super) fn sinks(
+    request: &Request,
+    screen: Option<&Screen>,
+    machine: &Machine,
+) -> Result<Vec<Box<dyn Sink>>, Failure> {
     let showing = &request.showing;
-    let live = output::is_terminal() && !showing.plain;
     let wanted = Wanted {
         verbosity: showing.verbose,
         diff: request.mode.diff,
-        color: live && machine.environment.get("NO_COLOR").is_none(),
+        color: screen.is_some() && machine.environment.get("NO_COLOR").is_none(),
         records: records(request.state.as_deref()),
     };
-    let mut sinks: Vec<Box<dyn Sink>> = if live {
-        vec![Box::new(LiveView::new(wanted))]
-    } else {
-        vec![Box::new(Lines::new(std::io::stderr(), wanted))]
+    let mut sinks: Vec<Box<dyn Sink>> = match screen {
+        Some(screen) => vec![Box::new(LiveView::on(screen.clone(), wanted))],
+        None => vec![Box::new(Lines::new(std::io::stderr(), wanted))],
     };
     if let Some(path) = &showing.events {
         let file = std::fs::File::create(path)
@@ -135,13 +142,14 @@ pub(in crate::cli) fn connector(
             continue;
         }
         for host in planned.iter().flat_map(|planned| &planned.hosts) {
-            hosts.push((host, connection));
+            hosts.push((host, connection, play));
         }
     }
     let variables: Vec<Arc<dyn Variables>> = hosts
         .iter()
-        .map(|(host, _)| {
-            let (layers, task) = (Arc::new(Layers::default()), Arc::new(Map::new()));
+        .map(|(host, _, play)| {
+            let around = layers_around(&[], &Arc::default(), &play.role_uses, &play.context);
+            let (layers, task) = (Arc::new(Layers::new(around)), Arc::new(Map::new()));
             let scope = prepared
                 .world
                 .scope(host.as_str(), directory, &layers, &task);
@@ -151,7 +159,7 @@ pub(in crate::cli) fn connector(
     let wishes = hosts
         .iter()
         .zip(&variables)
-        .map(|((host, connection), variables)| Wish {
+        .map(|((host, connection, _), variables)| Wish {
             host: host.as_str(),
             variables,
             remote_user: None,

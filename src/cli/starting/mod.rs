@@ -17,18 +17,21 @@ use serde_json::{Map, Value};
 
 use super::args::{Apply, Plan, Reaching, Selection, Showing, Sources};
 use super::asking::{Terminal, password};
-use super::failure::{ExitCode, Failure};
+use super::failure::{ExitCode, Failure, draw_as};
 use super::machine::{Machine, MachineDesk};
 use super::prepared::{Mode, Prepared, prepare};
+use super::sessions::MachineConnector;
 use super::{interrupt, output, prompts, secret_vars};
 use crate::clock::{Clock, Stop};
 use crate::journal::{Header, RunLock, Seal as _, Sealer, SqliteJournal, StateDirectory};
 use crate::modules::{self, Notes};
-use crate::rollout::{NothingBefore, Outside, Previously, Rollout};
+use crate::playbook::Entry;
+use crate::rollout::{NothingBefore, Outside, Previously, Rollout, Settings};
 use crate::secrets::{Masker, Secret, Vault};
+use crate::yaml::Problem;
 
 use frozen::{SharedJournal, freeze};
-use handing::{header, sinks};
+use handing::{header, screen, sinks};
 use records::say_debts;
 
 pub(in crate::cli) use going_on::{GoingOn, Reopened};
@@ -97,13 +100,31 @@ impl Request {
 
     /// Loads and checks all that the request names.
     pub(in crate::cli) fn prepare(&self, machine: &Machine) -> Result<Prepared, Failure> {
-        prepare(
+        let prepared = prepare(
             &self.playbook,
             &self.sources,
             &self.selection,
             self.mode,
             machine,
-        )
+        )?;
+        self.approves_what_is_there(&prepared)?;
+        Ok(prepared)
+    }
+
+    /// Finds a mistyped `--approve` now: it would be noticed only where the run stops for the approval. A name that is
+    /// like none may be that of a point in a file that is included later.
+    fn approves_what_is_there(&self, prepared: &Prepared) -> Result<(), Failure> {
+        let known = prepared.plan.points_of_no_return();
+        for name in self.approve.iter().filter(|name| !known.contains(name)) {
+            let message = format!("no point of no return is called `{name}`");
+            let problem = Problem::nowhere(message);
+            let problem = problem.did_you_mean(name, known.iter().map(String::as_str));
+            if problem.hint.is_some() {
+                return Err(problem.into());
+            }
+            output::message(&draw_as("warning", &problem));
+        }
+        Ok(())
     }
 }
 
@@ -143,7 +164,9 @@ struct Parts {
     previously: Arc<dyn Previously>,
     hidden: Hidden,
     asked: Asked,
+    connector: MachineConnector,
     recovers: bool,
+    stopped_runs: Vec<String>,
     kept: PathBuf,
 }
 
@@ -183,7 +206,9 @@ pub(in crate::cli) fn begin(
 ) -> Result<ExitCode, Failure> {
     let hidden = Hidden::of(&request.sources.extra_vars);
     hidden.hears(&machine.vault);
-    let asked = Asked::of(request, &prepared, &hidden, &BTreeMap::new())?;
+    let mut asked = Asked::of(request, &prepared, &hidden, &BTreeMap::new())?;
+    // Nothing is recorded of a run that cannot begin.
+    let connector = connector(request, &prepared, machine, asked.login.take())?;
     let answers = machine.memory.answers();
     let mut header = header(request, &prepared, machine);
     let typed = std::env::args().skip(1);
@@ -191,10 +216,17 @@ pub(in crate::cli) fn begin(
     let kept = records_directory(request.state.as_deref(), machine);
     let directory = StateDirectory::prepare(&kept).map_err(|error| state(&error))?;
     say_debts(&directory, None);
+    let hosts = planned_hosts(&prepared);
+    let protects = if request.mode.check || !protects_a_cluster(&prepared) {
+        &[][..]
+    } else {
+        hosts.as_slice()
+    };
     let (lock, mut journal) = directory
-        .create(&header.run, &header.operator)
+        .create(&header.run, &header.operator, protects)
         .map_err(|error| state(&error))?;
     header.frozen = freeze(&mut journal, &answers, &prepared.plan, request, machine)?;
+    let run_id = header.run.clone();
     let parts = Parts {
         header,
         journal,
@@ -202,10 +234,32 @@ pub(in crate::cli) fn begin(
         previously: Arc::new(NothingBefore),
         hidden,
         asked,
+        connector,
         recovers: false,
+        stopped_runs: directory.stopped_runs(&run_id, &hosts),
         kept,
     };
     run(request, prepared, parts, machine)
+}
+
+/// Returns the names of the hosts that the plan concerns.
+fn planned_hosts(prepared: &Prepared) -> Vec<String> {
+    let mut hosts: Vec<String> = prepared
+        .plan
+        .plays()
+        .iter()
+        .flat_map(|play| play.hosts.iter().map(ToString::to_string))
+        .collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}
+
+/// Tells whether the playbook protects a cluster.
+fn protects_a_cluster(prepared: &Prepared) -> bool {
+    let around = |entry: &Entry| matches!(entry, Entry::Bracket(_));
+    prepared.playbook.entries.iter().any(around)
+        || prepared.playbook.plays().any(|play| play.is_protected())
 }
 
 fn run(
@@ -216,22 +270,22 @@ fn run(
 ) -> Result<ExitCode, Failure> {
     let Hidden { masker, seal } = parts.hidden;
     let Asked {
-        login,
         become_password,
         answers,
+        ..
     } = parts.asked;
-    let sinks = sinks(request, machine)?;
+    let screen = screen(request);
+    let sinks = sinks(request, screen.as_ref(), machine)?;
     let stop = Stop::new();
     let watching = interrupt::watch(&stop)?;
     let clock: Arc<dyn Clock> = Arc::<crate::clock::SystemClock>::clone(&prepared.clock);
-    let connector = connector(request, &prepared, machine, login)?;
     let journal = SharedJournal::new(parts.journal, &clock);
     machine.memory.goes_on(journal.keeper());
     let outside = Outside {
         clock,
         stop,
-        connector: Arc::new(connector),
-        asker: Arc::new(Terminal::new()),
+        connector: Arc::new(parts.connector),
+        asker: Arc::new(Terminal::new(screen)),
         desk: Arc::new(MachineDesk::new(machine, &request.sources)),
         world: Arc::clone(&prepared.world),
         templaters: Arc::<super::prepared::MachineTemplaters>::clone(&prepared.templaters),
@@ -245,7 +299,10 @@ fn run(
     let run = parts.header.run.clone();
     let rollout = Rollout {
         header: parts.header,
-        settings: engine_settings(request, &prepared, become_password),
+        settings: Settings {
+            stopped_runs: parts.stopped_runs,
+            ..engine_settings(request, &prepared, become_password)
+        },
         outside,
         outline: outline(&prepared),
         playbook: prepared.playbook,

@@ -23,6 +23,9 @@ pub(in crate::cli) fn records_directory(asked: Option<&Path>, machine: &Machine)
 pub(in crate::cli) fn state(error: &JournalError) -> Failure {
     match error {
         JournalError::Locked { .. } => Failure::new(ExitCode::Locked, error.to_string()),
+        JournalError::Busy { run, .. } => Failure::new(ExitCode::Locked, error.to_string()).hint(
+            format!("a cluster is worked on by one run at a time: wait until {run} ends, or interrupt it where it was typed"),
+        ),
         JournalError::NoRun { .. } => {
             Failure::usage(error.to_string()).hint("`stagger runs` lists them")
         }

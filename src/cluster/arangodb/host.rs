@@ -55,14 +55,17 @@ pub struct Surface {
     pub starter: Option<Process>,
     /// Programs by name, with their paths.
     pub tools: BTreeMap<String, String>,
+    /// Whether the file is there that holds the starter back.
+    pub held: bool,
     /// `/etc/machine-id`.
     pub machine_id: String,
     /// `/proc/sys/kernel/random/boot_id`.
     pub boot_id: String,
 }
 
-/// Makes the first text: units, main process, tools.
-pub fn surface_script(marker: &Marker, unit: &str, standalone: &str) -> String {
+/// Makes the first text: units, main process, tools, and whether `hold` is there.
+pub fn surface_script(marker: &Marker, unit: &str, standalone: &str, hold: Option<&str>) -> String {
+    let hold = shell_quote(hold.unwrap_or_default());
     let (unit, standalone) = (shell_quote(unit), shell_quote(standalone));
     let tools = TOOLS.join(" ");
     format!(
@@ -72,6 +75,7 @@ stagger_n='
 '
 stagger_u=$(systemctl show -p {PROPERTIES} -- {unit} {standalone} 2>/dev/null)
 stagger_at units; printf '%s\n' "$stagger_u"
+stagger_at held; [ -e {hold} ] && printf yes
 stagger_at machine; read -r stagger_l 2>/dev/null </etc/machine-id && printf %s "$stagger_l"
 stagger_at boot; read -r stagger_l </proc/sys/kernel/random/boot_id && printf %s "$stagger_l"
 stagger_at tools
@@ -97,6 +101,7 @@ pub fn parse_surface(parts: &[Part<'_>]) -> Surface {
                 surface.unit = units.next().unwrap_or_default();
                 surface.standalone = units.next().unwrap_or_default();
             }
+            "held" => surface.held = text.trim() == "yes",
             "machine" => text.trim().clone_into(&mut surface.machine_id),
             "boot" => text.trim().clone_into(&mut surface.boot_id),
             "tools" => {
@@ -333,11 +338,17 @@ mod tests {
     #[test]
     fn a_machine_without_the_units_still_answers() {
         let marker = Marker::new("50af");
-        let script = surface_script(&marker, "no such unit", "arangodb3");
+        let script = surface_script(&marker, "no such unit", "arangodb3", Some("/etc/passwd"));
+        for hold in [None, Some("/no such/file")] {
+            let script = surface_script(&marker, "no such unit", "arangodb3", hold);
+            let out = printed(SHELLS[0], &script, None);
+            assert!(!parse_surface(&marker.parts(&out)).held, "{hold:?}");
+        }
         for shell in SHELLS {
             let out = printed(shell, &script, None);
             let surface = parse_surface(&marker.parts(&out));
             assert_eq!(surface.boot_id.len(), 36);
+            assert!(surface.held, "{surface:?}");
             assert!(
                 surface.starter.is_none() && surface.tools.contains_key("base64"),
                 "{surface:?}"
@@ -380,7 +391,7 @@ mod tests {
         }
         std::fs::write(top.path().join("setup.json"), "{}").unwrap();
         let marker = Marker::new("d3e7");
-        let surface = programs_of(&surface_script(&marker, "arangodb", "arangodb3"));
+        let surface = programs_of(&surface_script(&marker, "arangodb", "arangodb3", None));
         // Only `systemctl`, and nothing for the tools; where it answers there is a process as well.
         assert!(surface.len() <= 5, "{surface:?}");
         // Setup file, three command files, the binary, and one process, however often it is named.

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
 
+use super::parse::{Job, Store};
 use super::read::{ClusterView, ServerView};
 use crate::cluster::model::Verdict;
 use crate::cluster::model::arangodb::{
     Shard, Version, agency_ok, blocks_stop, check_path, data_upgrade, has_quorum, leader,
-    leadership_way, led_by, order_agents, plan_moves,
+    leadership_way, led_by, plan_moves,
 };
 
 /// From this version on maintenance mode can be asked for a number of seconds.
@@ -49,7 +50,7 @@ pub struct Judgement {
     pub value: Value,
 }
 
-/// Judges what was read.
+/// Judges what was read. Where the agency's store could not be read nothing is well that it would have had to tell.
 pub fn judge(view: &ClusterView, questions: &Questions) -> Judgement {
     let shards: &[Shard] = view
         .store
@@ -67,16 +68,16 @@ pub fn judge(view: &ClusterView, questions: &Questions) -> Judgement {
         "agents": view.agents.iter().map(server).collect::<Vec<_>>(),
         "dbservers": view.dbservers.iter().map(server).collect::<Vec<_>>(),
         "coordinators": view.coordinators.iter().map(server).collect::<Vec<_>>(),
-        "servers": verdict(&servers_answer(&servers)),
+        "servers": verdict(&servers_answer(view, &servers)),
         "versions": versions,
         "leadership": lowest(&view.dbservers).map(leadership_way),
-        "shards": shards_value(shards, &view.earlier, questions),
+        "shards": shards_value(view, shards, questions),
         "gap": gap(view, shards, questions),
         "stop": stop(view, shards, questions),
-        "supervision": supervision(view, questions.now),
+        "supervision": supervision(view, shards, questions.now),
         "maintenance_takes_seconds": lowest(&view.coordinators).is_some_and(|version| version >= MAINTENANCE_SECONDS),
         "health": verdict(&health(view, &servers)),
-        "path": path(&versions, questions),
+        "path": path(view, &versions, questions),
         "moves": moves(view, shards),
         "restore": restore(view, shards, questions),
         "upgrade_plan": view.store.as_ref().ok().and_then(|store| store.upgrade_plan.clone()),
@@ -104,12 +105,25 @@ fn verdict(verdict: &Verdict) -> Value {
     json!({"ok": verdict.ok, "problems": verdict.problems})
 }
 
+/// What stands against every verdict that needs the agency's store.
+fn unread(view: &ClusterView) -> impl Iterator<Item = String> {
+    view.store.as_ref().err().cloned().into_iter()
+}
+
 fn agency(view: &ClusterView, questions: &Questions) -> Value {
-    let judged = if view.first.answers.is_empty() {
-        Verdict::of(vec!["the agency was looked at only once".to_owned()])
-    } else {
-        agency_ok(&view.first, &view.second, &questions.agent_versions)
+    let mut problems = match &view.earlier {
+        Some(earlier) => {
+            agency_ok(
+                &earlier.round,
+                &view.second,
+                &agents_versions(view, questions),
+            )
+            .problems
+        }
+        None => vec!["the agency was looked at only once".to_owned()],
     };
+    problems.extend(unread(view));
+    let judged = Verdict::of(problems);
     let leading = leader(&view.second);
     json!({
         "ok": judged.ok,
@@ -119,8 +133,25 @@ fn agency(view: &ClusterView, questions: &Questions) -> Value {
         "leader_endpoint": leading.map(|agent| &agent.endpoint),
         "term": leading.map(|agent| agent.term),
         "size": leading.map(|agent| agent.size),
-        "order": order_agents(&view.second).endpoints,
     })
+}
+
+/// The version that each agent must report in its configuration: the one that is asked for, unless its version is one
+/// that leaves it out there; that agent's own answer counts then.
+fn agents_versions(view: &ClusterView, questions: &Questions) -> BTreeMap<String, String> {
+    let silent = |id: &String| {
+        let mut answered = view.second.answered();
+        answered.any(|agent| agent.id == *id && agent.version.is_none())
+    };
+    let says = |id: &String, wanted: &String| {
+        let mut agents = view.agents.iter();
+        agents.any(|agent| agent.id == *id && agent.version.as_ref() == Some(wanted))
+    };
+    let wanted = questions.agent_versions.iter();
+    wanted
+        .filter(|(id, version)| !(silent(id) && says(id, version)))
+        .map(|(id, version)| (id.clone(), version.clone()))
+        .collect()
 }
 
 fn server(server: &ServerView) -> Value {
@@ -138,7 +169,7 @@ fn server(server: &ServerView) -> Value {
     })
 }
 
-fn servers_answer(servers: &[&ServerView]) -> Verdict {
+fn servers_answer(view: &ClusterView, servers: &[&ServerView]) -> Verdict {
     let problem = |server: &&ServerView| {
         let name = title(server);
         match (&server.problem, server.available) {
@@ -150,10 +181,12 @@ fn servers_answer(servers: &[&ServerView]) -> Verdict {
             (None, _) => None,
         }
     };
-    Verdict::of(servers.iter().filter_map(problem).collect())
+    let problems = servers.iter().filter_map(problem);
+    Verdict::of(problems.chain(unread(view)).collect())
 }
 
-fn shards_value(shards: &[Shard], earlier: &[Shard], questions: &Questions) -> Value {
+/// What stands against copies being in sync: now, and a moment ago where it was looked at twice.
+fn out_of_sync(view: &ClusterView, shards: &[Shard]) -> Vec<String> {
     let describe = |shard: &Shard| {
         format!(
             "{} planned on {}, in sync on {}",
@@ -162,18 +195,26 @@ fn shards_value(shards: &[Shard], earlier: &[Shard], questions: &Questions) -> V
             shard.current.join(" ")
         )
     };
-    let mut out_of_sync: Vec<String> = shards
-        .iter()
-        .filter(|shard| !shard.in_sync())
-        .map(describe)
-        .collect();
-    // In sync must be seen twice: a copy that comes and goes is none to rely on.
-    let unsteady = |shard: &&Shard| {
-        let before = earlier.iter().find(|other| other.shard == shard.shard);
-        shard.in_sync() && before.is_some_and(|before| !before.in_sync())
-    };
-    let moment = |shard: &Shard| format!("{} was out of sync a moment ago", shard.title());
-    out_of_sync.extend(shards.iter().filter(unsteady).map(moment));
+    let now = shards.iter().filter(|shard| !shard.in_sync());
+    let mut problems: Vec<String> = now.map(describe).chain(unread(view)).collect();
+    match view.earlier.as_ref().map(|earlier| &earlier.shards) {
+        // In sync must be seen twice: a copy that comes and goes is none to rely on.
+        Some(Some(earlier)) => {
+            let unsteady = |shard: &&Shard| {
+                let before = earlier.iter().find(|other| other.shard == shard.shard);
+                shard.in_sync() && before.is_some_and(|before| !before.in_sync())
+            };
+            let moment = |shard: &Shard| format!("{} was out of sync a moment ago", shard.title());
+            problems.extend(shards.iter().filter(unsteady).map(moment));
+        }
+        Some(None) => problems.push("the shards could not be read a moment ago".to_owned()),
+        None => {}
+    }
+    problems
+}
+
+fn shards_value(view: &ClusterView, shards: &[Shard], questions: &Questions) -> Value {
+    let out_of_sync = out_of_sync(view, shards);
     let single = |shard: &&Shard| shard.plan.len() == 1 && !questions.allows_single(shard);
     let led: BTreeMap<String, Vec<Value>> = led_by(shards)
         .into_iter()
@@ -195,8 +236,23 @@ fn shards_value(shards: &[Shard], earlier: &[Shard], questions: &Questions) -> V
         "problems": out_of_sync,
         "single_copy": shards.iter().filter(single).map(Shard::title).collect::<Vec<_>>(),
         "led_by": led,
+        "leading": leading(shards),
         "leaders": leaders,
     })
+}
+
+/// For each DB-Server the shards that it leads and that another one could lead: those of which others have copies.
+fn leading(shards: &[Shard]) -> BTreeMap<String, Vec<String>> {
+    let shared = |shard: &&Shard| shard.plan.len() > 1;
+    let titles = |shards: Vec<&Shard>| -> Vec<String> {
+        shards
+            .into_iter()
+            .filter(shared)
+            .map(Shard::title)
+            .collect()
+    };
+    let led = led_by(shards).into_iter();
+    led.map(|(id, shards)| (id, titles(shards))).collect()
 }
 
 /// What is away while each DB-Server that is not on the wanted version is upgraded with the shards that it leads.
@@ -236,20 +292,18 @@ fn stop(view: &ClusterView, shards: &[Shard], questions: &Questions) -> BTreeMap
             .iter()
             .filter_map(|shard| blocks_stop(shard, &server.id, &allowed))
             .collect();
-        if let Err(problem) = &view.store {
-            problems.push(problem.clone());
-        }
+        problems.extend(unread(view));
         (server.id.clone(), verdict(&Verdict::of(problems)))
     };
     view.dbservers.iter().map(judge).collect()
 }
 
 /// Whether the vendor supports the way from every running version to the wanted one.
-fn path(versions: &BTreeSet<&str>, questions: &Questions) -> Value {
+fn path(view: &ClusterView, versions: &BTreeSet<&str>, questions: &Questions) -> Value {
     let Some(to) = questions.to else {
         return Value::Null;
     };
-    let mut problems: Vec<String> = Vec::new();
+    let mut problems: Vec<String> = unread(view).collect();
     let mut upgrade = false;
     for version in versions {
         match version.parse::<Version>() {
@@ -293,7 +347,7 @@ fn fit(view: &ClusterView) -> Vec<String> {
 fn moves(view: &ClusterView, shards: &[Shard]) -> BTreeMap<String, Value> {
     let candidates = fit(view);
     let plan = |server: &ServerView| {
-        let (moves, refusals) = plan_moves(shards, &server.id, &candidates, false);
+        let (moves, refusals) = plan_moves(shards, &server.id, &candidates);
         let problems: Vec<String> = refusals
             .iter()
             .map(|refusal| format!("{}: {}", refusal.shard, refusal.reason))
@@ -309,7 +363,7 @@ fn moves(view: &ClusterView, shards: &[Shard]) -> BTreeMap<String, Value> {
 /// The moves that give shards back to their former leaders, and those that this version refuses.
 fn restore(view: &ClusterView, shards: &[Shard], questions: &Questions) -> Value {
     let candidates = fit(view);
-    let (mut moves, mut problems) = (Vec::new(), Vec::new());
+    let (mut moves, mut problems) = (Vec::new(), Vec::from_iter(unread(view)));
     for shard in shards.iter().filter(|shard| shard.follows.is_none()) {
         let Some(before) = questions.leaders.get(&shard.shard) else {
             continue;
@@ -334,7 +388,25 @@ fn restore(view: &ClusterView, shards: &[Shard], questions: &Questions) -> Value
     json!({"moves": moves, "problems": problems})
 }
 
-fn supervision(view: &ClusterView, now: Option<Timestamp>) -> Value {
+/// The jobs that have failed and would still have something to do: what they were to move is where it was.
+fn failed<'a>(store: &'a Store, shards: &[Shard]) -> Vec<&'a Job> {
+    let leads = |shard: &Shard, job: &Job| shard.leader() == Some(job.server.as_str());
+    let open = |job: &&Job| match job.kind.as_str() {
+        "moveShard" => {
+            let mut own = shards.iter().filter(|shard| shard.shard == job.shard);
+            own.any(|shard| leads(shard, job))
+        }
+        "resignLeadership" => shards.iter().any(|shard| leads(shard, job)),
+        _ => false,
+    };
+    store.failed_jobs.iter().filter(open).collect()
+}
+
+fn supervision(view: &ClusterView, shards: &[Shard], now: Option<Timestamp>) -> Value {
+    let about = |store: &Store, kind: &str, what: fn(&Job) -> &String| -> Vec<String> {
+        let jobs = store.jobs.iter().filter(|job| job.kind == kind);
+        jobs.map(|job| what(job).clone()).collect()
+    };
     let age_s = |since: &str| {
         let since: Timestamp = since.parse().ok()?;
         Some(now?.as_second().saturating_sub(since.as_second()).max(0))
@@ -346,16 +418,20 @@ fn supervision(view: &ClusterView, now: Option<Timestamp>) -> Value {
             "age_s": store.mode_since.as_deref().and_then(age_s),
             "maintenance": store.maintenance,
             "normal": store.maintenance.is_none() && store.mode.as_deref().unwrap_or("Normal") == "Normal",
-            "jobs": store.jobs,
+            "jobs": store.jobs.iter().map(|job| &job.id).collect::<Vec<_>>(),
+            "moving": about(store, "moveShard", |job| &job.shard),
+            "resigning": about(store, "resignLeadership", |job| &job.server),
+            "failed": failed(store, shards),
             "unfit": store.unfit,
         }),
         Err(problem) => {
-            json!({"mode": null, "normal": false, "problem": problem, "jobs": [], "unfit": []})
+            json!({"mode": null, "since": null, "age_s": null, "maintenance": null, "normal": false, "problem": problem,
+                   "jobs": [], "moving": [], "resigning": [], "failed": [], "unfit": []})
         }
     }
 }
 
-/// All servers GOOD, and on the version that they have themselves; agents of older versions say nothing and are judged
+/// All servers listed, all GOOD, and on the version that they have themselves; agents of older versions say nothing and are judged
 /// by the agency's own predicate.
 fn health(view: &ClusterView, asked: &[&ServerView]) -> Verdict {
     let servers = match &view.health {
@@ -379,6 +455,15 @@ fn health(view: &ClusterView, asked: &[&ServerView]) -> Verdict {
     let mut problems: Vec<String> = bad
         .map(|(id, health)| format!("{} is {:?}", name(id, &health.short_name), health.status))
         .collect();
+    let judged = view.dbservers.iter().chain(&view.coordinators);
+    let unlisted = judged.filter(|server| !servers.contains_key(&server.id));
+    problems.extend(unlisted.map(|server| {
+        let name = name(&server.id, &server.short_name);
+        format!(
+            "the supervision does not know {name} at {}",
+            server.endpoint
+        )
+    }));
     for server in asked {
         let Some((told, own)) = servers.get(&server.id).and_then(|health| {
             let told: Version = health.version.parse().ok()?;

@@ -80,6 +80,7 @@ impl HostView {
             "unit": unit(&self.surface.unit),
             "standalone": unit(&self.surface.standalone),
             "starter": self.surface.starter.as_ref().map(starter),
+            "held": self.surface.held,
             "starter_port": own.map_or(8528, |peer| 8528 + peer.offset),
             "data_dir": self.data_dir,
             "secure": own.is_some_and(|peer| peer.secure),

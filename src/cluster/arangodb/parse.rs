@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::cluster::model::arangodb::{AgentStatus, Shard};
@@ -15,6 +16,22 @@ pub struct Registered {
     pub short_name: String,
     /// Its endpoint, `tcp://host:port` or `ssl://host:port`.
     pub endpoint: String,
+}
+
+/// A job of the supervision; what it is about is empty where it does not say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Job {
+    /// Its id.
+    pub id: String,
+    /// Its type, such as `moveShard`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The shard that it moves.
+    pub shard: String,
+    /// The DB-Server that it takes something from.
+    pub server: String,
+    /// Why it has failed.
+    pub reason: String,
 }
 
 /// What the agency's store says about the cluster.
@@ -34,8 +51,10 @@ pub struct Store {
     pub mode_since: Option<String>,
     /// What is stored under the maintenance key; any value means that maintenance was asked for.
     pub maintenance: Option<Value>,
-    /// The ids of the supervision's jobs that wait or run.
-    pub jobs: Vec<String>,
+    /// The supervision's jobs that wait or run.
+    pub jobs: Vec<Job>,
+    /// Those that have failed, since the cluster began.
+    pub failed_jobs: Vec<Job>,
     /// Servers that were cleaned out or have failed; no target for a move.
     pub unfit: Vec<String>,
     /// The starter's own upgrade plan, if it has one that is not finished.
@@ -138,10 +157,8 @@ pub fn store(body: &Value) -> Result<Store, String> {
         maintenance: at("/Supervision/Maintenance")
             .filter(|value| !value.is_null())
             .cloned(),
-        jobs: ["/Target/ToDo", "/Target/Pending"]
-            .iter()
-            .flat_map(|path| keys(at(path)))
-            .collect(),
+        jobs: [jobs(at("/Target/ToDo")), jobs(at("/Target/Pending"))].concat(),
+        failed_jobs: jobs(at("/Target/Failed")),
         unfit: [
             strings(at("/Target/CleanedServers")),
             keys(at("/Target/FailedServers")),
@@ -159,6 +176,23 @@ fn unfinished(plan: &Value) -> bool {
         }
         None => plan.as_object().is_some_and(|plan| !plan.is_empty()),
     }
+}
+
+fn jobs(section: Option<&Value>) -> Vec<Job> {
+    let section = section.and_then(Value::as_object);
+    let read = |(id, body): (&String, &Value)| {
+        let server = ["server", "fromServer"]
+            .iter()
+            .find_map(|key| body.get(key));
+        Job {
+            id: id.clone(),
+            kind: text_of(body.get("type")),
+            shard: text_of(body.get("shard")),
+            server: text_of(server),
+            reason: text_of(body.get("reason")),
+        }
+    };
+    section.into_iter().flatten().map(read).collect()
 }
 
 fn registered(arango: &Value, ids: Option<&Value>) -> Vec<Registered> {
@@ -349,7 +383,9 @@ mod tests {
                                 "dropped": {"9": {"name": "e", "shards": {"s9": ["PRMR-1"]}}}}},
             "Current": {"ServersRegistered": {"PRMR-1": {"endpoint": "tcp://h1:8530"}, "CRDN-1": {"endpoint": "ssl://h1:8529"}},
                 "Collections": {"_system": {"7": {"s1": {"servers": ["PRMR-1"]}}}}},
-            "Target": {"MapUniqueToShortID": {"PRMR-1": {"ShortName": "DBServer0001"}}, "ToDo": {"11": {}}, "Pending": {}, "FailedServers": {"PRMR-2": []}},
+            "Target": {"MapUniqueToShortID": {"PRMR-1": {"ShortName": "DBServer0001"}}, "ToDo": {"11": {"type": "moveShard", "shard": "s1", "fromServer": "PRMR-1", "toServer": "PRMR-2"}},
+                "Pending": {"12": {"type": "resignLeadership", "server": "PRMR-1"}},
+                "Failed": {"9": {"type": "moveShard", "shard": "s1", "fromServer": "PRMR-1", "reason": "toServer is not GOOD"}}, "FailedServers": {"PRMR-2": []}},
             "Supervision": {"State": {"Mode": "Maintenance"}, "Maintenance": true}},
             "arangodb-helper": {"arangodb": {"upgrade-plan": {"revision": 3, "entries": [{"type": "agent"}]}}}}]);
         let store = store(&body).unwrap();
@@ -378,10 +414,25 @@ mod tests {
             (store.mode.as_deref(), store.maintenance),
             (Some("Maintenance"), Some(json!(true)))
         );
+        let job = |id: &str, kind: &str, shard: &str, reason: &str| Job {
+            id: id.into(),
+            kind: kind.into(),
+            shard: shard.into(),
+            server: "PRMR-1".into(),
+            reason: reason.into(),
+        };
         assert_eq!(
-            (store.jobs, store.unfit),
-            (vec!["11".to_owned()], vec!["PRMR-2".to_owned()])
+            store.jobs,
+            [
+                job("11", "moveShard", "s1", ""),
+                job("12", "resignLeadership", "", "")
+            ]
         );
+        assert_eq!(
+            store.failed_jobs,
+            [job("9", "moveShard", "s1", "toServer is not GOOD")]
+        );
+        assert_eq!(store.unfit, ["PRMR-2".to_owned()]);
         assert!(store.upgrade_plan.is_some());
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::parse::{self, Health, Store};
 use super::sightings::BETWEEN_LOOKS;
-use crate::cluster::model::arangodb::{Role, Round, Shard};
+use crate::cluster::model::arangodb::{Role, Round, Shard, is_plain};
 
 /// Why a server could not be asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,8 +44,8 @@ pub trait Ask {
 pub struct Glance {
     /// What the agents said.
     pub round: Round,
-    /// The shards; empty if they could not be read.
-    pub shards: Vec<Shard>,
+    /// The shards; none if they could not be read.
+    pub shards: Option<Vec<Shard>>,
 }
 
 /// What a look at a cluster is confirmed by.
@@ -81,12 +81,10 @@ pub struct ServerView {
 /// Everything that was read of a cluster.
 #[derive(Debug, Clone)]
 pub struct ClusterView {
-    /// The first round over all agents; empty where they were looked at only once.
-    pub first: Round,
-    /// The second one, at least two seconds later.
+    /// Agents and shards as they were at least two seconds earlier; none where they were looked at only once.
+    pub earlier: Option<Glance>,
+    /// What the agents said now.
     pub second: Round,
-    /// The shards as they were during the first round; empty if they could not be read.
-    pub earlier: Vec<Shard>,
     /// What the agency's leader holds, or why it could not be read.
     pub store: Result<Store, String>,
     /// The agents as servers.
@@ -144,15 +142,15 @@ pub fn read_cluster(
 ) -> Result<ClusterView, AskError> {
     let agents = discover(ask, seeds).map_err(AskError)?;
     let earlier = match confirmed {
-        Confirmation::None => Glance::default(),
-        Confirmation::By(glance) => glance,
+        Confirmation::None => None,
+        Confirmation::By(glance) => Some(glance),
         Confirmation::Fresh => {
             let glance = Glance {
                 round: read_round(ask, &agents),
-                shards: read_store(ask, &agents).map_or_else(|_| Vec::new(), |store| store.shards),
+                shards: read_store(ask, &agents).ok().map(|store| store.shards),
             };
             ask.wait(BETWEEN_LOOKS);
-            glance
+            Some(glance)
         }
     };
     let second = read_round(ask, &agents);
@@ -176,9 +174,8 @@ pub fn read_cluster(
     }
     let health = read_health(ask, &coordinators);
     Ok(ClusterView {
-        first: earlier.round,
+        earlier,
         second,
-        earlier: earlier.shards,
         store,
         agents,
         dbservers,
@@ -252,10 +249,14 @@ fn ask_server(ask: &mut dyn Ask, known: &parse::Registered, role: Role) -> Serve
         Ok(Answer {
             status: 200, body, ..
         }) => {
-            view.version = body
-                .get("version")
-                .and_then(Value::as_str)
-                .map(str::to_owned);
+            let version = body.get("version").and_then(Value::as_str);
+            match version {
+                Some(version) if is_plain(version) => view.version = Some(version.to_owned()),
+                Some(version) => {
+                    view.problem = Some(format!("says that its version is {version:?}"));
+                }
+                None => view.problem = Some("does not say its version".to_owned()),
+            }
         }
         Ok(answer) => view.problem = Some(format!("/_api/version: status {}", answer.status)),
         Err(error) => view.problem = Some(error.0),

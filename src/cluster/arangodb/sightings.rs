@@ -62,15 +62,15 @@ impl Sightings {
         changed
     }
 
-    /// Notes agents and shards as they are, for a later look to confirm.
-    pub fn keep(&mut self, now: Duration, round: &Round, shards: &[Shard]) {
+    /// Notes agents and shards as they are, for a later look to confirm; no shards where they could not be read.
+    pub fn keep(&mut self, now: Duration, round: &Round, shards: Option<&[Shard]>) {
         self.glances
             .retain(|(at, _)| now.saturating_sub(*at) <= OLDEST);
         self.glances.push_back((
             now,
             Glance {
                 round: round.clone(),
-                shards: shards.to_vec(),
+                shards: shards.map(<[Shard]>::to_vec),
             },
         ));
     }
@@ -170,8 +170,8 @@ mod tests {
     #[test]
     fn a_look_confirms_one_that_is_neither_too_young_nor_too_old() {
         let mut seen = Sightings::default();
-        seen.keep(s(10), &round("a", 1), &[]);
-        seen.keep(s(11), &round("a", 2), &[]);
+        seen.keep(s(10), &round("a", 1), None);
+        seen.keep(s(11), &round("a", 2), None);
         let term = |seen: &Sightings, at| {
             let (_, glance) = seen.earlier(s(at))?;
             leader(&glance.round).map(|agent| agent.term)

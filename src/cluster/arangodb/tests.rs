@@ -102,7 +102,11 @@ fn cluster(version: impl Fn(&str, u32) -> &'static str) -> Recorded {
         };
         let configuration = json!({"pool": pool, "active": ids, "id": format!("AGNT-{n}"), "agency size": 3,
             "endpoint": endpoint(8531, n), "max ping": 5});
-        let answer = json!({"term": 4, "leaderId": "AGNT-1", "commitIndex": 90, "lastAcked": acked, "configuration": configuration});
+        let mut answer = json!({"term": 4, "leaderId": "AGNT-1", "commitIndex": 90, "lastAcked": acked, "configuration": configuration});
+        // Up to 3.3 an agent does not tell its version there.
+        if version("AGNT", n) != "3.3.20" {
+            answer["version"] = json!(version("AGNT", n));
+        }
         recorded.says(&(endpoint(8531, n) + "/_api/agency/config"), answer);
     }
     recorded.says(HEALTH, json!({"Health": health}));
@@ -218,7 +222,46 @@ fn a_cluster_is_judged_alike_before_in_the_middle_and_when_it_is_done() {
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn each_thing_that_is_wrong_spoils_its_own_verdict() {
     type Change = fn(&mut Recorded);
-    let cases: [(&str, Change, &[&str], &str); 10] = [
+    let cases: [(&str, Change, &[&str], &str); 15] = [
+        (
+            "the store could not be read a moment ago",
+            |recorded| recorded.first_says(&store_place(), |answer| answer.status = 503),
+            &["/shards"],
+            "the shards could not be read a moment ago",
+        ),
+        (
+            "the supervision knows nobody",
+            |recorded| recorded.says(HEALTH, json!({"Health": {}})),
+            &["/health"],
+            "the supervision does not know CRDN-3 at tcp://h3:8529",
+        ),
+        (
+            "the supervision does not know one DB-Server",
+            |recorded| {
+                recorded.change(HEALTH, |health| {
+                    health["Health"].as_object_mut().unwrap().remove("PRMR-2");
+                });
+            },
+            &["/health"],
+            "the supervision does not know PRMR-2 at tcp://h2:8530",
+        ),
+        (
+            "a server says more than a version",
+            |recorded| {
+                recorded.says(
+                    "tcp://h2:8530/_api/version",
+                    json!({"version": "3.3.20-1\nreboot"}),
+                );
+            },
+            &["/servers"],
+            "says that its version is",
+        ),
+        (
+            "a server does not say its version",
+            |recorded| recorded.says("tcp://h2:8530/_api/version", json!({"server": "arango"})),
+            &["/servers"],
+            "does not say its version",
+        ),
         (
             "a DB-Server is away",
             |recorded| {
@@ -330,6 +373,98 @@ fn each_thing_that_is_wrong_spoils_its_own_verdict() {
         assert_eq!(bad(&value), expected, "{name}: {value:#}");
         assert!(value.to_string().contains(message), "{name}: {value:#}");
     }
+}
+
+#[test]
+fn nothing_is_well_where_the_agency_cannot_be_read() {
+    for confirmed in [Confirmation::Fresh, Confirmation::None] {
+        let mut recorded = cluster(|kind, _| if kind == "AGNT" { "3.4.0" } else { "3.3.20" });
+        recorded.0.get_mut(&store_place()).unwrap()[0].status = 503;
+        let questions = Questions {
+            to: Some("3.4.0".parse().unwrap()),
+            ..Questions::default()
+        };
+        let view = read_cluster(&mut recorded, &[endpoint(8531, 1)], confirmed.clone()).unwrap();
+        let value = judge(&view, &questions).value;
+        for verdict in ["/agency", "/servers", "/shards", "/health"] {
+            let ok = value.pointer(&format!("{verdict}/ok"));
+            assert_eq!(ok, Some(&json!(false)), "{verdict}, {confirmed:?}");
+        }
+        for problems in ["/path/problems", "/restore/problems"] {
+            let told = value.pointer(problems).unwrap().to_string();
+            assert!(told.contains("could not be read"), "{problems}: {told}");
+        }
+        assert_eq!(value["supervision"]["normal"], false);
+    }
+}
+
+#[test]
+fn an_upgraded_agent_must_tell_its_version_itself() {
+    let versions = |version: &'static str, told: Option<&str>| {
+        let mut recorded = cluster(move |_, _| version);
+        recorded.change("tcp://h2:8531/_api/agency/config", |answer| {
+            answer["version"] = json!(told);
+        });
+        let questions = Questions {
+            agent_versions: BTreeMap::from([("AGNT-2".to_owned(), "3.4.0".to_owned())]),
+            ..Questions::default()
+        };
+        let view = read_cluster(&mut recorded, &[endpoint(8531, 1)], Confirmation::Fresh).unwrap();
+        judge(&view, &questions).value["agency"]["ok"] == json!(true)
+    };
+    assert!(versions("3.4.0", Some("3.4.0")));
+    assert!(
+        versions("3.4.0", None),
+        "it is asked for its version as every server"
+    );
+    assert!(!versions("3.4.0", Some("3.3.20")));
+    assert!(!versions("3.3.20", None));
+}
+
+#[test]
+fn jobs_are_told_by_what_they_are_about() {
+    let mut recorded = cluster(old);
+    recorded.change(&store_place(), |store| {
+        let target = &mut store[0]["arango"]["Target"];
+        target["ToDo"] = json!({"1": {"type": "moveShard", "shard": "s1", "fromServer": "PRMR-1"}});
+        target["Pending"] = json!({"2": {"type": "resignLeadership", "server": "PRMR-3"}});
+        target["Failed"] = json!({
+            "3": {"type": "moveShard", "shard": "s2", "fromServer": "PRMR-2", "reason": "toServer is not GOOD"},
+            "4": {"type": "moveShard", "shard": "s1", "fromServer": "PRMR-3", "reason": "of another time"},
+            "5": {"type": "resignLeadership", "server": "PRMR-3"}});
+    });
+    let supervision = judged(recorded)["supervision"].clone();
+    assert_eq!(
+        (
+            &supervision["jobs"],
+            &supervision["moving"],
+            &supervision["resigning"]
+        ),
+        (&json!(["1", "2"]), &json!(["s1"]), &json!(["PRMR-3"]))
+    );
+    let failed = supervision["failed"].as_array().unwrap();
+    assert_eq!(failed.len(), 1, "what has no effect any more is left out");
+    assert_eq!(failed[0]["reason"], "toServer is not GOOD");
+}
+
+#[test]
+fn a_shard_that_nobody_else_holds_keeps_its_leader() {
+    let mut recorded = cluster(old);
+    recorded.change(&store_place(), |store| {
+        for part in ["Plan", "Current"] {
+            let shards = &mut store[0]["arango"][part]["Collections"]["_system"]["7"];
+            let (shards, s1) = match part {
+                "Plan" => (&mut shards["shards"], json!(["PRMR-1"])),
+                _ => (shards, json!({"servers": ["PRMR-1"]})),
+            };
+            shards["s1"] = s1;
+        }
+    });
+    let shards = judged(recorded)["shards"].clone();
+    assert_eq!(
+        shards["leading"],
+        json!({"PRMR-1": [], "PRMR-2": ["_system/c/s2"]})
+    );
 }
 
 #[test]

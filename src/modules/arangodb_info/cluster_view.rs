@@ -118,8 +118,12 @@ fn note(
     let now = cx.clock.elapsed();
     sightings(cx, agents, |seen| {
         let another = seen.saw_leader(now, &view.second);
-        let shards = view.store.as_ref().map(|store| store.shards.as_slice());
-        seen.keep(now, &view.second, shards.unwrap_or_default());
+        let shards = view.store.as_ref().ok();
+        seen.keep(
+            now,
+            &view.second,
+            shards.map(|store| store.shards.as_slice()),
+        );
         // Looked at once the agency is not judged.
         if let Some((since, works)) = judged {
             seen.saw_agency(since, works);

@@ -14,6 +14,7 @@ pub(super) struct Place {
     pub(super) standalone_unit: String,
     pub(super) binary: String,
     pub(super) data_dir: Option<String>,
+    pub(super) hold_file: Option<String>,
 }
 
 /// Reads the host.
@@ -23,7 +24,8 @@ pub(super) fn read(
     place: &Place,
 ) -> Result<Outcome, ModuleError> {
     let marker = cx.marker()?;
-    let text = host::surface_script(&marker, &place.unit, &place.standalone_unit);
+    let hold = place.hold_file.as_deref();
+    let text = host::surface_script(&marker, &place.unit, &place.standalone_unit, hold);
     let surface = host::parse_surface(&marker.parts(&cx.script(text)?.out));
     let data_dir = data_dir(&surface, place)?;
     let mut view = HostView {

@@ -116,6 +116,11 @@ static SPEC: ModuleSpec = ModuleSpec {
             "The starter's data directory (`view: host`); found from the running starter or its unit.",
         ),
         Argument::new(
+            "hold_file",
+            Kind::Path,
+            "A file that keeps the starter from being started while it is there (`view: host`).",
+        ),
+        Argument::new(
             "sync_target",
             Kind::List,
             "The sync masters of the data centre that takes the changes, as URLs (`view: sync`).",
@@ -185,7 +190,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     returns: &[
         (
             "agency",
-            "`ok` with all agents, `quorum`, `leader`, `order` (the leader last), `problems`",
+            "`ok` with all agents, `quorum`, `leader`, `leader_endpoint`, `term`, `problems`",
         ),
         (
             "agents, dbservers, coordinators",
@@ -194,7 +199,7 @@ static SPEC: ModuleSpec = ModuleSpec {
         ("servers", "verdict: all answer in their roles"),
         (
             "shards",
-            "`total`, `ok`, `problems`, `single_copy`, `led_by`, `leaders`",
+            "`total`, `ok`, `problems`, `single_copy`, `led_by`, `leading` (those that others hold too), `leaders`",
         ),
         ("stop", "for each DB-Server: may it stop now"),
         (
@@ -203,13 +208,13 @@ static SPEC: ModuleSpec = ModuleSpec {
         ),
         (
             "supervision",
-            "`mode`, `normal`, `since`, `maintenance`, `jobs`",
+            "`mode`, `normal`, `since`, `maintenance`, `jobs`, `moving`, `resigning`, `failed`",
         ),
         ("health", "verdict on the supervision's health"),
         ("path", "verdict on the way to the version `to`"),
         (
             "host",
-            "`view: host`: unit, starter, setup, servers, tools, problems",
+            "`view: host`: unit, starter, `held`, setup, servers, tools, problems",
         ),
         (
             "sync",
@@ -271,6 +276,7 @@ impl Module for ArangodbInfo {
                 standalone_unit: text("standalone_unit"),
                 binary: text("binary"),
                 data_dir: arguments.str("data_dir").map(str::to_owned),
+                hold_file: arguments.str("hold_file").map(str::to_owned),
             },
             demands: readiness_view::Demands::of(arguments),
             sides: sync_view::Sides {

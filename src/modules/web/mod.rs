@@ -3,6 +3,7 @@
 //! A request goes through the host's session, as Ansible makes it on the host, or from the machine that stagger runs on.
 
 mod body;
+mod by_hand;
 mod url;
 
 use std::time::Duration;

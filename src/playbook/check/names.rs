@@ -27,6 +27,8 @@ pub(super) const MAGIC: &[&str] = &[
     "role_names",
     "role_path",
     "services",
+    "stagger_run_id",
+    "stagger_stopped_runs",
     "template_destpath",
     "template_fullpath",
     "template_host",

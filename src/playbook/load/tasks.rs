@@ -33,6 +33,7 @@ pub(super) struct Own {
     poll: Option<Node>,
     done_when: Option<Probed>,
     on_deadline: Option<OnDeadline>,
+    finds_lock: bool,
 }
 
 /// Keywords that say something about one step, and so nothing about what is imported or included.
@@ -46,6 +47,7 @@ const OF_STEPS: &[&str] = &[
     "poll",
     "done_when",
     "on_deadline",
+    "failure_is",
 ];
 
 impl Load<'_> {
@@ -192,6 +194,9 @@ impl Load<'_> {
             poll: self.time_span(fields.take("poll")),
             done_when: self.probed(fields.take("done_when"), &place.child("done_when")),
             on_deadline: self.on_deadline(fields.take("on_deadline")),
+            finds_lock: self
+                .literal_choice(fields.take("failure_is"), &["locked"])
+                .is_some(),
         }
     }
 
@@ -279,6 +284,7 @@ impl Own {
             takes_down: self.takes_down,
             point_of_no_return: self.point_of_no_return,
             on_deadline: self.on_deadline,
+            finds_lock: self.finds_lock,
         })
     }
 }

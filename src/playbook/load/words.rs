@@ -88,6 +88,7 @@ pub(super) const TASK: &[&str] = &[
     "takes_down",
     "point_of_no_return",
     "on_deadline",
+    "failure_is",
 ];
 
 pub(super) const HANDLER: &[&str] = &["listen"];

@@ -39,6 +39,8 @@ pub(super) struct Kit {
     pub(super) clock: Arc<SimulatedClock>,
     pub(super) journal: MemoryJournal,
     pub(super) previously: Arc<dyn Previously>,
+    /// Whether it only puts back what earlier parts left.
+    pub(super) recovers: bool,
     mortal: Mutex<Option<Box<dyn Journal>>>,
 }
 
@@ -75,6 +77,7 @@ impl Kit {
             clock,
             journal: MemoryJournal::new(),
             previously: Arc::new(NothingBefore),
+            recovers: false,
             mortal: Mutex::new(None),
         }
     }
@@ -135,10 +138,6 @@ impl Kit {
     }
 
     /// Runs it.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "only these kinds matter here; the others are passed over on purpose"
-    )]
     pub(super) fn run(&self) -> Ran {
         let mut files = self.files.clone();
         files.insert("site.yml".to_owned(), self.playbook.clone());
@@ -184,20 +183,32 @@ impl Kit {
             .unwrap()
             .take()
             .unwrap_or_else(|| Box::new(journal.clone()));
-        let ended = rollout.run(writes_to, Vec::new());
-        let entries = journal.entries().unwrap();
-        let events = entries.iter().filter_map(|entry| match &entry.record {
-            Record::Event(event) => Some(event.clone()),
-            _ => None,
-        });
+        let ended = if self.recovers {
+            rollout.recover(writes_to, Vec::new())
+        } else {
+            rollout.run(writes_to, Vec::new())
+        };
         Ran {
             ended,
-            events: events.collect(),
+            events: events(&journal),
             records: journal.written(),
             log: self.fleet.log(),
             elapsed_s: self.clock.elapsed().as_secs(),
         }
     }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only these kinds matter here; the others are passed over on purpose"
+)]
+fn events(journal: &MemoryJournal) -> Vec<Event> {
+    let entries = journal.entries().unwrap();
+    let events = entries.iter().filter_map(|entry| match &entry.record {
+        Record::Event(event) => Some(event.clone()),
+        _ => None,
+    });
+    events.collect()
 }
 
 impl Ran {

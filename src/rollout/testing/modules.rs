@@ -1,5 +1,5 @@
 //! Modules for tests: one that reads, one that brings about a state, one that runs a job once, one that
-//! sends something once; and the real ones
+//! sends something once, one that asks for something over HTTP; and the real ones
 //! that only concern the engine.
 
 use serde_json::{Map, Value, json};
@@ -29,6 +29,7 @@ static LOOK: ModuleSpec = table("look", Safety::ReadOnly);
 static ACT: ModuleSpec = table("act", Safety::State);
 static LAUNCH: ModuleSpec = table("launch", Safety::Once);
 static SEND: ModuleSpec = table("send", Safety::Once);
+static POST: ModuleSpec = table("post", Safety::Once);
 static SETUP: ModuleSpec = ModuleSpec {
     name: "setup",
     safety: Safety::ReadOnly,
@@ -38,11 +39,12 @@ static SETUP: ModuleSpec = ModuleSpec {
 #[derive(Debug)]
 struct Scripted(&'static ModuleSpec);
 
-static SCRIPTED: [Scripted; 5] = [
+static SCRIPTED: [Scripted; 6] = [
     Scripted(&LOOK),
     Scripted(&ACT),
     Scripted(&LAUNCH),
     Scripted(&SEND),
+    Scripted(&POST),
     Scripted(&SETUP),
 ];
 
@@ -179,6 +181,17 @@ impl Action for ScriptedAction {
     }
 
     fn apply(&self, cx: &mut HostCx<'_>, _change: &Change) -> Result<Outcome, ModuleError> {
+        if self.name == "post" {
+            // As a request over HTTP: it was sent, and nobody answered.
+            return match self.ask(cx, "do") {
+                Ok(_) => Ok(outcome(true, json!({}))),
+                Err(ModuleError::Connection(error)) => Err(ModuleError::InDoubt {
+                    message: error.to_string(),
+                    result: Map::new(),
+                }),
+                Err(error) => Err(error),
+            };
+        }
         if matches!(self.name, "act" | "send") {
             self.ask(cx, "do")?;
             return Ok(outcome(true, json!({})));

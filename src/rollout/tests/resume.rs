@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::clock::Clock as _;
 use crate::journal::{Journal, MemoryJournal};
 use crate::rollout::testing::{Fault, Kit};
 use crate::rollout::{InDoubt, Recollection};
@@ -248,4 +249,186 @@ fn a_machine_that_was_replaced_is_done_again() {
     again.goes_on(&first, Arc::new(recollection));
     assert_eq!(again.run().exit(), 0);
     assert_eq!(again.fleet.effects()["a job x"], 2);
+}
+
+/// Makes the part of a run that follows on another.
+fn after(first: &Kit, mut again: Kit) -> Kit {
+    let entries = first.journal.entries().unwrap();
+    let recollection = Recollection::of(&entries).unwrap();
+    again.goes_on(first, Arc::new(recollection));
+    again
+}
+
+const MINTED: &str = "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - {look: token, register: token, no_log: true}
+    - set_fact: {word: 1}
+- hosts: all
+  gather_facts: false
+  brackets:
+    - name: maintenance
+      enter: [{launch: \"on-{{ token.value }}\"}]
+      leave: [{launch: \"off-{{ token.value }}\"}]
+  tasks:
+    - launch: \"use-{{ token.value }}-{{ word }}\"
+";
+
+#[test]
+fn a_secret_that_was_read_is_read_again_and_not_stored() {
+    let tokens = [json!("minted-first"), json!("minted-again")];
+    let kit = || Kit::new("a", MINTED).finds("token", &tokens);
+    let first = kit().fault("a job use-minted-first-1", Fault::Fails);
+    assert_eq!(first.run().exit(), 2);
+    let stored = format!("{:?}", first.journal.entries().unwrap());
+    assert!(!stored.contains("minted-first"), "{stored}");
+    let again = after(&first, kit());
+    let ran = again.run();
+    assert_eq!(ran.exit(), 0, "{:?} {:?}", ran.ended, ran.failures("a"));
+    let did = ran.did();
+    assert!(did.contains(&"a job use-minted-again-1"), "{did:?}");
+}
+
+#[test]
+fn what_a_dead_run_left_switched_is_put_back_with_a_secret_that_is_read_again() {
+    let tokens = [json!("minted-first"), json!("minted-again")];
+    let kit = || Kit::new("a b", MINTED).finds("token", &tokens);
+    let whole = kit().run().records.len();
+    let mut put_back = 0;
+    for at in 3..whole {
+        let dead = kit();
+        dead.dies(at, true);
+        let ran = dead.run();
+        let is_in = ran.did().iter().any(|call| call.contains("job on-"))
+            && !ran.did().iter().any(|call| call.contains("job off-"));
+        if !is_in {
+            continue;
+        }
+        let mut again = after(&dead, kit());
+        again.recovers = true;
+        let ran = again.run();
+        assert_eq!(
+            ran.exit(),
+            0,
+            "record {at}: {:?} {:?}",
+            ran.ended,
+            ran.failures("a")
+        );
+        let last = ran.did().last().copied();
+        assert_eq!(last, Some("a job off-minted-again"), "record {at}");
+        put_back += 1;
+    }
+    assert!(put_back > 3, "{put_back}");
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_again_hurts_only_who_uses_it() {
+    let text = "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - {look: token, register: token, no_log: true}
+    - set_fact: {kept: \"{{ token.value }}\", word: 1}
+- hosts: all
+  gather_facts: false
+  tasks:
+    - launch: \"plain-{{ word }}\"
+    - launch: \"use-{{ kept | default('nothing') }}\"
+";
+    let kit = || Kit::new("a", text).finds("token", &[json!("minted-first")]);
+    let first = kit().fault("a job plain-1", Fault::Fails);
+    assert_eq!(first.run().exit(), 2);
+    let again = after(&first, kit());
+    let ran = again.run();
+    assert_eq!(ran.exit(), 2);
+    let done = again.fleet.effects();
+    assert!(done.contains_key("a job plain-1"), "{done:?}");
+    let told = ran.failures("a").join("; ");
+    assert!(told.contains("stored nowhere"), "{told}");
+}
+
+#[test]
+fn a_bracket_is_held_while_a_job_of_an_earlier_part_still_runs() {
+    let text = "
+- hosts: all
+  gather_facts: false
+  brackets:
+    - name: maintenance
+      enter: [{launch: \"on\"}]
+      leave: [{launch: \"off\"}]
+  tasks:
+    - {launch: upgrade, timeout: 5}
+";
+    let kit = || {
+        let mut kit = Kit::new("a b", text);
+        kit.settings.leave.truncate(1);
+        kit
+    };
+    let first = kit().fault("a job upgrade", Fault::TimesOut);
+    assert_eq!(first.run().exit(), 7, "held");
+    let recover = |earlier: &Kit| {
+        let mut again = after(earlier, kit());
+        again.recovers = true;
+        let ran = again.run();
+        (again, ran)
+    };
+    let (second, ran) = recover(&first);
+    assert_eq!(ran.exit(), 7);
+    assert!(!ran.did().contains(&"a job off"), "{:?}", ran.did());
+    let reason = &ran.ended.debts[0];
+    assert!(
+        reason.held && reason.reason.contains("still runs"),
+        "{reason:?}"
+    );
+    // An hour later it has ended, one way or the other.
+    first
+        .clock
+        .wait(std::time::Duration::from_hours(2), &first.stop);
+    let (_, ran) = recover(&second);
+    assert_eq!(ran.exit(), 0, "{:?}", ran.ended);
+    assert_eq!(ran.did().last().copied(), Some("a job off"));
+}
+
+#[test]
+fn a_request_without_an_answer_is_in_doubt_and_sent_again_only_where_the_task_says_so() {
+    let run = |keywords: &str, values: &[serde_json::Value]| {
+        let text = format!(
+            "- hosts: all\n  gather_facts: false\n  tasks:\n    - {{post: x, register: sent{keywords}}}\n"
+        );
+        let kit = Kit::new("a", &text).fault("a do x", Fault::LostAfter);
+        let kit = kit.finds("there", values);
+        let ran = kit.run();
+        let sent = kit.fleet.effects()["a do x"];
+        (ran.exit(), ran.steps("a"), sent)
+    };
+    let step = |word: &str| vec![format!("post: {word}")];
+    let (yes, no) = (json!(true), json!(false));
+    let asks = ", done_when: {look: there, that: result.value}";
+    let tries = ", until: sent is succeeded, retries: 2, delay: 1";
+    assert_eq!(run("", &[]), (2, step("in doubt"), 1));
+    assert_eq!(
+        run(asks, std::slice::from_ref(&yes)),
+        (0, step("changed"), 1)
+    );
+    assert_eq!(run(tries, &[]), (0, step("changed"), 2));
+    let both = format!("{asks}{tries}");
+    assert_eq!(run(&both, &[yes]), (0, step("changed"), 1));
+    assert_eq!(run(&both, &[no]), (0, step("changed"), 2));
+    assert_eq!(run(", failed_when: false", &[]), (0, step("ok"), 1));
+    assert_eq!(run(", ignore_errors: true", &[]), (0, step("ignored"), 1));
+}
+
+#[test]
+fn a_request_in_doubt_is_asked_for_when_the_run_goes_on() {
+    let text = "- hosts: all\n  gather_facts: false\n  tasks:\n    - {post: x, done_when: {look: there, that: result.value}}\n    - launch: y\n";
+    let kit = || Kit::new("a", text);
+    let first = kit()
+        .fault("a do x", Fault::LostAfter)
+        .finds("there", &[json!(false)]);
+    assert_eq!(first.run().exit(), 2);
+    first.fleet.finds("there", &[json!(true)]);
+    let again = after(&first, kit());
+    assert_eq!(again.run().exit(), 0);
+    assert_eq!(again.fleet.effects()["a do x"], 1);
 }

@@ -4,15 +4,14 @@
 //! kube-arangodb where it says so.
 
 mod agency;
-mod order;
 mod shards;
 mod versions;
 
 pub use agency::{AgentStatus, Round, agency_ok, has_quorum, leader};
-pub use order::{AgentOrder, order_agents};
 pub use shards::{Move, MoveRefusal, Shard, blocks_stop, led_by, plan_moves};
 pub use versions::{
-    LeadershipWay, ParseVersionError, PathRule, Version, check_path, data_upgrade, leadership_way,
+    LeadershipWay, ParseVersionError, PathRule, Version, check_path, data_upgrade, is_plain,
+    leadership_way,
 };
 
 use serde::Serialize;

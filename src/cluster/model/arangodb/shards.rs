@@ -140,13 +140,10 @@ pub struct MoveRefusal {
 /// A move is refused there when the target already holds the shard, follower or not; so leadership can only go to a
 /// server without a copy, which is planned as a follower first and copies everything. A collection that follows another
 /// one's distribution moves with it and is not moved itself. Targets are chosen so that the led shards spread evenly.
-///
-/// `with_followers` is for later versions, which accept a follower that is in sync as the new leader.
 pub fn plan_moves(
     shards: &[Shard],
     server: &str,
     candidates: &[String],
-    with_followers: bool,
 ) -> (Vec<Move>, Vec<MoveRefusal>) {
     let (mut moves, mut refusals) = (Vec::new(), Vec::new());
     let mut load: BTreeMap<&String, usize> = candidates.iter().map(|id| (id, 0)).collect();
@@ -165,17 +162,9 @@ pub fn plan_moves(
                 .iter()
                 .any(|held| held.trim_start_matches('_') == id)
         };
-        let follows = |id: &String| shard.current.iter().skip(1).any(|held| held == id);
         let target = candidates
             .iter()
-            .filter(|id| {
-                id.as_str() != server
-                    && (if with_followers {
-                        follows(id)
-                    } else {
-                        !holds(id)
-                    })
-            })
+            .filter(|id| id.as_str() != server && !holds(id))
             .min_by_key(|id| load.get(id).copied().unwrap_or(0));
         match target {
             Some(to) => {
@@ -190,22 +179,15 @@ pub fn plan_moves(
             }
             None => refusals.push(MoveRefusal {
                 shard: shard.title(),
-                reason: refusal(shard, candidates.len(), with_followers),
+                reason: format!(
+                    "every healthy DB-Server holds a copy already ({} copies, {} servers), and this version refuses such a target",
+                    shard.plan.len(),
+                    candidates.len()
+                ),
             }),
         }
     }
     (moves, refusals)
-}
-
-fn refusal(shard: &Shard, servers: usize, with_followers: bool) -> String {
-    if with_followers {
-        "no follower is in sync".to_owned()
-    } else {
-        format!(
-            "every healthy DB-Server holds a copy already ({} copies, {servers} servers), and this version refuses such a target",
-            shard.plan.len()
-        )
-    }
 }
 
 #[cfg(test)]
@@ -287,25 +269,19 @@ mod tests {
     #[test]
     fn leadership_goes_only_to_a_server_without_a_copy() {
         let three = ["A".to_owned(), "B".into(), "C".into()];
-        let (moves, refusals) = plan_moves(&[shard(&["A", "B"], &["A", "B"])], "A", &three, false);
+        let (moves, refusals) = plan_moves(&[shard(&["A", "B"], &["A", "B"])], "A", &three);
         assert_eq!((moves[0].to.as_str(), refusals.len()), ("C", 0));
-        let (moves, refusals) = plan_moves(
-            &[shard(&["A", "B", "C"], &["A", "B", "C"])],
-            "A",
-            &three,
-            false,
-        );
+        let (moves, refusals) =
+            plan_moves(&[shard(&["A", "B", "C"], &["A", "B", "C"])], "A", &three);
         assert!(
             moves.is_empty() && refusals[0].reason.contains("3 copies, 3 servers"),
             "{refusals:?}"
         );
-        let (moves, _) = plan_moves(&[shard(&["A", "B"], &["A", "B"])], "A", &three, true);
-        assert_eq!(moves[0].to, "B");
         let clone = Shard {
             follows: Some("7".into()),
             ..shard(&["A", "B"], &["A", "B"])
         };
-        assert_eq!(plan_moves(&[clone], "A", &three, false), (vec![], vec![]));
+        assert_eq!(plan_moves(&[clone], "A", &three), (vec![], vec![]));
     }
 
     proptest! {

@@ -23,7 +23,7 @@ pub struct Version {
 
 /// A text that is no version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a version such as 3.4.0 or 3.4.6-1")]
+#[error("{0:?} is not a version such as 3.4.0 or 3.4.6-1")]
 pub struct ParseVersionError(String);
 
 impl Version {
@@ -49,11 +49,20 @@ impl Version {
     }
 }
 
+/// Tells whether a text is made of what versions are made of, and so can stand in a script or a message as it is.
+pub fn is_plain(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-');
+    !text.is_empty() && text.chars().all(plain)
+}
+
 impl FromStr for Version {
     type Err = ParseVersionError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || ParseVersionError(text.to_owned());
+        if !is_plain(text.trim()) {
+            return Err(wrong());
+        }
         let (main, revision) = text.trim().split_once('-').unwrap_or((text.trim(), "0"));
         let mut numbers = main.split('.');
         let mut next = || numbers.next().map(str::parse::<u32>);
@@ -257,7 +266,16 @@ mod tests {
         assert_eq!(v("3.4").to_string(), "3.4.0");
         assert_eq!(v("3.4.0-rc.2"), v("3.4.0"));
         assert_eq!(v("3.4.0").data_number(), 30400);
-        for bad in ["", "x", "3", "3.x", "3.4.0.1.2"] {
+        for bad in [
+            "",
+            "x",
+            "3",
+            "3.x",
+            "3.4.0.1.2",
+            "3.3.20-1\nreboot",
+            "3.4.0-$(id)",
+            "3.4.0-1 x",
+        ] {
             assert!(bad.parse::<Version>().is_err(), "{bad}");
         }
     }

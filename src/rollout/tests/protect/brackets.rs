@@ -390,3 +390,52 @@ fn while_a_bracket_cannot_be_renewed_forward_steps_wait() {
     assert!(never.exit() == 3 && !last, "{:?}", never.log);
     assert_eq!(never.log.last().map(String::as_str), Some("a job off"));
 }
+
+#[test]
+fn who_finds_the_cluster_locked_ends_with_the_locks_code() {
+    let text = "
+- hosts: all
+  gather_facts: false
+  brackets:
+    - name: the lock
+      enter:
+        - {assert: {that: stagger_run_id == 'run-1' and stagger_stopped_runs == ['run-0']}}
+        - {look: holder, register: holder}
+        - {assert: {that: holder.value == 'nobody'}, failure_is: locked}
+        - act: take
+      leave:
+        - {look: mine, until: mine.value, register: mine}
+  tasks:
+    - act: one
+";
+    let run = |holder: &str, fault: Fault| {
+        Kit::new("a", text)
+            .finds("holder", &[json!(holder)])
+            .fault("a do take", fault)
+            .with(|settings| settings.stopped_runs = vec!["run-0".to_owned()])
+            .run()
+            .exit()
+    };
+    assert_eq!(run("nobody", Fault::Fine), 0);
+    assert_eq!(run("bob", Fault::Fine), 5);
+    assert_eq!(run("nobody", Fault::Fails), 2, "another failure is none");
+}
+
+#[test]
+fn a_renewal_that_failed_is_not_left_for_its_whole_interval() {
+    let text = RENEWED
+        .replace("every: 5s", "every: 20m")
+        .replace("unknown_grace: 0s", "unknown_grace: 20m")
+        .replace("seconds: 4", "seconds: 30");
+    let again = |fault: Fault| {
+        let ran = Kit::new("a", &text)
+            .with(|settings| settings.approved.push("new format".to_owned()))
+            .fault("a job again", fault)
+            .run();
+        assert_eq!(ran.exit(), 0);
+        let calls = ran.log.iter();
+        calls.filter(|call| call.ends_with("job again")).count()
+    };
+    assert_eq!(again(Fault::Fine), 1);
+    assert_eq!(again(Fault::Fails), 2, "once more, soon");
+}

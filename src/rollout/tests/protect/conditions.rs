@@ -3,6 +3,19 @@
 use crate::events::StopCause;
 use crate::rollout::testing::{Fault, Kit};
 
+/// A bracket of each host around a play.
+const AROUND: &str = "
+- bracket:
+    name: held
+    per: host
+    enter: [{act: \"on\"}]
+    leave: [{act: \"off\"}]
+  plays:
+    - hosts: all
+      gather_facts: false
+      tasks: [{act: work}]
+";
+
 #[test]
 fn leaving_does_not_ask_the_conditions_around_the_bracket_again() {
     // What is done inside makes the block's own condition false.
@@ -176,18 +189,7 @@ fn who_does_not_meet_a_protected_blocks_condition_walks_nothing_in_it() {
 
 #[test]
 fn outside_of_batches_a_bracket_that_is_not_entered_stops_the_run_inside_the_budget_judges() {
-    let around = "
-- bracket:
-    name: held
-    per: host
-    enter: [{act: \"on\"}]
-    leave: [{act: \"off\"}]
-  plays:
-    - hosts: all
-      gather_facts: false
-      max_fail_percentage: 90
-      tasks: [{act: work}]
-";
+    let around = AROUND.replace("tasks:", "max_fail_percentage: 90\n      tasks:");
     let batch = "
 - hosts: all
   gather_facts: false
@@ -198,8 +200,20 @@ fn outside_of_batches_a_bracket_that_is_not_entered_stops_the_run_inside_the_bud
 ";
     // Where the bracket stands and what befalls `b`; the exit code, why it stops, and whether the others go on.
     let table = [
-        (around, Fault::Fails, 2, Some(StopCause::Failed), false),
-        (around, Fault::Gone, 4, Some(StopCause::Unreachable), false),
+        (
+            around.as_str(),
+            Fault::Fails,
+            2,
+            Some(StopCause::Failed),
+            false,
+        ),
+        (
+            around.as_str(),
+            Fault::Gone,
+            4,
+            Some(StopCause::Unreachable),
+            false,
+        ),
         (batch, Fault::Fails, 2, None, true),
         (batch, Fault::Gone, 4, None, true),
     ];
@@ -230,18 +244,7 @@ fn outside_of_batches_a_bracket_that_is_not_entered_stops_the_run_inside_the_bud
 
 #[test]
 fn a_bracket_around_plays_that_is_not_entered_on_a_host_stops_the_run() {
-    let text = "
-- bracket:
-    name: held
-    per: host
-    enter: [{act: \"on\"}]
-    leave: [{act: \"off\"}]
-  plays:
-    - hosts: all
-      gather_facts: false
-      tasks: [{act: work}]
-";
-    let ran = Kit::new("a b", text).fault("b do on", Fault::Fails).run();
+    let ran = Kit::new("a b", AROUND).fault("b do on", Fault::Fails).run();
     assert_eq!(ran.exit(), 2);
     assert!(
         !ran.log.iter().any(|line| line.ends_with(" do work")),

@@ -55,10 +55,16 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Erro
             PartName::Scale => Part::Scale,
         }),
     };
-    let report = format!("{:#}\n", bench::run(place, &measure, &tell)?);
+    let measured = bench::run(place, &measure, &tell)?;
+    let report = format!("{measured:#}\n");
     if let Some(path) = &arguments.json {
         files::write(path, &report, 0o644)?;
     }
     print(&report);
-    Ok(ExitCode::SUCCESS)
+    let missed = measured.get("missed").and_then(serde_json::Value::as_array);
+    Ok(ExitCode::from(if missed.is_some_and(Vec::is_empty) {
+        0
+    } else {
+        2
+    }))
 }

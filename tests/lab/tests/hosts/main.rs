@@ -5,6 +5,7 @@
 //! `STAGGER_LAB=required` that is a failure. To add a case, write a function that takes the
 //! [`Lab`] and add it to its file's list; to add a file, add its list below.
 
+mod back;
 mod bench;
 mod boot;
 mod broken;
@@ -31,6 +32,7 @@ fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
     let cases = [
+        back::cases(),
         bench::cases(),
         boot::cases(),
         broken::cases(),

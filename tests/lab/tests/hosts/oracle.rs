@@ -38,11 +38,18 @@ fn has(seen: &Seen, invariant: &str) -> bool {
 }
 
 /// Leadership stays where it is.
-const LEADERS_STAY: &[Change] = &[Change {
-    file: "roles/arangodb/tasks/leaders_away.yml",
-    from: "  when: arangodb_dbserver.version != arangodb_version and",
-    to: "  when: false and",
-}];
+const LEADERS_STAY: &[Change] = &[
+    Change {
+        file: "roles/arangodb/tasks/leaders_away.yml",
+        from: "  when: arangodb_dbserver.version != arangodb_version and",
+        to: "  when: false and",
+    },
+    Change {
+        file: "roles/arangodb/tasks/before_dbserver.yml",
+        from: "led if arangodb_way in ['resign', 'move'] else []",
+        to: "[]",
+    },
+];
 
 fn leaders_stay(lab: &Lab) -> Outcome {
     let mut options = variant("leaders stay", 3);

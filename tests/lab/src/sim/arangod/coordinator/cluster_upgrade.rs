@@ -20,9 +20,9 @@ pub async fn run(coordinator: Arc<Coordinator>) {
     let server = &coordinator.server;
     server.count("auto-upgrade-begin", &json!({"with": "cluster"}));
     if attempt(&coordinator).await.is_err() {
-        server.log.error(&format!(
-            "{{cluster}} unable to fetch cluster upgrade version from agency"
-        ));
+        server
+            .log
+            .error("{cluster} unable to fetch cluster upgrade version from agency");
     }
     server
         .log
@@ -30,7 +30,7 @@ pub async fn run(coordinator: Arc<Coordinator>) {
     server.count("auto-upgrade-end", &json!({"exit": 0}));
     server.stop.notify_one();
     // It never comes to serve.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn attempt(coordinator: &Coordinator) -> Result<(), Response> {

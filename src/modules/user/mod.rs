@@ -1,15 +1,18 @@
 //! `user`: a user of the host.
 
+mod entry;
+
 use serde_json::{Map, Value, json};
 
 use super::files::{Append as _, NO, PRELUDE, Reply};
 use super::group::look_line;
 use super::spec::{Argument, Arguments, Kind, ModuleSpec};
 use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome, fields};
-use crate::clock::Timestamp;
 use crate::secrets::Secret;
 use crate::template::shell_quote;
 use crate::yaml::Problem;
+
+use entry::{Entry, day_of};
 
 static SPEC: ModuleSpec = ModuleSpec {
     name: "user",
@@ -175,23 +178,6 @@ struct Wanted {
     arguments: Arguments,
     name: String,
     password: Option<Secret>,
-}
-
-/// A user as the host has it.
-#[derive(Debug, Clone, Default)]
-struct Entry {
-    uid: String,
-    gid: String,
-    comment: String,
-    home: String,
-    shell: String,
-    /// The names of all its groups, its own first.
-    groups: Vec<String>,
-    /// The number of the group that is asked for.
-    wanted_gid: Option<String>,
-    /// The hash of its password, if it can be read.
-    hash: Option<String>,
-    expires: Option<String>,
 }
 
 impl Wanted {
@@ -384,50 +370,6 @@ impl Wanted {
     }
 }
 
-/// Returns the day of a moment: its number since 1970, as /etc/shadow has it, and its date, as useradd takes it; `None`
-/// for a moment that never comes.
-fn day_of(seconds: f64) -> Option<(i64, String)> {
-    if seconds < 0.0 {
-        return None;
-    }
-    let whole: i64 = format!("{:.0}", seconds.floor()).parse().ok()?;
-    let date = Timestamp::from_second(whole)
-        .ok()?
-        .strftime("%Y-%m-%d")
-        .to_string();
-    Some((whole / 86400, date))
-}
-
-impl Entry {
-    fn of(reply: &Reply) -> Option<Self> {
-        let line = reply.line("passwd").filter(|line| !line.is_empty())?;
-        let parts: Vec<&str> = line.split(':').collect();
-        let &[_, _, uid, gid, comment, home, shell] = parts.as_slice() else {
-            return None;
-        };
-        let own = |text: &str| text.to_owned();
-        Some(Self {
-            uid: own(uid),
-            gid: own(gid),
-            comment: own(comment),
-            home: own(home),
-            shell: own(shell),
-            groups: reply
-                .line("groups")
-                .unwrap_or_default()
-                .split(' ')
-                .map(own)
-                .collect(),
-            wanted_gid: reply
-                .line("group")
-                .and_then(|line| line.split(':').nth(2))
-                .map(own),
-            hash: reply.line("hash").map(own),
-            expires: reply.line("expires").map(own),
-        })
-    }
-}
-
 impl Action for Wanted {
     fn describe(&self) -> String {
         if self.present() {
@@ -487,17 +429,5 @@ impl Action for Wanted {
         Reply::of(&cx.script(text + ":\n")?, &self.name)?;
         let now = self.look(cx)?;
         Ok(self.outcome(now.as_ref(), true))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_has_a_day() {
-        assert_eq!(day_of(1_893_456_000.0), Some((21915, "2030-01-01".into())));
-        assert_eq!(day_of(86_399.9), Some((0, "1970-01-01".into())));
-        assert_eq!(day_of(-1.0), None);
     }
 }

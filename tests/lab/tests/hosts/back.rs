@@ -1,0 +1,128 @@
+//! The way back before the point of no return, and a second run on a cluster that is done: both leave what serves alone.
+
+use std::time::Duration;
+
+use lab::clock;
+use lab::cluster::{Clusters, Options as ClusterOptions};
+use lab::command::{Command, Exit, Output};
+use lab::files;
+use lab::fleet::{Fleet, Login, Options};
+use serde_json::json;
+
+use crate::fingerprint::Fingerprint;
+use crate::harness::{Case, Failure, Lab, Outcome, case, check};
+use crate::upgrade::FACTOR;
+
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        case(
+            "back::packages_go_back_and_a_second_run_changes_nothing",
+            back,
+        )
+        .heavy(),
+    ]
+}
+
+/// What `rollback.yml` leaves otherwise than it was: the standalone server is masked for good.
+const STAYS: &str = "arangodb3.service";
+
+/// No wait of the upgrade may be met by a run that has nothing to do.
+const AT_MOST: Duration = Duration::from_secs(30);
+
+fn back(lab: &Lab) -> Outcome {
+    let fleet = lab.fleet(&Options::new("test: the way back", 3))?;
+    let mut wanted = ClusterOptions::default();
+    wanted
+        .switches
+        .insert("time_factor".to_owned(), json!(FACTOR));
+    let clusters = Clusters::up(&fleet, &lab.place()?.program, &wanted)?;
+    let bastion = fleet.bastion();
+    bastion.provide("stagger", &lab.product()?.program)?;
+    let inventory = clusters.inventory(Login::Root);
+    files::write(&bastion.home().join("inventory.yml"), inventory, 0o600)?;
+    let old = &wanted.from;
+    let packages = json!({"arangodb_packages": [clusters.main().package(old)]});
+    let version = format!("arangodb_version={old}");
+    let old = [
+        "-e".to_owned(),
+        version,
+        "-e".to_owned(),
+        packages.to_string(),
+    ];
+    the_packages_go_back(&fleet, &old)?;
+    a_second_run(&fleet, &old)
+}
+
+/// Nobody has approved: the new packages are there, and no data was touched; then they go back, and once more nothing.
+fn the_packages_go_back(fleet: &Fleet, old: &[String]) -> Outcome {
+    let before = Fingerprint::of(fleet)?;
+    ends(&run(fleet, "upgrade.yml", &[])?, 3)?;
+    let stopped = before.changes(&Fingerprint::of(fleet)?);
+    let packaged = stopped.iter().any(|line| line.contains("new: package"));
+    check(packaged, format!("no new package: {stopped:#?}"))?;
+    for _ in 0..2 {
+        ends(&run(fleet, "rollback.yml", old)?, 0)?;
+        let mut changes = before.changes(&Fingerprint::of(fleet)?);
+        changes.retain(|line| !line.contains(STAYS));
+        let told = format!("not as it was: {changes:#?}, stopped with {stopped:#?}");
+        check(changes.is_empty(), told)?;
+    }
+    Ok(())
+}
+
+/// Once the upgrade is done there is no way back, and it has nothing more to do.
+fn a_second_run(fleet: &Fleet, old: &[String]) -> Outcome {
+    let drain =
+        json!({"arangodb_drain": "echo out >>drained", "arangodb_undrain": "echo in >>drained"});
+    let typed = ["--approve", "upgrade-data", "-e", &drain.to_string()].map(str::to_owned);
+    let quick = ["-e".to_owned(), "arangodb_leader_settle=5".to_owned()];
+    ends(
+        &run(fleet, "upgrade.yml", &[&typed[..], &quick].concat())?,
+        0,
+    )?;
+    let file = fleet.bastion().home().join("drained");
+    let drained = files::read(&file)?;
+    let told = format!("the load balancer was told: {drained}");
+    check(drained == "out\nin\n".repeat(3), told)?;
+    let done = Fingerprint::of(fleet)?;
+    ends(&run(fleet, "rollback.yml", old)?, 2)?;
+
+    let begin = clock::now();
+    ends(&run(fleet, "upgrade.yml", &typed)?, 0)?;
+    let took = begin.elapsed();
+    let changes = done.changes(&Fingerprint::of(fleet)?);
+    check(changes.is_empty(), format!("changed: {changes:#?}"))?;
+    let again = files::read(&file)?;
+    check(again == drained, "the load balancer was told again")?;
+    check(
+        took < AT_MOST,
+        format!("with nothing to do it took {took:?}"),
+    )
+}
+
+fn ends(output: &Output, code: i32) -> Outcome {
+    let said = format!("{}\n{}", output.out, output.err);
+    let end: Vec<_> = said.lines().rev().take(60).collect();
+    let end: Vec<_> = end.into_iter().rev().collect();
+    check(
+        output.exit == Exit::Code(code),
+        format!("{}, not exit code {code}\n{}", output.exit, end.join("\n")),
+    )
+}
+
+fn run(fleet: &Fleet, playbook: &str, more: &[String]) -> Result<Output, Failure> {
+    let apply = Command::line("stagger apply")
+        .arg(format!("roles/arangodb/{playbook}"))
+        .args([
+            "-i",
+            "inventory.yml",
+            "--reason",
+            "a test",
+            "--state",
+            "state",
+        ])
+        .args(["-e", "arangodb_agency_settle=1"])
+        .args(more)
+        .within(Duration::from_mins(10));
+    Ok(fleet.bastion().command(apply).output()?)
+}
