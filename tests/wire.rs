@@ -23,6 +23,8 @@ mod host;
 mod links;
 #[path = "wire/logins.rs"]
 mod logins;
+#[path = "wire/openssh.rs"]
+mod openssh;
 #[path = "wire/server.rs"]
 mod server;
 #[path = "wire/wrong.rs"]
@@ -35,7 +37,19 @@ use server::Server;
 /// What is tried, by name.
 type Tried = (&'static str, fn(&Server));
 
-const TRIALS: [Tried; 18] = [
+const TRIALS: [Tried; 21] = [
+    (
+        "the_program_ssh_does_the_same",
+        openssh::the_program_ssh_does_the_same,
+    ),
+    (
+        "the_program_ssh_is_lost_honestly",
+        openssh::the_program_ssh_is_lost_honestly,
+    ),
+    (
+        "the_program_ssh_is_refused_as_ssh_says",
+        openssh::the_program_ssh_is_refused_as_ssh_says,
+    ),
     (
         "exec_asks_for_passwords_and_shows_answers_in_every_form",
         commands::exec_asks_for_passwords_and_shows_answers_in_every_form,

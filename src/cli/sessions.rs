@@ -122,14 +122,7 @@ impl MachineConnector {
     ) -> Result<Option<Reached>, Vec<Problem>> {
         match kind(vars, wish).map_err(|problem| vec![problem])? {
             ConnectionKind::Local => return Ok(None),
-            ConnectionKind::OpenSsh => {
-                let message = format!(
-                    "{}: `connection: openssh` is not supported by this version",
-                    wish.host
-                );
-                let hint = "leave it out: SSH is spoken by stagger itself";
-                return Err(vec![Problem::nowhere(message).hint(hint)]);
-            }
+            ConnectionKind::OpenSsh => return self.through_openssh(vars, wish).map(Some),
             ConnectionKind::Ssh => {}
         }
         let config = self.config(vars)?;
@@ -149,6 +142,42 @@ impl MachineConnector {
         }
         target.shell.clone_from(&vars.shell_executable);
         Ok(Some(reached))
+    }
+
+    /// Hands what the variables and the command line say to the program `ssh`, which reads its files by itself.
+    fn through_openssh(
+        &self,
+        vars: &ConnectionVars,
+        wish: &Wish<'_>,
+    ) -> Result<Reached, Vec<Problem>> {
+        if vars.password.is_some() || self.password.is_some() {
+            let message = format!("{}: `connection: openssh` takes no password", wish.host);
+            let hint = "leave the connection out, or log in with a key";
+            return Err(vec![Problem::nowhere(message).hint(hint)]);
+        }
+        let mut words = Vec::new();
+        let named = vars.ssh.config_file.as_ref();
+        let named = named.map(|path| config_files(&self.surroundings.expand(path)));
+        match named.unwrap_or_else(|| self.usual.clone()) {
+            ConfigFiles::Usual => {}
+            ConfigFiles::Only(path) => {
+                words.extend(["-F".to_owned(), path.to_string_lossy().into_owned()]);
+            }
+            ConfigFiles::Nothing => words.extend(["-F", "none"].map(str::to_owned)),
+        }
+        for said in self.said(vars, wish) {
+            words.extend(["-o".to_owned(), format!("{}={}", said.key, said.value)]);
+        }
+        let host = vars.host.as_deref().unwrap_or(wish.host);
+        let mut target = Target::openssh(host, words);
+        if let Some(timeout) = vars.timeout {
+            target.timeouts.connect = timeout;
+        }
+        target.shell.clone_from(&vars.shell_executable);
+        Ok(Reached {
+            target,
+            warnings: Vec::new(),
+        })
     }
 
     /// Returns the configuration that a host's variables name, or the usual one.
@@ -287,7 +316,7 @@ fn kind(vars: &ConnectionVars, wish: &Wish<'_>) -> Result<ConnectionKind, Proble
         (None, Some(other)) => {
             let problem =
                 Problem::nowhere(format!("{}: there is no connection `{other}`", wish.host));
-            Err(problem.hint("ssh, local"))
+            Err(problem.hint("ssh, openssh, local"))
         }
     }
 }

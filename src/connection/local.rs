@@ -59,13 +59,19 @@ impl LocalTransport {
     }
 }
 
+/// Makes the process of a command that the operator's Ctrl-C does not reach.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place of the room that starts programs"
 )]
+pub(super) fn detached(command: &str) -> Command {
+    let mut process = Command::new("/bin/sh");
+    process.args(["-c", OWN_SESSION, "sh", command]);
+    process
+}
+
 fn spawn(command: &str) -> std::io::Result<Running> {
-    let mut child = Command::new("/bin/sh")
-        .args(["-c", OWN_SESSION, "sh", command])
+    let mut child = detached(command)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -14,6 +14,7 @@ pub mod http;
 mod job;
 mod jobs;
 mod local;
+mod openssh;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod shell;

@@ -8,6 +8,7 @@ use crate::secrets::Secret;
 
 use super::Connection;
 use super::local::LocalTransport;
+use super::openssh::OpenSshTransport;
 use super::shells::{Options, Shells};
 use super::ssh::{Handshakes, SshTransport};
 
@@ -16,6 +17,8 @@ use super::ssh::{Handshakes, SshTransport};
 pub enum Kind {
     /// Over SSH.
     Ssh,
+    /// Over SSH by the system's program `ssh`.
+    OpenSsh,
     /// It is this machine.
     Local,
 }
@@ -23,7 +26,8 @@ pub enum Kind {
 /// A host to open a session to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// Over SSH, or this machine; for this machine only `shell` and `state_directory` count.
+    /// Over SSH, or this machine; for the program `ssh` only `address`, `words`, `timeouts` count, and for all but SSH
+    /// spoken by stagger itself only `shell` and `state_directory` count further.
     pub kind: Kind,
     /// The name or address that is dialled.
     pub address: String,
@@ -43,6 +47,8 @@ pub struct Target {
     pub algorithms: Algorithms,
     /// How long things may take.
     pub timeouts: Timeouts,
+    /// What the program `ssh` is told of the host; the first word on a thing wins.
+    pub words: Vec<String>,
     /// The host's shell, if not `/bin/sh`; it must be a POSIX shell.
     pub shell: Option<String>,
     /// Where jobs are kept, if not `/var/lib/stagger` (root) or `~/.local/state/stagger`; each user gets a directory in it.
@@ -288,8 +294,18 @@ impl Target {
             way: Way::default(),
             algorithms: Algorithms::default(),
             timeouts: Timeouts::default(),
+            words: Vec::new(),
             shell: None,
             state_directory: None,
+        }
+    }
+
+    /// Makes a target that the program `ssh` reaches, with what it is told of it.
+    pub fn openssh(address: impl Into<String>, words: Vec<String>) -> Self {
+        Self {
+            kind: Kind::OpenSsh,
+            words,
+            ..Self::ssh(address, &Surroundings::default())
         }
     }
 
@@ -312,6 +328,10 @@ pub fn open(target: &Target, handshakes: &Handshakes) -> Box<dyn Connection> {
     };
     match target.kind {
         Kind::Local => Box::new(Shells::new(Box::new(LocalTransport::new()), options)),
+        Kind::OpenSsh => {
+            let link = OpenSshTransport::new(target.clone(), handshakes.clone());
+            Box::new(Shells::new(Box::new(link), options))
+        }
         Kind::Ssh => {
             let link = SshTransport::new(target.clone(), handshakes.clone());
             Box::new(Shells::new(Box::new(link), options))

@@ -329,7 +329,8 @@ mod tests {
             (
                 "vars/hosts",
                 &[
-                    "vars/group_vars/all.yml:1:11 this value cannot be read: it is in a vault, and no password is given",
+                    "vars/group_vars/all.yml:1:11 this value cannot be read: it is in a vault, and no password is given \
+                     (--vault-password-file FILE or --vault-id LABEL@SOURCE)",
                     "vars/group_vars/all.yml:2:10 unknown tag `!nope`",
                     "vars/host_vars/h1.yml:1:1 a file of variables must be a map of variables, not a list",
                     "vars/host_vars/h2/x.yml:1:5 this is no YAML: did not find expected node content \

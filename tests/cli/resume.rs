@@ -428,7 +428,7 @@ fn a_run_that_cannot_be_read_does_not_stretch_the_table() {
 #[test]
 fn a_second_terminal_sees_what_a_run_does_and_that_its_process_is_gone() {
     let user = user(BRACKET).with("lamp", "on\n");
-    let line = "apply site.yml -i hosts --state state -vv";
+    let line = "apply site.yml -i hosts --state state -vv --reason trying";
     let mut child = user
         .command(line)
         .stdin(Stdio::null())

@@ -165,7 +165,7 @@ fn a_wrong_password_is_one_clear_error_before_any_host_is_touched() {
     ran.ended(
         1,
         &[
-            "site.yml:5:",
+            "site.yml:6:15",
             "this value cannot be read: it is in a vault labelled `prod`",
         ],
     );

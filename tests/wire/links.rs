@@ -4,7 +4,7 @@ use crate::host::{Host, SERVER_OF_SESSION};
 use crate::server::Server;
 use stagger::clock::Clock;
 use stagger::connection::http::{HttpCall, http};
-use stagger::connection::{Attached, ConnError, End, Endpoint, Limit, Upload};
+use stagger::connection::{Attached, ConnError, End, Endpoint, Limit, Target, Upload};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
@@ -34,7 +34,11 @@ pub(crate) fn logs_in_and_runs(server: &Server) {
 }
 
 pub(crate) fn files_of_any_size_go_both_ways(server: &Server) {
-    let mut host = Host::new(&server.target());
+    files_go_both_ways(server, &server.target());
+}
+
+pub(crate) fn files_go_both_ways(server: &Server, target: &Target) {
+    let mut host = Host::new(target);
     let limit = Limit {
         clock: &host.clock,
         stop: &host.stop,
@@ -166,8 +170,12 @@ fn hears_hi(host: &mut Host, call: &HttpCall) {
 }
 
 pub(crate) fn http_goes_through_a_tunnel(server: &Server) {
+    tunnels_carry(&server.target());
+}
+
+pub(crate) fn tunnels_carry(target: &Target) {
     let port = says_hi();
-    let mut host = Host::new(&server.target());
+    let mut host = Host::new(target);
     let call = HttpCall::get(format!("http://127.0.0.1:{port}/"), Duration::from_secs(10));
     for _ in 0..20 {
         hears_hi(&mut host, &call);
