@@ -246,6 +246,12 @@ fn files_are_encrypted_viewed_edited_rekeyed_and_decrypted() {
     );
     user.types(&format!("vault decrypt x.yml {key}"))
         .ended(1, &["x.yml is not encrypted"]);
+}
+
+#[test]
+fn what_is_encrypted_lies_where_only_its_owner_reads_it_and_is_used_as_it_was() {
+    let user = user().with("x.yml", "a: 1\n");
+    let key = "--vault-password-file pw";
     user.types(&format!("vault encrypt x.yml {key} --output y.yml"))
         .done();
     let mode = std::fs::metadata(user.path("y.yml"))
