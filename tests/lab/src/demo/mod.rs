@@ -25,9 +25,10 @@ use crate::{files, packages};
 /// The waits that the role states, in seconds, before the lab's factor.
 const AGENCY_SETTLE_S: f64 = 10.0;
 const LEADER_SETTLE_S: f64 = 60.0;
-/// Those that are not scaled: between the two looks before a DB-Server stops, and the drain of
-/// a coordinator that the demonstration sets.
-const IN_SYNC_TWICE_S: f64 = 2.0;
+/// Those that are not scaled: between two looks that must show the same, which are taken before anything, before the
+/// first agent, at the end, and before each DB-Server; and the drain of a coordinator that the demonstration sets.
+const TWO_LOOKS_S: f64 = 2.0;
+const TWO_LOOKS: f64 = 3.0;
 const DRAIN_S: f64 = 1.0;
 /// How long there is load alone, before and after.
 const QUIET: Duration = Duration::from_secs(5);
@@ -319,15 +320,15 @@ impl Demo<'_> {
         }))
     }
 
-    /// The waits that the role states: the agency stands still after each agent but the last,
-    /// and then has had the same leader for some time; before a DB-Server stops every shard is
-    /// seen in sync twice; clients are given time to leave a coordinator.
+    /// The waits that the role states: the cluster is looked at twice before anything, before the first agent and at the
+    /// end; the agency stands still after each agent but the last, and then has had the same leader for some time; before
+    /// a DB-Server stops every shard is seen in sync twice; clients are given time to leave a coordinator.
     fn waits_s(&self) -> f64 {
         let after_each = self.agents.len().saturating_sub(1);
         let after_each = u32::try_from(after_each).map_or(0.0, f64::from);
         let scaled = after_each * AGENCY_SETTLE_S + LEADER_SETTLE_S;
         let hosts = u32::try_from(self.cluster.hosts().len()).map_or(0.0, f64::from);
-        scaled * self.options.factor + hosts * (IN_SYNC_TWICE_S + DRAIN_S)
+        scaled * self.options.factor + (TWO_LOOKS + hosts) * TWO_LOOKS_S + hosts * DRAIN_S
     }
 }
 
