@@ -399,7 +399,8 @@ fn who_finds_the_cluster_locked_ends_with_the_locks_code() {
   brackets:
     - name: the lock
       enter:
-        - {assert: {that: stagger_run_id == 'run-1' and stagger_stopped_runs == ['run-0']}}
+        - assert:
+            that: stagger_run_id == 'run-1' and stagger_stopped_runs == ['run-0']
         - {look: holder, register: holder}
         - {assert: {that: holder.value == 'nobody'}, failure_is: locked}
         - act: take
@@ -436,6 +437,7 @@ fn a_renewal_that_failed_is_not_left_for_its_whole_interval() {
         let calls = ran.log.iter();
         calls.filter(|call| call.ends_with("job again")).count()
     };
-    assert_eq!(again(Fault::Fine), 1);
-    assert_eq!(again(Fault::Fails), 2, "once more, soon");
+    // Once inside, and once while it settles.
+    assert_eq!(again(Fault::Fine), 2);
+    assert_eq!(again(Fault::Fails), 3, "once more, soon");
 }
