@@ -172,11 +172,13 @@ fn the_view_fits_the_terminal_and_leaves_nothing() {
 #[test]
 fn the_view_follows_the_terminals_size() {
     let user = fleet(6);
-    let line = "apply site.yml -i hosts --state state -e seconds=5";
+    let line = "apply site.yml -i hosts --state state -e seconds=7";
     let at_work = AtWork::begins(&user, line, (80, 24));
     at_work.waits("all are busy", |seen| busy(seen) == 6);
     for size in [(50, 24), (120, 40), (100, 30)] {
         at_work.becomes(size);
+        // What stays behind does so when the view is drawn again and again.
+        SystemClock::new().wait(Duration::from_millis(1200), &Stop::new());
         at_work.waits("each host is there once, cut to the width", |seen| {
             let columns = at_work.terminal.lock().unwrap().size().0;
             let fits = |line: &str| line.chars().count() <= columns;

@@ -5,11 +5,16 @@ use std::fs;
 
 use crate::user::{User, top};
 
-const READMES: [&str; 2] = ["README.md", "roles/arangodb/README.md"];
+const READMES: [&str; 3] = [
+    "README.md",
+    "roles/arangodb/README.md",
+    "roles/memsql/README.md",
+];
 
 /// Returns the lines of a README's blocks of shell commands that call stagger.
 fn commands(readme: &str) -> Vec<String> {
     let text = fs::read_to_string(top().join(readme)).unwrap();
+    let text = text.replace("\\\n", " ");
     let mut inside = false;
     let mut found = Vec::new();
     for line in text.lines() {

@@ -114,7 +114,8 @@ impl LiveView {
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), HERTZ);
         let all = MultiProgress::with_draw_target(target);
         let head = all.add(ProgressBar::new_spinner());
-        let head = Line::new(head, "{text}", 0, &screen);
+        // Its clock is not shown: it makes the line be drawn anew when the terminal has become wider.
+        let head = Line::new(head, "{text}", 0, &screen).runs();
         Self {
             all,
             screen,
@@ -248,6 +249,7 @@ impl Sink for LiveView {
             // What nobody waits for any more would go on to draw itself.
             let watched = std::mem::take(&mut self.watched).into_values();
             let hosts = std::mem::take(&mut self.hosts).into_values();
+            self.head.bar.disable_steady_tick();
             watched
                 .chain(hosts)
                 .map(|shown| shown.line)

@@ -10,6 +10,9 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::TermLike;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::text::cut;
 
 /// Stands before each line of the view, and changes nothing: it tells them from those that scroll away.
 pub(super) const MARK: &str = "\u{1b}[0m";
@@ -30,12 +33,10 @@ pub(in crate::cli) struct Screen {
 
 struct State {
     out: Box<dyn Write + Send>,
-    /// The lines of the frame that the library is drawing, each with the columns that it fills.
-    frame: Vec<(String, usize)>,
+    /// The lines of the frame that the library is drawing.
+    frame: Vec<String>,
     /// A line of the frame whose rest is not filled yet.
     open: Option<String>,
-    /// The columns as the library was told last.
-    columns: usize,
     /// How many columns each line of the view fills that is seen now.
     seen: Vec<usize>,
     held: bool,
@@ -74,7 +75,6 @@ impl Screen {
                 out,
                 frame: Vec::new(),
                 open: None,
-                columns: size().0,
                 seen: Vec::new(),
                 held: false,
                 waiting: String::new(),
@@ -132,26 +132,29 @@ impl State {
     }
 
     fn finish_frame(&mut self, columns: usize) -> io::Result<()> {
-        let open = self.open.take().map(|line| (line, 0));
+        let open = self.open.take();
         let frame = std::mem::take(&mut self.frame);
         let mut text = self.erased(columns);
         if !self.held {
             text.push_str(&std::mem::take(&mut self.waiting));
         }
-        for (line, filled) in frame.into_iter().chain(open) {
-            let is_of_view = line.starts_with(MARK);
+        for line in frame.into_iter().chain(open) {
             if self.held {
-                if !is_of_view {
+                if !line.starts_with(MARK) {
                     self.waiting.push_str(&line);
                     self.waiting.push('\n');
                 }
                 continue;
             }
-            if is_of_view {
-                self.seen.push(filled);
-            }
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "{line}");
+            let _ = if let Some(line) = line.strip_prefix(MARK) {
+                // The library draws a line again as it was, also where there is less room now.
+                let line = cut(line, columns);
+                self.seen.push(line.width());
+                writeln!(text, "{line}")
+            } else {
+                writeln!(text, "{line}")
+            };
         }
         if text.is_empty() {
             return Ok(());
@@ -172,9 +175,7 @@ fn size() -> Size {
 /// The library's movements are passed over: where the cursor is and what is to be erased is known here.
 impl TermLike for Screen {
     fn width(&self) -> u16 {
-        let columns = self.columns();
-        self.state().columns = columns;
-        u16::try_from(columns).unwrap_or(u16::MAX)
+        u16::try_from(self.columns()).unwrap_or(u16::MAX)
     }
 
     fn height(&self) -> u16 {
@@ -202,7 +203,7 @@ impl TermLike for Screen {
     }
 
     fn write_line(&self, text: &str) -> io::Result<()> {
-        self.state().frame.push((text.to_owned(), 0));
+        self.state().frame.push(text.to_owned());
         Ok(())
     }
 
@@ -211,10 +212,7 @@ impl TermLike for Screen {
         let mut state = self.state();
         match state.open.take() {
             None => state.open = Some(text.to_owned()),
-            Some(line) => {
-                let filled = state.columns.saturating_sub(text.len());
-                state.frame.push((line, filled));
-            }
+            Some(line) => state.frame.push(line),
         }
         Ok(())
     }

@@ -96,10 +96,14 @@ fn show(view: &mut LiveView, kinds: Vec<EventKind>) {
 }
 
 fn play() -> EventKind {
+    play_called("DB-Servers")
+}
+
+fn play_called(name: &str) -> EventKind {
     EventKind::PlayStarted {
         play: PlayOutline {
             id: "1".into(),
-            name: "DB-Servers".into(),
+            name: name.into(),
             batches: vec![vec!["a".into()]],
         },
     }
@@ -198,7 +202,11 @@ fn nothing_stays_behind_when_the_terminal_becomes_narrower_or_wider() {
     let long = "upgrade the data, which has a long name";
     show(
         &mut view,
-        vec![play(), begins("a", "t", long), begins("b", "t", long)],
+        vec![
+            play_called("DB-Servers, which are many in this case, in fact"),
+            begins("a", "t", long),
+            begins("b", "t", long),
+        ],
     );
     for (columns, rows) in [(20, 13), (60, 13), (30, 20), (31, 8)] {
         screen.seen();
@@ -209,6 +217,10 @@ fn nothing_stays_behind_when_the_terminal_becomes_narrower_or_wider() {
         }
         let view = text.lines().filter(|line| line.contains('*'));
         assert!(view.clone().count() == 2, "at {columns}:\n{text}");
+        let heads = text
+            .lines()
+            .filter(|line| line.starts_with("DB-Servers, which"));
+        assert!(heads.count() == 1, "at {columns}:\n{text}");
         let fits = |line: &str| line.chars().count() <= columns;
         assert!(text.lines().all(fits), "at {columns}:\n{text}");
     }
