@@ -16,7 +16,8 @@ pub(crate) struct Fingerprint {
 /// One line for each thing.
 const LOOK: &str = "\
     for p in /proc/[0-9]*; do \
-        case $(readlink $p/exe) in \
+        exe=$(readlink $p/exe); \
+        case ${exe% (deleted)} in \
             /usr/sbin/arangod|/usr/bin/arangodb|/usr/sbin/arangosync) \
                 echo \"process ${p#/proc/} $(cut -d' ' -f22 $p/stat)\";; \
         esac; \
