@@ -81,6 +81,14 @@ impl Case {
         Self { shares: 2, ..self }
     }
 
+    /// Lets no other case run beside it: where hundreds of requests wait at once, a busy machine makes others wait too.
+    pub(crate) fn alone(self) -> Self {
+        Self {
+            shares: SHARES,
+            ..self
+        }
+    }
+
     /// Makes it known to the test harness.
     pub(crate) fn trial(self, lab: &'static Lab) -> Trial {
         Trial::ignorable_test(self.name, move || {
