@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::ends::{HELD, NEW_ONLINE, OLD_ONLINE, assert_done, outcome};
+use crate::ends::{HELD, NEW_ONLINE, OLD_ONLINE, assert_done, assert_upgraded, outcome};
 use crate::servers::{NEW, OLD};
 use crate::stack::{Plan, Stack, said};
 
@@ -95,6 +95,7 @@ fn an_aggregator_that_does_not_start() {
         stack.mend(&away);
         let output = stack.resume();
         assert!(output.is_ok(), "{role}, then: {}", said(&output));
-        assert_done(&stack, role);
+        // The run that failed gave control back to Ops, which may have started the aggregator by itself before it was mended.
+        assert_upgraded(&stack, role);
     }
 }
