@@ -37,7 +37,11 @@ use server::Server;
 /// What is tried, by name.
 type Tried = (&'static str, fn(&Server));
 
-const TRIALS: [Tried; 21] = [
+const TRIALS: [Tried; 22] = [
+    (
+        "one_exchange_goes_through_the_session_itself",
+        links::one_exchange_goes_through_the_session_itself,
+    ),
     (
         "the_program_ssh_does_the_same",
         openssh::the_program_ssh_does_the_same,

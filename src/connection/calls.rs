@@ -160,6 +160,23 @@ impl Connection for Shells {
         self.link.stream(to, &Waiting::new(limit))
     }
 
+    fn brief_stream(
+        &mut self,
+        to: &Endpoint,
+        limit: Limit<'_>,
+    ) -> Result<Box<dyn Stream>, ConnError> {
+        let waiting = Waiting::new(limit);
+        self.still_there(&waiting)?;
+        match self.link.brief_stream(to, &waiting) {
+            // Nothing was sent: a new session may be asked.
+            Err(ConnError::Lost { .. }) => {
+                self.end_session();
+                self.link.brief_stream(to, &waiting)
+            }
+            result => result,
+        }
+    }
+
     fn ready_streams(&mut self, limit: Limit<'_>) -> Result<(), ConnError> {
         self.link.ready_streams(&Waiting::new(limit))
     }

@@ -290,7 +290,7 @@ fn open(
 ) -> Result<Box<dyn Stream>, HttpError> {
     let to = endpoint(uri);
     let stream = match via {
-        Some(connection) => connection.stream(&to, waiting.limit),
+        Some(connection) => connection.brief_stream(&to, waiting.limit),
         None => dial::tcp(&to.host, to.port, waiting)
             .map(|socket| Box::new(SocketStream::new(socket.into(), waiting)) as Box<dyn Stream>),
     };

@@ -215,6 +215,17 @@ pub trait Connection: Send + Debug {
     /// Opens a stream from the host to an endpoint that it can reach, on a session of its own.
     fn stream(&mut self, to: &Endpoint, limit: Limit<'_>) -> Result<Box<dyn Stream>, ConnError>;
 
+    /// Opens such a stream for one exchange, during which nothing else is asked of this session.
+    ///
+    /// It may go through the session itself, which saves a handshake, and then has no socket of its own to wait on.
+    fn brief_stream(
+        &mut self,
+        to: &Endpoint,
+        limit: Limit<'_>,
+    ) -> Result<Box<dyn Stream>, ConnError> {
+        self.stream(to, limit)
+    }
+
     /// Opens what streams go through, so that the first one does not wait for it.
     fn ready_streams(&mut self, _limit: Limit<'_>) -> Result<(), ConnError> {
         Ok(())

@@ -187,6 +187,21 @@ impl Shells {
         self.link.abandon();
     }
 
+    /// Makes sure that a session which has been silent for some time is not dead; a dead one is ended.
+    pub(super) fn still_there(&mut self, waiting: &Waiting<'_>) -> Result<(), ConnError> {
+        let first = self
+            .open
+            .first()
+            .map(|shell| (shell.user.clone(), shell.role));
+        if let Some((user, role)) = first {
+            return self.usable(user.as_ref(), role, waiting).map(|_| ());
+        }
+        if !self.link.is_open() {
+            self.end_session();
+        }
+        Ok(())
+    }
+
     /// Finds a shell that still answers; drops what is found dead.
     fn usable(
         &mut self,

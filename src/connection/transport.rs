@@ -71,6 +71,17 @@ pub(crate) trait Transport: Send + Debug {
         waiting: &Waiting<'_>,
     ) -> Result<Box<dyn Stream>, ConnError>;
 
+    /// Opens a stream for one exchange, beside which nothing is asked of the host; it need not have a socket.
+    ///
+    /// [`ConnError::Lost`] means that the session turned out to be gone before anything was sent.
+    fn brief_stream(
+        &mut self,
+        to: &Endpoint,
+        waiting: &Waiting<'_>,
+    ) -> Result<Box<dyn Stream>, ConnError> {
+        self.stream(to, waiting)
+    }
+
     /// Opens what streams go through, if it is not open.
     fn ready_streams(&mut self, _waiting: &Waiting<'_>) -> Result<(), ConnError> {
         Ok(())

@@ -299,7 +299,7 @@ impl Waiting {
             stop: cx.stop,
             deadline: cx.deadline.earlier(cx.clock.deadline(self.connect)),
         };
-        let mut stream = match cx.connection.stream(&to, limit) {
+        let mut stream = match cx.connection.brief_stream(&to, limit) {
             Ok(stream) => stream,
             Err(ConnError::Stopped) => return Err(ConnError::Stopped.into()),
             Err(error) => return Ok((false, Map::new(), error.to_string())),

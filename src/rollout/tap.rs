@@ -139,6 +139,14 @@ impl Connection for Tap<'_> {
         self.call(false, |inner| inner.stream(to, limit))
     }
 
+    fn brief_stream(
+        &mut self,
+        to: &Endpoint,
+        limit: Limit<'_>,
+    ) -> Result<Box<dyn Stream>, ConnError> {
+        self.call(false, |inner| inner.brief_stream(to, limit))
+    }
+
     fn ready_streams(&mut self, limit: Limit<'_>) -> Result<(), ConnError> {
         self.inner.ready_streams(limit)
     }

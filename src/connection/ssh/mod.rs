@@ -1,10 +1,11 @@
-//! SSH as a transport: channels of one session for the shells, a session of its own for streams.
+//! SSH as a transport: channels of one session for the shells, a session of its own for streams that last.
 //!
 //! Built on libssh2 through `ssh2`, which is never let block: see `live`. Who is allowed in and how is in `auth`, whose
 //! host it is in `host_key`, ways through other hosts in `pump`. Used by `shells`.
 
 mod algorithms;
 mod auth;
+mod brief;
 mod connect;
 mod handshakes;
 mod host_key;
@@ -25,6 +26,7 @@ use super::transport::{Broken, ChannelId, Got, Transport};
 use super::waiting::Waiting;
 use super::{ConnError, End, Endpoint, Stream, dial};
 
+use brief::Shared;
 use connect::{Opened, connect};
 use live::{Trouble, is_again};
 use pump::Pump;
@@ -39,8 +41,9 @@ pub(crate) struct SshTransport {
     host: String,
     // Channels go before the session that they are of.
     channels: BTreeMap<ChannelId, Channel>,
-    closing: Vec<Channel>,
-    opened: Option<Opened>,
+    opened: Option<Shared>,
+    // The way there, through the last jump host; dropping it ends it.
+    through: Option<Pump>,
     tunnels: Option<Pump>,
     next: u32,
 }
@@ -62,8 +65,8 @@ impl SshTransport {
             target,
             handshakes,
             channels: BTreeMap::new(),
-            closing: Vec::new(),
             opened: None,
+            through: None,
             tunnels: None,
             next: 0,
         }
@@ -85,17 +88,16 @@ impl SshTransport {
         let pump = if let Some(running) = self.tunnels.take().filter(Pump::is_running) {
             running
         } else {
-            let Opened { live, through } = connect(&self.target, &self.handshakes, waiting)?;
             // The way there lives as long as its sockets do.
-            drop(through);
+            let Opened { live, .. } = connect(&self.target, &self.handshakes, waiting)?;
             Pump::start(live, waiting)?
         };
         Ok(self.tunnels.insert(pump))
     }
 
-    fn heard(&mut self) {
-        if let Some(opened) = &mut self.opened {
-            opened.live.heard();
+    fn heard(&self) {
+        if let Some(shared) = &self.opened {
+            shared.lock().live.heard();
         }
     }
 }
@@ -108,27 +110,32 @@ impl Transport for SshTransport {
     fn is_open(&self) -> bool {
         self.opened
             .as_ref()
-            .is_some_and(|opened| opened.live.seems_open())
+            .is_some_and(|shared| shared.lock().live.seems_open())
     }
 
     fn open(&mut self, waiting: &Waiting<'_>) -> Result<(), ConnError> {
         if self.opened.is_none() {
-            self.opened = Some(connect(&self.target, &self.handshakes, waiting)?);
+            let Opened { live, through } = connect(&self.target, &self.handshakes, waiting)?;
+            self.opened = Some(Shared::new(live));
+            self.through = through;
         }
         Ok(())
     }
 
     fn start(&mut self, command: &str, waiting: &Waiting<'_>) -> Result<ChannelId, ConnError> {
-        let Some(opened) = &mut self.opened else {
+        let Some(shared) = &self.opened else {
             return Err(self.unreachable("there is no session".to_owned()));
         };
-        let live = &mut opened.live;
+        let mut line = shared.lock();
+        line.free(waiting)?;
+        let live = &mut line.live;
         let result = live
             .drive(waiting, |session| session.channel_session())
             .and_then(|mut channel| {
                 live.drive(waiting, |_| channel.exec(command))?;
                 Ok(channel)
             });
+        drop(line);
         match result {
             Ok(channel) => {
                 self.next += 1;
@@ -201,30 +208,27 @@ impl Transport for SshTransport {
     }
 
     fn wait(&mut self, _id: ChannelId, _writing: bool, at_most: Duration) -> Result<(), Broken> {
-        self.closing
-            .retain_mut(|channel| channel.close().is_err_and(|error| is_again(&error)));
-        match &mut self.opened {
-            Some(opened) => opened.live.wait(at_most),
-            None => Err(Self::gone()),
-        }
+        let shared = self.opened.as_ref().ok_or_else(Self::gone)?;
+        let mut line = shared.lock();
+        line.close(None);
+        line.live.wait(at_most)
     }
 
     fn close(&mut self, id: ChannelId) {
-        if let Some(mut channel) = self.channels.remove(&id)
-            && channel.close().is_err_and(|error| is_again(&error))
-        {
-            self.closing.push(channel);
+        let channel = self.channels.remove(&id);
+        if let Some(shared) = &self.opened {
+            shared.lock().close(channel);
         }
     }
 
     fn abandon(&mut self) {
         // First the socket, so that nothing below waits for an answer.
-        if let Some(opened) = &self.opened {
-            opened.live.shut();
+        if let Some(shared) = &self.opened {
+            shared.lock().live.shut();
         }
         self.channels.clear();
-        self.closing.clear();
         self.opened = None;
+        self.through = None;
         self.tunnels = None;
     }
 
@@ -236,6 +240,18 @@ impl Transport for SshTransport {
         let pump = self.pump(waiting)?;
         let socket = pump.open(to, waiting)?;
         Ok(Box::new(SocketStream::new(socket.into(), waiting)))
+    }
+
+    fn brief_stream(
+        &mut self,
+        to: &Endpoint,
+        waiting: &Waiting<'_>,
+    ) -> Result<Box<dyn Stream>, ConnError> {
+        self.open(waiting)?;
+        match &self.opened {
+            Some(shared) if shared.lock().is_free() => Ok(Box::new(shared.stream(to, waiting)?)),
+            _ => self.stream(to, waiting),
+        }
     }
 
     fn ready_streams(&mut self, waiting: &Waiting<'_>) -> Result<(), ConnError> {
