@@ -14,7 +14,7 @@ use lab::sim::memsql::wire::{Answer, ClientError, Login};
 use lab::{clock, files, product};
 use serde_json::{Map, Value, json};
 
-use crate::servers::{NEW, OLD, free_port};
+use crate::servers::{NEW, OLD};
 
 /// The password of root in the databases, which must be found nowhere.
 pub(crate) const PASSWORD: &str = "open-sesame-4711";
@@ -158,10 +158,13 @@ impl Stack {
             .collect();
         let home = directory.path().join("operator");
         files::make_directory(&home).unwrap();
-        let at = |host: usize| Address::new(&addresses[host], free_port());
-        let (master, child) = (at(0), at(1));
+        // These addresses are nobody else's, and no client is given these ports.
+        let at = |host: usize, number: usize| {
+            Address::new(&addresses[host], 3306 + u16::try_from(number).unwrap())
+        };
+        let (master, child) = (at(0, 0), at(1, 0));
         let leaves: Vec<Address> = (0..plan.groups.len())
-            .map(|number| at(number % 2))
+            .map(|number| at(number % 2, 1 + number / 2))
             .collect();
         let mut stack = Self {
             machines,

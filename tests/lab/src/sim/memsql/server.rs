@@ -157,11 +157,20 @@ fn accept_directory(notes: &Notes, version: &str) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
+/// Returns what is bound: all addresses of a host, as the real one does; of a machine's own loopback addresses only the
+/// one that was given, since several clusters with the same ports lie on them.
+fn own_address(host: &str) -> &str {
+    let is_loopback = host
+        .parse()
+        .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    if is_loopback { host } else { "0.0.0.0" }
+}
+
 /// Serves until a signal or [`Node::stop`] ends it.
 async fn serve(node: &Arc<Node>) -> std::io::Result<()> {
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
-    let listener = crate::sim::http::bind("0.0.0.0", node.at.port).await?;
+    let listener = crate::sim::http::bind(own_address(&node.at.host), node.at.port).await?;
     write_pid(node)?;
     begin(node).await;
     let work = tokio::spawn(accept(listener, Arc::clone(node)));
