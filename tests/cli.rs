@@ -26,6 +26,8 @@ mod resume;
 mod terminal;
 #[path = "cli/upgrade_script.rs"]
 mod upgrade_script;
+#[path = "cli/upgrade_whole.rs"]
+mod upgrade_whole;
 #[path = "cli/user.rs"]
 mod user;
 #[path = "cli/vault.rs"]

@@ -1,0 +1,592 @@
+//! The script that upgrades or restarts one ArangoDB server, run whole on servers that are processes of their own, with a
+//! `systemctl` that is a file: what it does when nothing is wrong, and where it stops for each fault.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "starts servers and ends them, and runs the script as a host does"
+)]
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const PLAYBOOK: &str = "\
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  vars:
+    server: &server
+      role: agent
+      server_role: AGENT
+      port: 900008
+      pid: 900001
+      start: 900002
+      directory: HERE/server
+      log: HERE/server/log
+      data_number: 30320
+      limits: []
+      uid: 0
+      gid: 0
+      groups: []
+      umask: ''
+      environment_quoted: []
+      working_directory: /
+      command: [/bin/true]
+    survivors:
+      - { <<: *server, role: coordinator, server_role: COORDINATOR, pid: 900003, start: 900004, port: 900005 }
+    sync_servers: []
+    arangodb_restart: RESTART
+    arangodb_is_stranded: false
+    arangodb_more: false
+    arangodb_binary: HERE/arangod
+    arangodb_unit: arangodb
+    arangodb_hold_file: HERE/hold/arangodb
+    arangodb_version: 3.4.0
+    arangodb_data_number: 30400
+    arangodb_upgrade_attempts: 2
+    arangodb_stop_timeout: 2
+    arangodb_start_timeout: 5
+    arangodb_survivor_timeout: 2
+    arangodb_host:
+      address: 127.0.0.1
+      secure: false
+      starter_port: 900009
+      starter: { pid: 900006, start: 900007 }
+      tools: { bash: /bin/bash }
+  tasks:
+    - copy:
+        content: \"{{ lookup('template', 'arangodb/upgrade_server.sh.j2') }}\"
+        dest: HERE/NAME
+";
+
+/// The environment variable that makes this program a server: `PORT ROLE VERSION OTHER-PORTS`.
+const SERVES: &str = "STAGGER_TEST_SERVES";
+
+/// Answers as a server or a starter does.
+fn serve(stream: &mut TcpStream, words: &[&str]) {
+    let mut asked = [0; 4096];
+    let mut length = 0;
+    while !asked[..length].ends_with(b"\r\n\r\n") {
+        match stream.read(&mut asked[length..]) {
+            Ok(0) | Err(_) => return,
+            Ok(count) => length += count,
+        }
+    }
+    let asked = String::from_utf8_lossy(&asked[..length]).into_owned();
+    let listed: Vec<String> = words[3..]
+        .iter()
+        .map(|port| format!("{{\"type\":\"agent\",\"port\":{port},\"pid\":1}}"))
+        .collect();
+    let body = match asked.split_whitespace().nth(1).unwrap_or_default() {
+        "/_admin/server/role" => format!("{{\"role\":\"{}\"}}", words[1]),
+        "/process" => format!(
+            "{{\"servers-started\":true,\"servers\":[{}]}}",
+            listed.join(",")
+        ),
+        _ => format!("{{\"server\":\"arango\",\"version\":\"{}\"}}", words[2]),
+    };
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    drop(stream.write_all((head + &body).as_bytes()));
+}
+
+/// Not a test: the servers are this program, started with [`SERVES`].
+#[test]
+fn a_server_of_its_own() {
+    let Ok(what) = std::env::var(SERVES) else {
+        return;
+    };
+    let words: Vec<&str> = what.split(' ').collect();
+    let listener = TcpListener::bind(format!("127.0.0.1:{}", words[0])).unwrap();
+    for stream in listener.incoming() {
+        serve(&mut stream.unwrap(), &words);
+    }
+}
+
+/// Returns the words that start this program as a server.
+fn server_line() -> String {
+    let program = std::env::current_exe().unwrap();
+    format!(
+        "{} --exact upgrade_whole::a_server_of_its_own --nocapture",
+        program.display()
+    )
+}
+
+fn start_of(pid: u32) -> String {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let rest = stat.rsplit_once(") ").unwrap().1;
+    rest.split(' ').nth(19).unwrap().to_owned()
+}
+
+fn lives(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+fn write(path: &Path, text: &str, mode: u32) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+const SYSTEMCTL: &str = r#"#!/bin/sh
+here=HERE
+case $1 in
+  show)
+    value=$(cat "$here/unit/$3")
+    if [ "$3" = MainPID ] && ! grep -qs '^State:.[^Z]' "/proc/$value/status"; then value=0; fi
+    echo "$3=$value" ;;
+  start) echo start >>"$here/effects"; [ ! -f "$here/unit/refuses" ] || exit 1; . "$here/start" ;;
+esac
+"#;
+
+/// What the starter does when it is started: it starts who does not answer, and tells what it has.
+const START: &str = r#"
+begin() { STAGGER_TEST_SERVES="$*" setsid $line >/dev/null 2>&1 </dev/null & echo $! >>"$here/started"; }
+up() { grep -qs "^ *[0-9]*: [0-9A-F]*:$(printf '%04X' "$1") [0-9A-F]*:[0-9A-F]* 0A " /proc/net/tcp; }
+up 900008 || begin 900008 AGENT "${comes:-3.4.0}"
+up 900005 || begin 900005 COORDINATOR 3.4.0
+begin 900009 STARTER 0.13.10 900008 900005
+echo $! >"$here/unit/MainPID"
+"#;
+
+/// A host: a starter with an agent, which the script is for, and a coordinator.
+struct Stage {
+    here: tempfile::TempDir,
+    ports: [u16; 3],
+    children: Vec<Child>,
+}
+
+impl Stage {
+    fn new(deaf: bool) -> Self {
+        let here = tempfile::tempdir().unwrap();
+        let free: Vec<TcpListener> = (0..3)
+            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+            .collect();
+        let port = |index: usize| free[index].local_addr().unwrap().port();
+        let ports = [port(0), port(1), port(2)];
+        drop(free);
+        let mut stage = Self {
+            here,
+            ports,
+            children: Vec::new(),
+        };
+        let [agent, coordinator, starter] = ports;
+        stage.spawn(&format!("{agent} AGENT 3.3.20"), deaf);
+        stage.spawn(&format!("{coordinator} COORDINATOR 3.3.20"), false);
+        stage.spawn(
+            &format!("{starter} STARTER 0.13.10 {agent} {coordinator}"),
+            false,
+        );
+        for port in ports {
+            let up = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+            assert!((0..200).any(|_| up() || {
+                std::thread::sleep(Duration::from_millis(25));
+                false
+            }));
+        }
+        let own = stage.here.path().display().to_string();
+        let file = |name: &str, text: &str, mode: u32| {
+            write(
+                &stage.here.path().join(name),
+                &text.replace("HERE", &own),
+                mode,
+            )
+        };
+        file("bin/systemctl", SYSTEMCTL, 0o755);
+        file(
+            "start",
+            &stage.with_numbers(&format!("line='{}'\n{START}", server_line())),
+            0o644,
+        );
+        file(
+            "arangod",
+            "#!/bin/sh\necho 'server-version: 3.4.0'\n",
+            0o755,
+        );
+        for (name, value) in [
+            ("KillMode", "process"),
+            ("Restart", "no"),
+            ("ActiveState", "failed"),
+        ] {
+            file(&format!("unit/{name}"), value, 0o644);
+        }
+        file("unit/MainPID", &stage.pid(2).to_string(), 0o644);
+        file(
+            "server/data/VERSION-1",
+            "{\"version\":30320,\"tasks\":{}}",
+            0o644,
+        );
+        stage
+    }
+
+    fn spawn(&mut self, serves: &str, deaf: bool) {
+        let trap = if deaf { "trap '' TERM; " } else { "" };
+        let child = Command::new("sh")
+            .args(["-c", &format!("{trap}exec {}", server_line())])
+            .env(SERVES, serves)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        self.children.push(child.unwrap());
+    }
+
+    fn pid(&self, index: usize) -> u32 {
+        self.children[index].id()
+    }
+
+    /// Puts this stage's numbers in the place of those that the script was made with.
+    fn with_numbers(&self, text: &str) -> String {
+        let [agent, coordinator, starter] = self.ports;
+        let numbers = [
+            ("900001", self.pid(0).to_string()),
+            ("900002", start_of(self.pid(0))),
+            ("900003", self.pid(1).to_string()),
+            ("900004", start_of(self.pid(1))),
+            ("900005", coordinator.to_string()),
+            ("900006", self.pid(2).to_string()),
+            ("900007", start_of(self.pid(2))),
+            ("900008", agent.to_string()),
+            ("900009", starter.to_string()),
+        ];
+        numbers
+            .iter()
+            .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+    }
+
+    fn effects(&self) -> usize {
+        let told = std::fs::read_to_string(self.here.path().join("effects"));
+        told.unwrap_or_default().lines().count()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            drop(child.kill());
+            drop(child.wait());
+        }
+        let started = std::fs::read_to_string(self.here.path().join("started"));
+        for pid in started.unwrap_or_default().lines() {
+            drop(
+                Command::new("kill")
+                    .args(["-9", pid])
+                    .stderr(Stdio::null())
+                    .status(),
+            );
+        }
+    }
+}
+
+/// One fault, or none, and the end that it must have.
+struct Case {
+    name: &'static str,
+    restart: bool,
+    /// Shell commands that are run before the script, on the host.
+    armed: &'static str,
+    /// What takes the place of a part of the script, so that the fault comes in its middle.
+    meanwhile: (&'static str, &'static str),
+    code: i32,
+    said: &'static str,
+    /// Whether the process of the server, of the other one and of the starter that were there at the beginning live on.
+    left: [bool; 3],
+    /// How often the starter was started.
+    starts: usize,
+}
+
+const KILLS: &str = "kill -9 \"$starter_pid\"";
+const STAYS: (&str, &str) = ("", "");
+
+const NONE: Case = Case {
+    name: "nothing is wrong",
+    restart: false,
+    armed: "",
+    meanwhile: STAYS,
+    code: 0,
+    said: "",
+    left: [false, true, false],
+    starts: 1,
+};
+
+/// The script stops before it has touched anything.
+const UNTOUCHED: Case = Case {
+    code: 10,
+    left: [true; 3],
+    starts: 0,
+    ..NONE
+};
+
+/// The server is down, and the starter stays out until somebody has looked.
+const DOWN: Case = Case {
+    code: 12,
+    starts: 0,
+    ..NONE
+};
+
+const CASES: &[Case] = &[
+    NONE,
+    Case {
+        name: "a restart, nothing is wrong",
+        restart: true,
+        ..NONE
+    },
+    Case {
+        name: "KillMode is missing",
+        armed: "echo control-group >unit/KillMode",
+        said: "the unit's KillMode is control-group",
+        ..UNTOUCHED
+    },
+    Case {
+        name: "systemd restarts",
+        armed: "echo on-failure >unit/Restart",
+        said: "Restart is on-failure",
+        ..UNTOUCHED
+    },
+    Case {
+        name: "somebody is at work",
+        armed: "mkdir hold; echo Kim >hold/arangodb",
+        said: "somebody else is at work",
+        ..UNTOUCHED
+    },
+    Case {
+        name: "another package was installed",
+        armed: "echo 'echo server-version: 3.5.0' >arangod",
+        said: "arangod is 3.5.0, wanted 3.4.0",
+        ..UNTOUCHED
+    },
+    Case {
+        name: "the package is missing",
+        armed: "rm arangod",
+        said: "of an unknown version",
+        ..UNTOUCHED
+    },
+    Case {
+        name: "a colleague restarted the server",
+        meanwhile: ("server_start=", "server_start=1"),
+        said: "changed by someone else: the agent was process",
+        ..UNTOUCHED
+    },
+    Case {
+        name: "a colleague restarted the starter",
+        meanwhile: ("starter_start=", "starter_start=1"),
+        said: "changed by someone else: the starter was process",
+        ..UNTOUCHED
+    },
+    Case {
+        name: "the other server hangs",
+        armed: "kill -STOP OTHER",
+        said: "another server of this host does not answer",
+        ..UNTOUCHED
+    },
+    Case {
+        name: "the starter takes a server with it, whose data is old",
+        meanwhile: (KILLS, "{ kill -9 \"$starter_pid\" OTHER; sleep 0.3; }"),
+        said: "is older than the installed program, which refuses it",
+        left: [true, false, false],
+        ..DOWN
+    },
+    Case {
+        name: "systemd takes a server along, after a while",
+        armed: "echo deactivating >unit/ActiveState",
+        meanwhile: (
+            KILLS,
+            "{ kill -9 \"$starter_pid\"; { sleep 1; kill -9 OTHER; sleep 0.3; echo failed >unit/ActiveState; } & }",
+        ),
+        said: "is older than the installed program, which refuses it",
+        left: [true, false, false],
+        ..DOWN
+    },
+    Case {
+        name: "a colleague starts the starter meanwhile",
+        meanwhile: (
+            KILLS,
+            "{ kill -9 \"$starter_pid\"; sleep 0.3; systemctl start x; }",
+        ),
+        code: 11,
+        said: "somebody started the starter again",
+        left: [true, true, false],
+        ..NONE
+    },
+    Case {
+        name: "the upgrade exits 1",
+        meanwhile: (
+            "upgrade_data() { as_server",
+            "upgrade_data() { return 1; as_server",
+        ),
+        said: "the upgrade ended with code 1",
+        ..DOWN
+    },
+    Case {
+        name: "the upgrade takes longer than every wait",
+        meanwhile: (
+            "upgrade_data() { as_server",
+            "upgrade_data() { sleep 7; as_server",
+        ),
+        ..NONE
+    },
+    Case {
+        name: "the other server is slow when the starter would take it over",
+        meanwhile: ("mark begin check the other servers", "kill -STOP OTHER"),
+        said: "the starter would kill it",
+        ..DOWN
+    },
+    Case {
+        name: "a recycled pid in LOCK",
+        meanwhile: (
+            "mark begin check the other servers",
+            "echo OTHER >\"$data/data/LOCK\"",
+        ),
+        said: "which is somebody else's",
+        ..DOWN
+    },
+    Case {
+        name: "the starter does not start",
+        armed: "touch unit/refuses",
+        said: "systemctl start arangodb failed",
+        starts: 1,
+        ..DOWN
+    },
+    Case {
+        name: "the starter gives up",
+        armed: "echo 'echo 0 >\"$here/unit/MainPID\"' >>start",
+        said: "the starter is failed",
+        starts: 1,
+        ..DOWN
+    },
+    Case {
+        name: "it comes back as it was",
+        armed: "sed -i 's/^line=/comes=3.3.20; line=/' start",
+        said: "has another version",
+        starts: 1,
+        ..DOWN
+    },
+    Case {
+        name: "the starter starts another server anew",
+        armed: "echo 'kill -9 OTHER; sleep 0.2; begin OTHERPORT COORDINATOR 3.4.0' >>start",
+        code: 11,
+        said: "the starter did not adopt a running server",
+        left: [false; 3],
+        ..NONE
+    },
+    Case {
+        name: "a restart, the starter takes a server with it",
+        restart: true,
+        meanwhile: (KILLS, "{ kill -9 \"$starter_pid\" OTHER; sleep 0.2; }"),
+        code: 11,
+        said: "the starter was started again, and all servers answer",
+        left: [true, false, false],
+        ..NONE
+    },
+];
+
+/// Renders the script once for each kind; the numbers of a stage are put in afterwards.
+fn render(here: &Path, restart: bool) -> String {
+    let typed = |arguments: &[&str]| {
+        let ran = Command::new(env!("CARGO_BIN_EXE_stagger"))
+            .args(arguments)
+            .current_dir(here)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{arguments:?}: {told}");
+    };
+    if !here.join("templates").exists() {
+        typed(&["init", "arangodb"]);
+    }
+    let name = format!("script-{restart}");
+    let playbook = PLAYBOOK
+        .replace("RESTART", &restart.to_string())
+        // What is only restarted has data that fits.
+        .replace("30320", if restart { "30400" } else { "30320" })
+        .replace("HERE/NAME", &here.join(&name).display().to_string());
+    std::fs::write(here.join("site.yml"), playbook).unwrap();
+    typed(&["apply", "site.yml", "-i", "localhost,", "--state", "state"]);
+    std::fs::read_to_string(here.join(&name)).unwrap()
+}
+
+/// What an upgrade of the data does that goes well; the program that knows limits and users is tried elsewhere.
+const UPGRADES: &str = "\
+could_upgrade() { :; }
+upgrade_data() { as_server; echo 'INFO database upgrade passed' >>\"$log\"; echo '{\"version\":30400,\"tasks\":{}}' >\"$data/data/VERSION-1\"; }
+as_server() { :; }
+";
+
+fn run(script: &str, case: &Case) -> Result<(), String> {
+    let deaf = case.name.contains("SIGTERM");
+    let stage = Stage::new(deaf);
+    let own = stage.here.path().display().to_string();
+    let other = stage.pid(1).to_string();
+    let port = stage.ports[1].to_string();
+    let place = |text: &str| text.replace("OTHERPORT", &port).replace("OTHER", &other);
+    let begins = "mark begin check what is there\n";
+    let mut script = stage.with_numbers(script).replace("HERE", &own);
+    if !case.restart {
+        script = script.replace(begins, &format!("{UPGRADES}{begins}"));
+    }
+    let (from, to) = case.meanwhile;
+    if !from.is_empty() {
+        assert!(script.contains(from), "{}: {from}", case.name);
+        script = script.replace(from, &place(to));
+    }
+    let shell = |text: &str| {
+        let path = format!("{own}/bin:{}", std::env::var("PATH").unwrap());
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", text])
+            .current_dir(&own)
+            .env("PATH", path);
+        command.stdin(Stdio::null()).output().unwrap()
+    };
+    let armed = shell(&place(case.armed));
+    assert!(armed.status.success(), "{}: {armed:?}", case.name);
+    let ran = shell(&script);
+    let told = format!(
+        "{}{}",
+        String::from_utf8_lossy(&ran.stdout),
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    drop(shell(&place("kill -CONT OTHER 2>/dev/null || :")));
+    let left = [0, 1, 2].map(|index| lives(stage.pid(index)));
+    let is = (
+        ran.status.code(),
+        told.contains(case.said),
+        left,
+        stage.effects(),
+    );
+    let wanted = (Some(case.code), true, case.left, case.starts);
+    if is == wanted {
+        Ok(())
+    } else {
+        Err(format!("{}: {is:?}, not {wanted:?}: {told}", case.name))
+    }
+}
+
+#[test]
+fn each_fault_ends_as_it_must_and_nothing_else_is_touched() {
+    let here = tempfile::tempdir().unwrap();
+    let scripts = [render(here.path(), false), render(here.path(), true)];
+    let wrong: Vec<String> = CASES
+        .iter()
+        .filter_map(|case| run(&scripts[usize::from(case.restart)], case).err())
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn a_server_that_does_not_end_is_not_killed() {
+    let here = tempfile::tempdir().unwrap();
+    let case = Case {
+        name: "it is deaf to SIGTERM",
+        said: "it is not killed, its data would need recovery",
+        left: [true, true, false],
+        ..DOWN
+    };
+    run(&render(here.path(), false), &case).unwrap();
+}
