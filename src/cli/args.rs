@@ -270,6 +270,9 @@ pub(super) enum InDoubt {
 pub(super) struct Recover {
     #[command(flatten)]
     pub(super) again: Again,
+    /// Upgrade the servers of this host that are down with data too old for the installed program
+    #[arg(long, value_name = "HOST")]
+    pub(super) upgrade_stranded: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]

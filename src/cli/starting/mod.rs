@@ -8,6 +8,7 @@ mod frozen;
 mod going_on;
 mod handing;
 mod records;
+mod stranded;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -52,6 +53,8 @@ pub(in crate::cli) struct Request {
     pub(in crate::cli) reason: Option<String>,
     pub(in crate::cli) start_at: Option<String>,
     pub(in crate::cli) state: Option<PathBuf>,
+    /// What the records say was typed, where that is not what was typed.
+    pub(in crate::cli) words: Option<Vec<String>>,
 }
 
 impl Request {
@@ -74,6 +77,7 @@ impl Request {
             reason: arguments.reason.clone(),
             start_at: arguments.start_at_task.clone(),
             state: arguments.state.clone(),
+            words: None,
         }
     }
 
@@ -95,6 +99,7 @@ impl Request {
             reason: None,
             start_at: None,
             state: None,
+            words: None,
         }
     }
 
@@ -211,8 +216,10 @@ pub(in crate::cli) fn begin(
     let connector = connector(request, &prepared, machine, asked.login.take())?;
     let answers = machine.memory.answers();
     let mut header = header(request, &prepared, machine);
-    let typed = std::env::args().skip(1);
-    header.args = typed.map(|word| sealed(&hidden.seal, &word)).collect();
+    let typed = || std::env::args().skip(1).collect();
+    let words: Vec<String> = request.words.clone().unwrap_or_else(typed);
+    let words = words.iter().map(|word| sealed(&hidden.seal, word));
+    header.args = words.collect();
     let kept = records_directory(request.state.as_deref(), machine);
     let directory = StateDirectory::prepare(&kept).map_err(|error| state(&error))?;
     say_debts(&directory, None);
