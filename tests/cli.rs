@@ -22,6 +22,8 @@ mod reading;
 mod readme;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/stranded.rs"]
+mod stranded;
 #[path = "cli/terminal.rs"]
 mod terminal;
 #[path = "cli/upgrade_script.rs"]

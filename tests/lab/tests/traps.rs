@@ -383,7 +383,7 @@ const ROWS: &[Row] = &[
     Row {
         arms: "I1 I6 P9",
         fault: "stranded members",
-        end: "exit 2 before another server is touched, named, with the command; recover upgrades them, agent first, starter last",
+        end: "exit 2 at the beginning, 3 in the middle, before another server is touched; named, with the command; recover upgrades them, agent first, starter last",
         detector: "G8: the agency lacks an agent",
         cases: &[
             (
@@ -403,6 +403,10 @@ const ROWS: &[Row] = &[
                 "stranded_servers_are_upgraded_one_after_the_other_and_then_the_starter_starts",
             ),
             (SCRIPT, "the_data_of_a_stranded_server_is_nobodys"),
+            (
+                "tests/cli/stranded.rs",
+                "it_is_a_run_of_its_own_that_can_be_resumed",
+            ),
             (
                 "tests/lab/tests/hosts/stranded.rs",
                 "stranded::a_power_cut_before_the_upgrade_is_named_and_undone",
