@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::host::{Depth, ServerDirectory, Surface, binary_version, data_version};
 use super::setup::{Peer, Setup};
-use crate::cluster::model::arangodb::Role;
+use crate::cluster::model::arangodb::{Role, Start, Version};
 use crate::cluster::process::Process;
 use crate::template::shell_quote_bytes;
 
@@ -53,6 +53,8 @@ pub struct HostView {
     pub setup: Option<Setup>,
     /// The data directory that was looked at.
     pub data_dir: String,
+    /// The server's program, whose version was read.
+    pub binary: String,
     /// What the starter lists, or why it did not answer.
     pub listed: Option<Result<Vec<Listed>, String>>,
 }
@@ -72,6 +74,11 @@ impl HostView {
             .map(|directory| self.server(directory, &mut problems))
             .collect();
         self.strangers(&mut problems);
+        let stranded: Vec<&Value> = servers
+            .iter()
+            .filter(|server| server.get("stranded") == Some(&json!(true)))
+            .filter_map(|server| server.get("title"))
+            .collect();
         if let Some(Err(problem)) = &self.listed {
             problems.push(format!("the starter does not answer: {problem}"));
         }
@@ -89,6 +96,7 @@ impl HostView {
             "agents": self.endpoints(Role::Agent),
             "coordinators": self.endpoints(Role::Coordinator),
             "sync_masters": self.sync_masters(),
+            "stranded": stranded,
             "servers": servers,
             "sync_servers": self.sync_servers(),
             "binary_version": binary_version(&self.depth.binary),
@@ -139,6 +147,24 @@ impl HostView {
             .find(|process| process.pid == pid)
     }
 
+    /// The version of the program on the disk.
+    fn program(&self) -> Option<Version> {
+        binary_version(&self.depth.binary)?.parse().ok()
+    }
+
+    /// Whether a process with old data is the program on the disk, which is about to refuse it: the starter starts it
+    /// again and again. One that runs the replaced program serves, and one that upgrades the data is at work.
+    fn refuses(&self, process: &Process) -> bool {
+        let upgrades = process.option("--database.auto-upgrade");
+        process.exe == self.binary && upgrades.as_deref() != Some("true")
+    }
+
+    /// What tells one process from every other of this machine, before and after it boots anew.
+    fn identity(&self, process: &Process) -> String {
+        let boot = &self.surface.boot_id;
+        format!("{boot}/{}/{}", process.pid, process.start)
+    }
+
     fn listed_pid(&self, role: Role, port: u16) -> Option<u32> {
         let listed = self.listed.as_ref()?.as_ref().ok()?;
         listed
@@ -178,30 +204,59 @@ impl HostView {
             }
             _ => {}
         }
-        let versions: BTreeMap<&String, Option<u64>> = directory
-            .versions
-            .iter()
-            .map(|(name, content)| (name, data_version(content)))
-            .collect();
         let mut value = json!({
             "role": role.name(),
+            "title": title,
             "server_role": role.server_role(),
             "port": port,
             "directory": directory.path,
             "engine": directory.engine,
             "running": process.is_some(),
             "pid": process.map(|process| process.pid),
+            "identity": process.map(|process| self.identity(process)),
             "lock_pid": lock,
-            "version_files": versions,
-            "data_number": versions.values().copied().map(|number| number.unwrap_or(0)).min(),
             "endpoint": self.own().map(|peer| peer.endpoint(role)),
             "command_file": format!("{}/arangod_command.txt", directory.path),
             "command_file_found": directory.command.is_some(),
         });
-        if let (Some(process), Value::Object(fields)) = (process, &mut value) {
-            fields.extend(running(process, &directory.path));
+        if let Value::Object(fields) = &mut value {
+            fields.extend(self.data(directory, role, process));
+            fields.extend(
+                process
+                    .map(|process| running(process, &directory.path))
+                    .unwrap_or_default(),
+            );
         }
         value
+    }
+
+    /// Of which version a server's data is, and whether the program on the disk takes it as it is.
+    fn data(
+        &self,
+        directory: &ServerDirectory,
+        role: Role,
+        process: Option<&Process>,
+    ) -> serde_json::Map<String, Value> {
+        let versions: BTreeMap<&String, Option<u64>> = directory
+            .versions
+            .iter()
+            .map(|(name, content)| (name, data_version(content)))
+            .collect();
+        let number = versions
+            .values()
+            .copied()
+            .map(|number| number.unwrap_or(0))
+            .min();
+        let start = Start::of(role, number, self.program());
+        let stranded =
+            start == Start::Stranded && process.is_none_or(|process| self.refuses(process));
+        let values = json!({
+            "version_files": versions,
+            "data_number": number,
+            "start_as_it_is": start.name(),
+            "stranded": stranded,
+        });
+        values.as_object().cloned().unwrap_or_default()
     }
 
     /// Processes that the starter lists and that are no arangod of a known directory.
@@ -443,5 +498,107 @@ mod tests {
         let body = json!({"servers-started": true, "servers": [{"type": "agent", "ip": "10.77.0.11", "port": 8531, "pid": 2188},
             {"type": "syncmaster", "port": 8532, "pid": 9}, {"type": "novel", "port": 1, "pid": 2}]});
         assert_eq!(listed(&body).len(), 2);
+    }
+
+    #[test]
+    fn a_server_is_stranded_when_only_a_program_that_refuses_its_data_is_left() {
+        let stranded = |processes: Vec<Process>, data: &str, program: &str| {
+            let pid = processes.first().map(|process| process.pid);
+            let mut view = view(Some(77), pid, processes);
+            view.binary = "/usr/sbin/arangod".to_owned();
+            view.depth.binary = format!("server-version: {program}\n");
+            let versions = [("VERSION-1".to_owned(), data.to_owned())];
+            view.depth.servers[0].versions = versions.into_iter().collect();
+            view.value()["stranded"].clone()
+        };
+        let with = |exe: &str, more: &[&str]| {
+            let mut process = process(77, "/d/agent8531/data");
+            exe.clone_into(&mut process.exe);
+            let more = more.iter().map(|word| word.as_bytes().to_vec());
+            process.argv.extend(more);
+            vec![process]
+        };
+        let (old, new) = (r#"{"version":30320}"#, r#"{"version":30400}"#);
+        let it = json!(["agent on port 8531"]);
+        let none = json!([]);
+        let binary = "/usr/sbin/arangod";
+        let replaced = "/usr/sbin/arangod (deleted)";
+        let upgrade = ["--database.auto-upgrade=true"];
+        let two = ["--database.auto-upgrade", "true"];
+        let cases = [
+            ("down with old data", stranded(vec![], old, "3.4.0"), &it),
+            ("down, upgraded", stranded(vec![], new, "3.4.0"), &none),
+            (
+                "down, its own program is back",
+                stranded(vec![], old, "3.3.20"),
+                &none,
+            ),
+            (
+                "it serves on",
+                stranded(with(replaced, &[]), old, "3.4.0"),
+                &none,
+            ),
+            (
+                "started, and about to refuse",
+                stranded(with(binary, &[]), old, "3.4.0"),
+                &it,
+            ),
+            (
+                "being upgraded",
+                stranded(with(binary, &upgrade), old, "3.4.0"),
+                &none,
+            ),
+            (
+                "in two words",
+                stranded(with(binary, &two), old, "3.4.0"),
+                &none,
+            ),
+            ("nobody knows the program", stranded(vec![], old, ""), &none),
+        ];
+        for (name, is, wanted) in cases {
+            assert_eq!(&is, wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_process_is_told_from_one_of_another_boot() {
+        let identity = |boot: &str, pid: u32| {
+            let mut view = view(
+                Some(pid),
+                Some(pid),
+                vec![process(pid, "/d/agent8531/data")],
+            );
+            boot.clone_into(&mut view.surface.boot_id);
+            view.value()["servers"][0]["identity"].clone()
+        };
+        assert_eq!(identity("b1", 77), json!("b1/77/7"));
+        assert_ne!(identity("b1", 77), identity("b2", 77));
+        assert_ne!(identity("b1", 77), identity("b1", 78));
+    }
+
+    #[test]
+    fn a_machine_without_an_agent_runs_what_it_is_set_up_for() {
+        let mut view = view(None, None, vec![]);
+        view.listed = Some(Ok(vec![]));
+        let place = |role: Role, port: u16| ServerDirectory {
+            path: format!("/d/{}{port}", role.name()),
+            place: Some((role, port)),
+            ..ServerDirectory::default()
+        };
+        // What an agent has left that was taken away is nobody's.
+        view.depth.servers = vec![place(Role::Agent, 8531), place(Role::Dbserver, 8530)];
+        let servers = |view: &HostView| {
+            let servers = view.value()["servers"].clone();
+            let servers: Vec<Value> = servers.as_array().unwrap().clone();
+            let endpoints = servers.iter().map(|server| server["endpoint"].clone());
+            endpoints.collect::<Vec<_>>()
+        };
+        view.setup.as_mut().unwrap().peers[0].roles = vec![Role::Dbserver, Role::Coordinator];
+        assert_eq!(servers(&view), [json!("tcp://10.0.0.1:8530")]);
+        assert_eq!(view.value()["agents"], json!([]));
+        view.setup.as_mut().unwrap().peers[0].offset = 10;
+        view.depth.servers = vec![place(Role::Dbserver, 8540)];
+        assert_eq!(servers(&view), [json!("tcp://10.0.0.1:8540")]);
+        assert_eq!(view.value()["starter_port"], json!(8538));
     }
 }
