@@ -47,9 +47,9 @@ const PLAYBOOK: &str = "\
     arangodb_version: 3.4.0
     arangodb_data_number: 30400
     arangodb_upgrade_attempts: 2
-    arangodb_stop_timeout: 2
-    arangodb_start_timeout: 5
-    arangodb_survivor_timeout: 2
+    arangodb_stop_timeout: 3
+    arangodb_start_timeout: 10
+    arangodb_survivor_timeout: 4
     arangodb_host:
       address: 127.0.0.1
       secure: false
@@ -427,7 +427,7 @@ const CASES: &[Case] = &[
         name: "the upgrade takes longer than every wait",
         meanwhile: (
             "upgrade_data() { as_server",
-            "upgrade_data() { sleep 7; as_server",
+            "upgrade_data() { sleep 12; as_server",
         ),
         ..NONE
     },

@@ -204,22 +204,9 @@ impl HostView {
             }
             _ => {}
         }
-        let versions: BTreeMap<&String, Option<u64>> = directory
-            .versions
-            .iter()
-            .map(|(name, content)| (name, data_version(content)))
-            .collect();
-        let data_number = versions
-            .values()
-            .copied()
-            .map(|number| number.unwrap_or(0))
-            .min();
-        let start = Start::of(role, data_number, self.program());
         let mut value = json!({
             "role": role.name(),
             "title": title,
-            "start_as_it_is": start.name(),
-            "stranded": start == Start::Stranded && process.is_none_or(|process| self.refuses(process)),
             "server_role": role.server_role(),
             "port": port,
             "directory": directory.path,
@@ -228,16 +215,48 @@ impl HostView {
             "pid": process.map(|process| process.pid),
             "identity": process.map(|process| self.identity(process)),
             "lock_pid": lock,
-            "version_files": versions,
-            "data_number": data_number,
             "endpoint": self.own().map(|peer| peer.endpoint(role)),
             "command_file": format!("{}/arangod_command.txt", directory.path),
             "command_file_found": directory.command.is_some(),
         });
-        if let (Some(process), Value::Object(fields)) = (process, &mut value) {
-            fields.extend(running(process, &directory.path));
+        if let Value::Object(fields) = &mut value {
+            fields.extend(self.data(directory, role, process));
+            fields.extend(
+                process
+                    .map(|process| running(process, &directory.path))
+                    .unwrap_or_default(),
+            );
         }
         value
+    }
+
+    /// Of which version a server's data is, and whether the program on the disk takes it as it is.
+    fn data(
+        &self,
+        directory: &ServerDirectory,
+        role: Role,
+        process: Option<&Process>,
+    ) -> serde_json::Map<String, Value> {
+        let versions: BTreeMap<&String, Option<u64>> = directory
+            .versions
+            .iter()
+            .map(|(name, content)| (name, data_version(content)))
+            .collect();
+        let number = versions
+            .values()
+            .copied()
+            .map(|number| number.unwrap_or(0))
+            .min();
+        let start = Start::of(role, number, self.program());
+        let stranded =
+            start == Start::Stranded && process.is_none_or(|process| self.refuses(process));
+        let values = json!({
+            "version_files": versions,
+            "data_number": number,
+            "start_as_it_is": start.name(),
+            "stranded": stranded,
+        });
+        values.as_object().cloned().unwrap_or_default()
     }
 
     /// Processes that the starter lists and that are no arangod of a known directory.
