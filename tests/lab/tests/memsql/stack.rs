@@ -378,7 +378,7 @@ impl Stack {
             .as_array()
             .unwrap()
             .iter()
-            .find(|one| one["port"] == json!(at.port));
+            .find(|one| one["host"] == json!(at.host) && one["port"] == json!(at.port));
         own.unwrap()["memsql_id"].as_str().unwrap().to_owned()
     }
 
