@@ -207,8 +207,13 @@ fn answer(own: &str, path: &str, body: &Value, lock: &mut Value) -> (&'static st
 fn the_lock_in_an_agency_is_taken_and_given_back_as_runs_do_it() {
     let agency = Agency::starts();
     let user = User::new().with(
+        "data/setup.json",
+        r#"{"version":"0.2.2","id":"5142bd7a","peers":{"Peers":[{"ID":"5142bd7a","Address":"127.0.0.1","Port":8528,"PortOffset":0,"DataDir":"/data","HasAgent":true,"IsSecure":false}],"AgencySize":1}}"#,
+    );
+    let data = user.path("data").to_string_lossy().into_owned();
+    user.writes(
         "hosts",
-        "[arangodb]\nn1 ansible_connection=local\n[all:vars]\narangodb_version=3.4.0\narangodb_via=bastion\n",
+        &format!("[arangodb]\nn1 ansible_connection=local\n[all:vars]\narangodb_version=3.4.0\narangodb_via=bastion\narangodb_data_dir={data}\n"),
     );
     let agents = format!(
         "-e '{{\"arangodb_agents\": [\"tcp://{}\"]}}'",
