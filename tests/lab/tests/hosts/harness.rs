@@ -30,7 +30,7 @@ pub(crate) struct Case {
 }
 
 /// How many shares the machine has: that many light cases, or half as many whole clusters under load.
-const SHARES: usize = 4;
+const SHARES: usize = 6;
 
 /// The machine, of which each running case holds its shares.
 static MACHINE: Machine = Machine {
@@ -75,7 +75,7 @@ pub(crate) fn case(name: &'static str, run: fn(&Lab) -> Outcome) -> Case {
 }
 
 impl Case {
-    /// Lets at most one such case run beside it: on a machine that is short of processors clients wait for no fault of
+    /// Lets at most two such cases run beside it: on a machine that is short of processors clients wait for no fault of
     /// the cluster's, and the oracle takes a server that is starved for one that is down.
     pub(crate) fn heavy(self) -> Self {
         Self { shares: 2, ..self }

@@ -27,7 +27,7 @@ use libtest_mimic::Arguments;
 use harness::Lab;
 
 /// Cases mostly wait for hosts, so more of them run at once than there are processors.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 4;
 
 fn main() {
     let mut arguments = Arguments::from_args();
