@@ -43,6 +43,8 @@ pub(super) enum Command {
     Inventory(Inventory),
     /// Encrypt and decrypt files and values, as ansible-vault does
     Vault(Vault),
+    /// Say who has a cluster's lock, take it by hand, or give it back
+    Lock(Lock),
     /// Run one command on the hosts of a pattern
     Exec(Exec),
     /// Write a shipped upgrade out, ready to be edited
@@ -385,6 +387,65 @@ pub(super) struct Inventory {
     /// Print one host's variables as JSON
     #[arg(long, value_name = "HOST")]
     pub(super) host: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct Lock {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) what: LockCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum LockCommand {
+    /// Say who has the lock; ends with 5 if somebody has it
+    Status(LockStatus),
+    /// Take the lock, so that no run begins
+    Acquire(LockAcquire),
+    /// Give back a lock that was taken by hand
+    Release(LockRelease),
+}
+
+/// Whose lock.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Locked {
+    /// The upgrade that the lock is of
+    #[arg(value_parser = ["arangodb", "memsql"])]
+    pub(super) upgrade: String,
+    #[command(flatten)]
+    pub(super) sources: Sources,
+    #[command(flatten)]
+    pub(super) reaching: Reaching,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct LockStatus {
+    #[command(flatten)]
+    pub(super) locked: Locked,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct LockAcquire {
+    #[command(flatten)]
+    pub(super) locked: Locked,
+    /// Why: whoever meets the lock is told
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct LockRelease {
+    #[command(flatten)]
+    pub(super) locked: Locked,
+    /// Give back a lock that a run or somebody else has
+    #[arg(long, requires = "reason")]
+    pub(super) force: bool,
+    /// Why it is taken from whoever has it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]
