@@ -1,8 +1,14 @@
 //! What was typed. No meaning is given to it here; `settings` does that.
 
+mod lock;
+mod vault;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(super) use lock::{Lock, LockAcquire, LockCommand, LockRelease, LockStatus, Locked};
+pub(super) use vault::{Vault, VaultCommand, VaultEdit, VaultFiles, VaultRekey, VaultString};
 
 /// Upgrades fleets of stateful servers one safe batch at a time, over SSH.
 #[derive(Debug, Parser)]
@@ -390,65 +396,6 @@ pub(super) struct Inventory {
 }
 
 #[derive(Debug, Clone, Args)]
-pub(super) struct Lock {
-    /// What to do.
-    #[command(subcommand)]
-    pub(super) what: LockCommand,
-}
-
-#[derive(Debug, Clone, Subcommand)]
-pub(super) enum LockCommand {
-    /// Say who has the lock; ends with 5 if somebody has it
-    Status(LockStatus),
-    /// Take the lock, so that no run begins
-    Acquire(LockAcquire),
-    /// Give back a lock that was taken by hand
-    Release(LockRelease),
-}
-
-/// Whose lock.
-#[derive(Debug, Clone, Args)]
-pub(super) struct Locked {
-    /// The upgrade that the lock is of
-    #[arg(value_parser = ["arangodb", "memsql"])]
-    pub(super) upgrade: String,
-    #[command(flatten)]
-    pub(super) sources: Sources,
-    #[command(flatten)]
-    pub(super) reaching: Reaching,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct LockStatus {
-    #[command(flatten)]
-    pub(super) locked: Locked,
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct LockAcquire {
-    #[command(flatten)]
-    pub(super) locked: Locked,
-    /// Why: whoever meets the lock is told
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: String,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct LockRelease {
-    #[command(flatten)]
-    pub(super) locked: Locked,
-    /// Give back a lock that a run or somebody else has
-    #[arg(long, requires = "reason")]
-    pub(super) force: bool,
-    /// Why it is taken from whoever has it
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: Option<String>,
-}
-
-#[derive(Debug, Clone, Args)]
 pub(super) struct Exec {
     /// The pattern of the hosts
     pub(super) pattern: String,
@@ -468,84 +415,6 @@ pub(super) struct Exec {
     pub(super) sources: Sources,
     #[command(flatten)]
     pub(super) reaching: Reaching,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct Vault {
-    /// What to do.
-    #[command(subcommand)]
-    pub(super) what: VaultCommand,
-}
-
-#[derive(Debug, Clone, Subcommand)]
-pub(super) enum VaultCommand {
-    /// Encrypt files in place
-    Encrypt(VaultFiles),
-    /// Decrypt files in place
-    Decrypt(VaultFiles),
-    /// Print what is in encrypted files
-    View(VaultFiles),
-    /// Edit an encrypted file with $EDITOR
-    Edit(VaultEdit),
-    /// Encrypt a value for a file of variables
-    EncryptString(VaultString),
-    /// Encrypt files with another password
-    Rekey(VaultRekey),
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct VaultFiles {
-    /// The files; `-` is standard input
-    #[arg(required = true)]
-    pub(super) files: Vec<String>,
-    /// Write into this file instead; `-` is standard output
-    #[arg(long, value_name = "FILE")]
-    pub(super) output: Option<String>,
-    /// Encrypt with the password of this label
-    #[arg(long, value_name = "LABEL")]
-    pub(super) encrypt_vault_id: Option<String>,
-    #[command(flatten)]
-    pub(super) unlocking: Unlocking,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct VaultEdit {
-    /// The file; it is made if it is not there
-    pub(super) file: String,
-    /// Encrypt with the password of this label
-    #[arg(long, value_name = "LABEL")]
-    pub(super) encrypt_vault_id: Option<String>,
-    #[command(flatten)]
-    pub(super) unlocking: Unlocking,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct VaultString {
-    /// The value; standard input if none is given, so that it is in no history
-    pub(super) text: Option<String>,
-    /// The name of the variable
-    #[arg(short, long, alias = "stdin-name", value_name = "NAME")]
-    pub(super) name: Option<String>,
-    /// Encrypt with the password of this label
-    #[arg(long, value_name = "LABEL")]
-    pub(super) encrypt_vault_id: Option<String>,
-    #[command(flatten)]
-    pub(super) unlocking: Unlocking,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct VaultRekey {
-    /// The files
-    #[arg(required = true)]
-    pub(super) files: Vec<String>,
-    /// Read the new password from this file, or from what it prints if it is a program
-    #[arg(long, value_name = "FILE", conflicts_with = "new_vault_id")]
-    pub(super) new_vault_password_file: Option<PathBuf>,
-    /// Read the new password and its label: LABEL@FILE, LABEL@prompt
-    #[arg(long, value_name = "LABEL@SOURCE")]
-    pub(super) new_vault_id: Option<String>,
-    #[command(flatten)]
-    pub(super) unlocking: Unlocking,
 }
 
 #[derive(Debug, Clone, Args)]
