@@ -137,6 +137,7 @@ fn agency(view: &ClusterView, questions: &Questions) -> Value {
         "leader_endpoint": leading.map(|agent| &agent.endpoint),
         "term": leading.map(|agent| agent.term),
         "size": leading.map(|agent| agent.size),
+        "lap_s": leading.map(|agent| agent.lap),
         "handover_s": leading.map(|agent| agent.lap + LOOK_AGAIN),
     })
 }
