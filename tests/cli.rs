@@ -14,6 +14,8 @@ mod background;
 mod files;
 #[path = "cli/live.rs"]
 mod live;
+#[path = "cli/lock.rs"]
+mod lock;
 #[path = "cli/planning.rs"]
 mod planning;
 #[path = "cli/reading.rs"]

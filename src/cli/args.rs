@@ -1,8 +1,14 @@
 //! What was typed. No meaning is given to it here; `settings` does that.
 
+mod lock;
+mod vault;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(super) use lock::{Lock, LockAcquire, LockCommand, LockRelease, LockStatus, Locked};
+pub(super) use vault::{Vault, VaultCommand, VaultEdit, VaultFiles, VaultRekey, VaultString};
 
 /// Upgrades fleets of stateful servers one safe batch at a time, over SSH.
 #[derive(Debug, Parser)]
@@ -43,6 +49,8 @@ pub(super) enum Command {
     Inventory(Inventory),
     /// Encrypt and decrypt files and values, as ansible-vault does
     Vault(Vault),
+    /// Say who has a cluster's lock, take it by hand, or give it back
+    Lock(Lock),
     /// Run one command on the hosts of a pattern
     Exec(Exec),
     /// Write a shipped upgrade out, ready to be edited
@@ -410,84 +418,6 @@ pub(super) struct Exec {
     pub(super) sources: Sources,
     #[command(flatten)]
     pub(super) reaching: Reaching,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct Vault {
-    /// What to do.
-    #[command(subcommand)]
-    pub(super) what: VaultCommand,
-}
-
-#[derive(Debug, Clone, Subcommand)]
-pub(super) enum VaultCommand {
-    /// Encrypt files in place
-    Encrypt(VaultFiles),
-    /// Decrypt files in place
-    Decrypt(VaultFiles),
-    /// Print what is in encrypted files
-    View(VaultFiles),
-    /// Edit an encrypted file with $EDITOR
-    Edit(VaultEdit),
-    /// Encrypt a value for a file of variables
-    EncryptString(VaultString),
-    /// Encrypt files with another password
-    Rekey(VaultRekey),
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct VaultFiles {
-    /// The files; `-` is standard input
-    #[arg(required = true)]
-    pub(super) files: Vec<String>,
-    /// Write into this file instead; `-` is standard output
-    #[arg(long, value_name = "FILE")]
-    pub(super) output: Option<String>,
-    /// Encrypt with the password of this label
-    #[arg(long, value_name = "LABEL")]
-    pub(super) encrypt_vault_id: Option<String>,
-    #[command(flatten)]
-    pub(super) unlocking: Unlocking,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct VaultEdit {
-    /// The file; it is made if it is not there
-    pub(super) file: String,
-    /// Encrypt with the password of this label
-    #[arg(long, value_name = "LABEL")]
-    pub(super) encrypt_vault_id: Option<String>,
-    #[command(flatten)]
-    pub(super) unlocking: Unlocking,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct VaultString {
-    /// The value; standard input if none is given, so that it is in no history
-    pub(super) text: Option<String>,
-    /// The name of the variable
-    #[arg(short, long, alias = "stdin-name", value_name = "NAME")]
-    pub(super) name: Option<String>,
-    /// Encrypt with the password of this label
-    #[arg(long, value_name = "LABEL")]
-    pub(super) encrypt_vault_id: Option<String>,
-    #[command(flatten)]
-    pub(super) unlocking: Unlocking,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct VaultRekey {
-    /// The files
-    #[arg(required = true)]
-    pub(super) files: Vec<String>,
-    /// Read the new password from this file, or from what it prints if it is a program
-    #[arg(long, value_name = "FILE", conflicts_with = "new_vault_id")]
-    pub(super) new_vault_password_file: Option<PathBuf>,
-    /// Read the new password and its label: LABEL@FILE, LABEL@prompt
-    #[arg(long, value_name = "LABEL@SOURCE")]
-    pub(super) new_vault_id: Option<String>,
-    #[command(flatten)]
-    pub(super) unlocking: Unlocking,
 }
 
 #[derive(Debug, Clone, Args)]

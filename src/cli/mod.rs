@@ -87,6 +87,7 @@ fn dispatch(command: Command, machine: &Machine) -> Result<ExitCode, Failure> {
         Command::Runs(arguments) => commands::runs::run(&arguments, machine)?,
         Command::Status(arguments) => commands::status::run(&arguments, machine)?,
         Command::Report(arguments) => commands::report::run(&arguments, machine)?,
+        Command::Lock(arguments) => return commands::lock::run(&arguments, machine),
         Command::Plan(arguments) => return commands::plan::run(&arguments, machine),
         Command::Exec(arguments) => return commands::exec::run(&arguments, machine),
     }

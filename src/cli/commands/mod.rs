@@ -5,6 +5,7 @@ pub(super) mod check;
 pub(super) mod exec;
 pub(super) mod init;
 pub(super) mod inventory;
+pub(super) mod lock;
 pub(super) mod manual;
 pub(super) mod modules;
 pub(super) mod plan;

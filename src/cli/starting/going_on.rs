@@ -262,6 +262,7 @@ fn typed(header: &Header, seal: &Sealer, machine: &Machine) -> Result<Request, F
         | Command::Check(_)
         | Command::Inventory(_)
         | Command::Vault(_)
+        | Command::Lock(_)
         | Command::Exec(_)
         | Command::Init(_)
         | Command::Modules(_)

@@ -83,7 +83,7 @@ pub(super) fn header(request: &Request, prepared: &Prepared, machine: &Machine) 
 }
 
 /// Names a run by its time and some chance: sorted by time, unique on this machine.
-fn run_id(now: Timestamp) -> String {
+pub(in crate::cli) fn run_id(now: Timestamp) -> String {
     use std::hash::{BuildHasher as _, Hasher as _};
     let chance = std::hash::RandomState::new().build_hasher().finish();
     format!("{}-{:04x}", now.strftime("%Y%m%d-%H%M%S"), chance & 0xffff)

@@ -36,7 +36,7 @@ use handing::{header, screen, sinks};
 use records::say_debts;
 
 pub(in crate::cli) use going_on::{GoingOn, Reopened};
-pub(in crate::cli) use handing::{connector, engine_settings, outline};
+pub(in crate::cli) use handing::{connector, engine_settings, outline, run_id};
 pub(in crate::cli) use records::{records_directory, state};
 
 /// What is asked for, whichever command asks.
@@ -355,7 +355,7 @@ fn asked(wanted: bool, prompt: &str, masker: &Masker) -> Result<Option<Secret>, 
     Ok(Some(secret))
 }
 
-fn operator(machine: &Machine) -> &str {
+pub(in crate::cli) fn operator(machine: &Machine) -> &str {
     let environment = &machine.environment;
     let user = environment
         .get("USER")

@@ -55,6 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn data_that_the_program_on_disk_refuses_is_told_from_data_that_fits() {
         let cases = [
             (
