@@ -324,6 +324,7 @@ impl<'a> Applied<'a> {
             reason: None,
             start_at: None,
             state: None,
+            words: None,
         }
     }
 }
