@@ -54,16 +54,35 @@ fn all(that: &Value) -> String {
 type Case<'a> = (&'a str, Value, bool);
 
 /// Asks a condition in each case; `vars` are those that stand at its task.
+fn ask(that: &Value, vars: &Value, cases: &[Case<'_>]) {
+    ask_and_tell(that, &Value::Null, vars, cases);
+}
+
+/// Asks what an assertion asks, with its message, which is made in each case.
+fn judge(task: &Value, cases: &[Case<'_>]) {
+    let asserted = &task["assert"];
+    ask_and_tell(
+        &asserted["that"],
+        &asserted["fail_msg"],
+        &task["vars"],
+        cases,
+    );
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a playbook is written, and stagger started"
 )]
-fn ask(that: &Value, vars: &Value, cases: &[Case<'_>]) {
+fn ask_and_tell(that: &Value, tells: &Value, vars: &Value, cases: &[Case<'_>]) {
     let here = tempfile::tempdir().unwrap();
     let tasks = cases.iter().map(|(name, so, expected)| {
         let mut own = vars.as_object().cloned().unwrap_or_default();
         own.extend(so.as_object().cloned().unwrap_or_default());
-        json!({"name": name, "assert": {"that": format!("(({}) | bool) == {expected}", all(that))}, "vars": own})
+        let mut asserts = json!({"that": format!("(({}) | bool) == {expected}", all(that))});
+        if tells.is_string() {
+            asserts["fail_msg"] = tells.clone();
+        }
+        json!({"name": name, "assert": asserts, "vars": own})
     });
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("roles/arangodb");
     let play = json!([{"hosts": "localhost", "connection": "local", "gather_facts": false,

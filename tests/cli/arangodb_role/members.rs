@@ -34,7 +34,7 @@ fn each(value: &Value, key: &str, call: &mut dyn FnMut(&Value)) {
             fields.values().for_each(|inner| each(inner, key, call));
         }
         Value::Array(items) => items.iter().for_each(|item| each(item, key, call)),
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

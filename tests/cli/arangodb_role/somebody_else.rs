@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{all, ask, named, read};
+use super::{all, ask, judge, named, read};
 
 #[test]
 fn nobody_takes_the_coordinators_port_while_it_is_away() {
@@ -148,7 +148,28 @@ fn somebody_else_who_upgrades_or_switches_is_seen() {
             ("in maintenance mode", supervision(false), false),
         ],
     );
+    // In the middle it stops before the next server.
+    judge(
+        named(
+            &read("tasks/nobody_stranded.yml"),
+            "nobody else has begun to upgrade the cluster",
+        )
+        .unwrap(),
+        &[
+            ("nobody", plan(Value::Null), true),
+            ("the starter", plan(json!({"entries": [1]})), false),
+        ],
+    );
     let file = read("tasks/before_dbserver.yml");
+    let asked = |value: Value| json!({"arangodb_cluster": {"supervision": {"maintenance": value, "mode": "Normal"}}});
+    judge(
+        named(&file, "maintenance mode is still asked for").unwrap(),
+        &[
+            ("by this run", asked(json!(true)), true),
+            ("until a time", asked(json!("2026-03-01T10:00:00Z")), true),
+            ("switched off meanwhile", asked(Value::Null), false),
+        ],
+    );
     let until =
         &named(&file, "every shard is in sync, and maintenance mode is on").unwrap()["until"];
     let so = |mode: Value, asked: Value, synced: bool, quorum: bool| {
@@ -190,5 +211,60 @@ fn somebody_else_who_upgrades_or_switches_is_seen() {
                 false,
             ),
         ],
+    );
+}
+
+#[test]
+fn what_was_started_anew_meanwhile_is_told() {
+    let file = read("tasks/upgrade_server.yml");
+    let tells = named(&file, "somebody else has started something anew").unwrap();
+    let known = json!({"agent on port 8531": "b1/5/70", "coordinator on port 8529": null, "starter": "b1/4/60"});
+    let so = |known: Value, agent: &str, boot: &str, starter: Value| {
+        json!({"arangodb_known": known, "arangodb_host": {"boot_id": boot, "starter": starter, "servers": [
+            {"title": "agent on port 8531", "identity": agent},
+            {"title": "coordinator on port 8529", "identity": null}]}})
+    };
+    let starter = json!({"pid": 4, "start": 60});
+    ask(
+        &tells["when"],
+        &json!({}),
+        &[
+            (
+                "as it was",
+                so(known.clone(), "b1/5/70", "b1", starter.clone()),
+                false,
+            ),
+            (
+                "the agent was started anew",
+                so(known.clone(), "b1/6/90", "b1", starter.clone()),
+                true,
+            ),
+            (
+                "the starter is out",
+                so(known.clone(), "b1/5/70", "b1", Value::Null),
+                true,
+            ),
+            (
+                "the machine was booted anew, and all have the same numbers",
+                so(known.clone(), "b2/5/70", "b2", starter),
+                true,
+            ),
+        ],
+    );
+    let mut told = so(known, "b1/6/90", "b1", Value::Null);
+    told["told"] = tells["debug"]["msg"].clone();
+    ask(
+        &json!(
+            "'the agent on port 8531 was b1/5/70, is b1/6/90' in told and 'the starter was b1/4/60, is down' in told and 'coordinator' not in told"
+        ),
+        &json!({}),
+        &[("by name", told, true)],
+    );
+    // What this run has done itself is nobody else's.
+    let own = read("tasks/upgrade_member.yml");
+    let last = own.as_array().unwrap().last().unwrap();
+    assert_eq!(
+        last["set_fact"]["arangodb_known"],
+        json!("{{ arangodb_processes }}")
     );
 }

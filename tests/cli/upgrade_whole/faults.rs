@@ -95,6 +95,46 @@ pub(super) const CASES: &[Case] = &[
         ..UNTOUCHED
     },
     Case {
+        name: "a colleague restarted the starter, it is told since when",
+        meanwhile: ("starter_start=", "starter_start=1"),
+        said: "since Sun 2026-03-01 10:02:00 UTC; logged in: kim pts/0 2026-03-01 10:00 (10.0.0.9)",
+        ..UNTOUCHED
+    },
+    Case {
+        name: "a colleague stopped the starter",
+        armed: "echo 0 >unit/MainPID",
+        said: "is 0 since",
+        ..UNTOUCHED
+    },
+    Case {
+        name: "a colleague ended the other server",
+        armed: "kill -9 OTHER; sleep 0.3",
+        said: "changed by someone else: process",
+        left: [true, false, true],
+        ..UNTOUCHED
+    },
+    Case {
+        name: "somebody runs `arangodb upgrade`",
+        armed: "printf '{\"ready\": false,\n \"failed\": false}' >plan",
+        said: "changed by someone else: the starters have begun an upgrade of their own: {\"ready\":false,\"failed\":false}; logged in: kim",
+        ..UNTOUCHED
+    },
+    Case {
+        name: "somebody ran `arangodb upgrade`, long ago",
+        armed: "printf '{\"ready\": true,\n \"failed\": false}' >plan",
+        ..NONE
+    },
+    Case {
+        name: "a colleague ends the other server while the data is upgraded",
+        meanwhile: (
+            "upgrade_data() { as_server",
+            "upgrade_data() { kill -9 OTHER; sleep 0.3; as_server",
+        ),
+        said: "another server of this host does not answer in time",
+        left: [false; 3],
+        ..DOWN
+    },
+    Case {
         name: "the other server hangs",
         armed: "kill -STOP OTHER",
         said: "another server of this host does not answer",

@@ -1,8 +1,8 @@
 //! What can go wrong with the cluster around the server that is away.
 
 use super::{
-    AGENCY, JUDGED, MEMBER, ORACLE, ROLE, ROLE_ELSE, ROLE_MEMBERS, ROLE_RESTARTS, Row, SHARDS,
-    VERSIONS,
+    AGENCY, FAULT, JUDGED, MEMBER, ORACLE, ROLE, ROLE_ELSE, ROLE_MEMBERS, ROLE_RESTARTS, Row,
+    SHARDS, VERSIONS,
 };
 
 pub(super) const ROWS: &[Row] = &[
@@ -194,11 +194,23 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         arms: "G0 G5",
-        fault: "somebody changes maintenance, or runs `arangodb upgrade`",
-        end: "exit 2 at the beginning; before a DB-Server stops it waits for the mode, then exit 3",
+        fault: "somebody changes maintenance",
+        end: "exit 2 at the beginning, and before a DB-Server stops, with what is switched; resume switches it on again",
         detector: "the supervision: failover while a server is away",
         cases: &[
             (ROLE_ELSE, "somebody_else_who_upgrades_or_switches_is_seen"),
+            (ROLE_ELSE, "maintenance mode is still asked for"),
+        ],
+    },
+    Row {
+        arms: "G0 G3",
+        fault: "somebody runs `arangodb upgrade`",
+        end: "exit 2 at the beginning, 3 before the next server, 2 directly before its stop; with the starter's plan",
+        detector: "G3: a server is another process; the oracle: more than one server down",
+        cases: &[
+            (ROLE_ELSE, "nobody else has begun to upgrade the cluster"),
+            (FAULT, "somebody runs `arangodb upgrade`"),
+            (FAULT, "somebody ran `arangodb upgrade`, long ago"),
             (JUDGED, "jobs_are_told_by_what_they_are_about"),
         ],
     },

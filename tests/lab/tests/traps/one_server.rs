@@ -261,12 +261,33 @@ pub(super) const ROWS: &[Row] = &[
         cases: &[
             (FAULT, "a colleague restarted the server"),
             (FAULT, "a colleague restarted the starter"),
+            (
+                FAULT,
+                "a colleague restarted the starter, it is told since when",
+            ),
+            (FAULT, "a colleague stopped the starter"),
+            (FAULT, "a colleague ended the other server"),
+            (
+                FAULT,
+                "a colleague ends the other server while the data is upgraded",
+            ),
             (FAULT, "a colleague starts the starter meanwhile"),
             (FAULT, "somebody is at work"),
             (
                 ROLE_ELSE,
                 "nobody_takes_the_coordinators_port_while_it_is_away",
             ),
+        ],
+    },
+    Row {
+        arms: "G3 I10",
+        fault: "a machine that is booted anew in the middle",
+        end: "its servers are told to be others; a process that is known by its boot is never taken for another; stranded where its data is old",
+        detector: "G8: the agency lacks an agent",
+        cases: &[
+            (ROLE_ELSE, "what_was_started_anew_meanwhile_is_told"),
+            (MEMBER, "a_process_is_told_from_one_of_another_boot"),
+            (SCRIPT_KINDS, "the_data_of_a_stranded_server_is_nobodys"),
         ],
     },
     Row {
