@@ -160,7 +160,12 @@ impl Watch {
 
     /// Asks a server for JSON; nothing if it does not answer with 200 in time.
     pub async fn get(&self, target: &Target, path: &str) -> Option<Value> {
-        let request = Call::new(target, "GET", path, LIMIT)
+        self.get_within(target, path, LIMIT).await
+    }
+
+    /// The same, with a time of its own.
+    pub async fn get_within(&self, target: &Target, path: &str, limit: Duration) -> Option<Value> {
+        let request = Call::new(target, "GET", path, limit)
             .authorized(self.authorization.as_deref())
             .kept();
         let reply = call(request).await.ok()?;
