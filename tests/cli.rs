@@ -14,6 +14,8 @@ mod background;
 mod files;
 #[path = "cli/live.rs"]
 mod live;
+#[path = "cli/lock.rs"]
+mod lock;
 #[path = "cli/planning.rs"]
 mod planning;
 #[path = "cli/reading.rs"]
@@ -22,8 +24,12 @@ mod reading;
 mod readme;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/secrets.rs"]
+mod secrets;
 #[path = "cli/terminal.rs"]
 mod terminal;
+#[path = "cli/unattended.rs"]
+mod unattended;
 #[path = "cli/upgrade_script.rs"]
 mod upgrade_script;
 #[path = "cli/user.rs"]

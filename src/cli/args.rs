@@ -31,6 +31,10 @@ pub(super) enum Command {
     Runs(Runs),
     /// Say what a run is doing now, from its records
     Status(Status),
+    /// Show a run that goes on, live; Ctrl-C leaves it alone
+    Attach(Attach),
+    /// Ask a run that goes on to stop at its next rest point
+    Stop(StopRun),
     /// Say what a run did, from its records
     Report(Report),
     /// Show what a run would do, without touching a host
@@ -43,6 +47,8 @@ pub(super) enum Command {
     Inventory(Inventory),
     /// Encrypt and decrypt files and values, as ansible-vault does
     Vault(Vault),
+    /// Say who has a cluster's lock, take it by hand, or give it back
+    Lock(Lock),
     /// Run one command on the hosts of a pattern
     Exec(Exec),
     /// Write a shipped upgrade out, ready to be edited
@@ -189,7 +195,7 @@ pub(super) struct Apply {
     #[arg(short = 'D', long)]
     pub(super) diff: bool,
     /// Ask before each task
-    #[arg(long)]
+    #[arg(long, conflicts_with = "detach")]
     pub(super) step: bool,
     /// Approve a point of no return beforehand; may be repeated
     #[arg(long, value_name = "NAME")]
@@ -197,6 +203,8 @@ pub(super) struct Apply {
     /// Why this is done; required by the shipped upgrades
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
+    #[command(flatten)]
+    pub(super) pausing: Pausing,
     /// Start at the task with this name; refused where a play has gates, guards or brackets
     #[arg(long, value_name = "NAME")]
     pub(super) start_at_task: Option<String>,
@@ -215,6 +223,26 @@ pub(super) struct Apply {
     /// Check the files and end
     #[arg(long)]
     pub(super) syntax_check: bool,
+}
+
+/// How a run goes on without its operator, and where it stops by itself.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Pausing {
+    /// Go on without this terminal once the run has begun; `stagger attach` shows it
+    #[arg(long)]
+    pub(super) detach: bool,
+    /// Stop at the first rest point after this time: HH:MM, or a date and a time
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+    /// Stop at the rest point behind a batch: so many batches of plays with `serial`, PLAY, or PLAY:BATCH
+    #[arg(long, value_name = "BATCH")]
+    pub(super) pause_after: Option<String>,
+    /// Leave this host out, and end as partial; may be repeated
+    #[arg(long, value_name = "HOST", requires = "reason")]
+    pub(super) skip: Vec<String>,
+    /// Tell this command or URL when the run starts, needs approval, stops, owes something or ends; may be repeated
+    #[arg(long, value_name = "WHOM", env = "STAGGER_NOTIFY", hide_env_values = true, value_delimiter = None)]
+    pub(super) notify: Vec<String>,
 }
 
 /// What is said anew when a run goes on.
@@ -253,6 +281,11 @@ pub(super) struct Resume {
     /// Plan what is left from the files as they are now, and show what changed
     #[arg(long)]
     pub(super) accept_changes: bool,
+    #[command(flatten)]
+    pub(super) pausing: Pausing,
+    /// Why hosts are skipped
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
 }
 
 /// What to do with a step in doubt that nothing tells about.
@@ -270,6 +303,12 @@ pub(super) enum InDoubt {
 pub(super) struct Recover {
     #[command(flatten)]
     pub(super) again: Again,
+    /// Give up what is owed on this host, which is gone for good; may be repeated
+    #[arg(long, value_name = "HOST", requires = "reason")]
+    pub(super) forgive: Vec<String>,
+    /// Why it is given up
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -292,6 +331,29 @@ pub(super) struct Status {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct Attach {
+    /// The run; the only one that goes on if none is named
+    pub(super) run: Option<String>,
+    /// Look for the records of runs in this directory
+    #[arg(long, value_name = "DIR", env = "STAGGER_STATE")]
+    pub(super) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) showing: Showing,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct StopRun {
+    /// The run; the only one that goes on if none is named
+    pub(super) run: Option<String>,
+    /// Look for the records of runs in this directory
+    #[arg(long, value_name = "DIR", env = "STAGGER_STATE")]
+    pub(super) state: Option<PathBuf>,
+    /// No longer wait for the steps in flight, as the second Ctrl-C does
+    #[arg(long)]
+    pub(super) now: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -385,6 +447,65 @@ pub(super) struct Inventory {
     /// Print one host's variables as JSON
     #[arg(long, value_name = "HOST")]
     pub(super) host: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct Lock {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) what: LockCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum LockCommand {
+    /// Say who has the lock; ends with 5 if somebody has it
+    Status(LockStatus),
+    /// Take the lock, so that no run begins
+    Acquire(LockAcquire),
+    /// Give back a lock that was taken by hand
+    Release(LockRelease),
+}
+
+/// Whose lock.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Locked {
+    /// The upgrade that the lock is of
+    #[arg(value_parser = ["arangodb", "memsql"])]
+    pub(super) upgrade: String,
+    #[command(flatten)]
+    pub(super) sources: Sources,
+    #[command(flatten)]
+    pub(super) reaching: Reaching,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct LockStatus {
+    #[command(flatten)]
+    pub(super) locked: Locked,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct LockAcquire {
+    #[command(flatten)]
+    pub(super) locked: Locked,
+    /// Why: whoever meets the lock is told
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct LockRelease {
+    #[command(flatten)]
+    pub(super) locked: Locked,
+    /// Give back a lock that a run or somebody else has
+    #[arg(long, requires = "reason")]
+    pub(super) force: bool,
+    /// Why it is taken from whoever has it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -44,7 +44,6 @@ pub(super) fn look(
 ) -> Result<Surveyed, Failure> {
     let stop = Stop::new();
     let watching = interrupt::watch(&stop)?;
-    let clock: Arc<dyn Clock> = Arc::<crate::clock::SystemClock>::clone(&prepared.clock);
     let (login, become_password) = asked_passwords(&request.reaching, &masker)?;
     let connector: Arc<dyn Connector> = if wanted.live {
         Arc::new(connector(request, prepared, machine, login)?)
@@ -59,21 +58,7 @@ pub(super) fn look(
             ..Header::default()
         },
         settings: engine_settings(request, prepared, become_password),
-        outside: Outside {
-            clock,
-            stop,
-            connector,
-            asker: Arc::new(Terminal::nobody()),
-            desk: Arc::new(MachineDesk::new(machine, &request.sources)),
-            world: Arc::clone(&prepared.world),
-            templaters: Arc::<super::prepared::MachineTemplaters>::clone(&prepared.templaters),
-            loader: Arc::clone(&prepared.loader),
-            modules: modules::find,
-            seal: Arc::new(Sealer::new(masker.clone())),
-            masker,
-            notes: modules::Notes::new(),
-            previously: Arc::new(NothingBefore),
-        },
+        outside: outside(request, prepared, (connector, stop), masker, machine),
         outline: outline(prepared),
         playbook: Arc::clone(&prepared.playbook),
         answers: Map::new(),
@@ -81,6 +66,32 @@ pub(super) fn look(
     let surveyed = rollout.survey(wanted, Vec::new());
     drop(watching);
     Ok(surveyed)
+}
+
+/// Returns what an engine is handed that keeps no records and asks nobody.
+pub(super) fn outside(
+    request: &Request,
+    prepared: &Prepared,
+    (connector, stop): (Arc<dyn Connector>, Stop),
+    masker: Masker,
+    machine: &Machine,
+) -> Outside {
+    let clock: Arc<dyn Clock> = Arc::<crate::clock::SystemClock>::clone(&prepared.clock);
+    Outside {
+        clock,
+        stop,
+        connector,
+        asker: Arc::new(Terminal::nobody()),
+        desk: Arc::new(MachineDesk::new(machine, &request.sources)),
+        world: Arc::clone(&prepared.world),
+        templaters: Arc::<super::prepared::MachineTemplaters>::clone(&prepared.templaters),
+        loader: Arc::clone(&prepared.loader),
+        modules: modules::find,
+        seal: Arc::new(Sealer::new(masker.clone())),
+        masker,
+        notes: modules::Notes::new(),
+        previously: Arc::new(NothingBefore),
+    }
 }
 
 /// Sums up what was seen.

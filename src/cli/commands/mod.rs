@@ -1,10 +1,12 @@
 //! The commands, one file each.
 
 pub(super) mod apply;
+pub(super) mod attach;
 pub(super) mod check;
 pub(super) mod exec;
 pub(super) mod init;
 pub(super) mod inventory;
+pub(super) mod lock;
 pub(super) mod manual;
 pub(super) mod modules;
 pub(super) mod plan;

@@ -6,22 +6,28 @@ use std::sync::Arc;
 use clap::Parser as _;
 use serde_json::Value;
 
-use super::frozen::{ANSWERS, PLACE, PLAN, Place, freeze, kept_value, learned};
+use super::frozen::{ANSWERS, PLACE, PLAN, Place, freeze, kept_value, learned, named};
 use super::records::{records_directory, say_changes, say_debts, state};
-use super::{Asked, Hidden, Parts, Request, connector, operator, planned_hosts, run, sealed};
-use crate::cli::args::{Again, Cli, Command};
+use super::{
+    Asked, Hidden, Parts, Request, connector, operator, planned_hosts, run, says_what_ends_it,
+    typed_words,
+};
+use crate::cli::args::{Again, Cli, Command, Pausing};
 use crate::cli::commands::runs::stopped;
 use crate::cli::failure::{ExitCode, Failure};
 use crate::cli::machine::Machine;
 use crate::cli::memory::{Answers, Memory};
-use crate::cli::{plan_file, secret_vars, vaults};
+use crate::cli::{pausing, plan_file, secret_vars, vaults};
 use crate::clock::Clock as _;
+use crate::events::EventKind;
+use crate::inventory::HostName;
 use crate::journal::{
-    Durability, Header, Journal as _, Record, RunLock, Seal as _, SealError, Sealer, SqliteJournal,
+    Durability, Entry, Header, Journal as _, Record, RunLock, Seal as _, SealError, Sealer, SqliteJournal,
     StateDirectory,
 };
 use crate::plan::Plan;
-use crate::rollout::{InDoubt, Previously as _, Recollection};
+use crate::secrets::Secret;
+use crate::rollout::{InDoubt, Pauses, Previously as _, Recollection};
 
 /// A run that is about to go on.
 #[derive(Debug)]
@@ -35,14 +41,20 @@ pub(in crate::cli) struct Reopened {
     recollection: Recollection,
     hidden: Hidden,
     answers: Answers,
+    /// The members that earlier parts left down, with their hosts.
+    down: Vec<(String, HostName)>,
 }
 
 /// What the operator says when a run goes on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(in crate::cli) struct GoingOn {
     pub(in crate::cli) in_doubt: Option<InDoubt>,
     pub(in crate::cli) accept_changes: bool,
     pub(in crate::cli) recovers: bool,
+    /// Why hosts are skipped, or forgiven.
+    pub(in crate::cli) reason: Option<String>,
+    /// The hosts that are gone for good.
+    pub(in crate::cli) forgive: Vec<String>,
 }
 
 impl Reopened {
@@ -62,6 +74,7 @@ impl Reopened {
             .open(&run, operator(machine))
             .map_err(|error| state(&error))?;
         let entries = journal.entries().map_err(|error| state(&error))?;
+        let down = still_down(&entries);
         let recollection = Recollection::of(&entries)
             .map_err(|error| Failure::usage(format!("run {run} cannot go on: {error}")))?;
         let header = recollection.header();
@@ -84,6 +97,11 @@ impl Reopened {
                 answers.give(&digest, content);
             }
         }
+        match unsealed(&mut answers, machine) {
+            Ok(secrets) => named(&hidden.seal, &secrets),
+            Err(_) if accept_changes => {}
+            Err(failure) => return Err(failure),
+        }
         let then = machine.with(Memory::reading(answers.clone()));
         let mut request = typed(header, &hidden.seal, &then)?;
         request.sources.inventory = place.inventory;
@@ -100,6 +118,11 @@ impl Reopened {
             ))
             .hint("--accept-changes plans what is left anew"));
         }
+        // Where the first part was to stop, and whom it told, is said anew; who is left out stays so.
+        request.pausing = Pausing {
+            skip: std::mem::take(&mut request.pausing.skip),
+            ..Pausing::default()
+        };
         request.sources.extra_vars.extend(again.extra_vars.clone());
         Ok(Self {
             request,
@@ -110,6 +133,7 @@ impl Reopened {
             recollection,
             hidden,
             answers,
+            down,
         })
     }
 
@@ -125,6 +149,15 @@ impl Reopened {
             Memory::reading(self.answers)
         });
         let prepared = self.request.prepare(&machine)?;
+        let now = prepared.clock.now();
+        let reason = how.reason.as_deref().or(self.request.reason.as_deref());
+        let pauses = Pauses {
+            down: self.down,
+            forgiven: pausing::hosts(&how.forgive, &prepared)?,
+            forgiven_because: how.reason.clone().unwrap_or_default(),
+            ..pausing::pauses(&self.request.pausing, reason, &prepared, now)?
+        };
+        says_what_ends_it(&self.request, &prepared, &machine)?;
         self.hidden.hears(&machine.vault);
         vaults::reopen(machine.memory.answers().read_files(), &machine);
         let earlier = self.recollection.answers();
@@ -143,7 +176,7 @@ impl Reopened {
             let answers = machine.memory.answers();
             header.frozen = freeze(
                 &mut journal,
-                &answers,
+                (&answers, &self.hidden.seal),
                 &prepared.plan,
                 &self.request,
                 &machine,
@@ -154,8 +187,7 @@ impl Reopened {
                 .append(prepared.clock.now(), &[record], Durability::Synced)
                 .map_err(|error| state(&error))?;
         }
-        let typed = std::env::args().skip(1);
-        header.args = typed.map(|word| sealed(&self.hidden.seal, &word)).collect();
+        header.args = typed_words(&self.request, &self.hidden);
         say_debts(&self.directory, Some(&header.run));
         let parts = Parts {
             header,
@@ -169,10 +201,46 @@ impl Reopened {
             stopped_runs: self
                 .directory
                 .stopped_runs(&old.run, &planned_hosts(&prepared)),
+            pauses,
             kept: self.kept,
         };
         run(&self.request, prepared, parts, &machine)
     }
+}
+
+/// Puts the secrets back that stood openly in the run's files, from the files as they are now.
+fn unsealed(answers: &mut Answers, machine: &Machine) -> Result<Vec<(String, Secret)>, Failure> {
+    let file = |path: &str| Machine::read_file(path).ok();
+    let program = |asked: &str| {
+        let mut words = asked.split_whitespace();
+        let program = words.next()?;
+        let arguments: Vec<&str> = words.collect();
+        let output = crate::inventory::Files::run(machine, program, &arguments).ok()?;
+        Some(Value::from(String::from_utf8_lossy(&output.stdout).into_owned()))
+    };
+    answers.unseal(&file, &program).map_err(|(name, place)| {
+        Failure::usage(format!(
+            "the secret `{name}` of {place} is needed again: the run's records do not hold it, and it does not stand there any more"
+        ))
+        .hint("put it back, or plan what is left anew: --accept-changes")
+    })
+}
+
+/// Returns the members that were taken down and not brought up again, with their hosts.
+fn still_down(entries: &[Entry]) -> Vec<(String, HostName)> {
+    let mut down: Vec<(String, HostName)> = Vec::new();
+    for entry in entries {
+        let Record::Event(event) = &entry.record else {
+            continue;
+        };
+        if let EventKind::MemberDown { member, host, .. } = &event.kind {
+            down.push((member.clone(), HostName::new(host)));
+        }
+        if let EventKind::MemberUp { member, .. } = &event.kind {
+            down.retain(|(other, _)| other != member);
+        }
+    }
+    down
 }
 
 /// Reads the command line that a run was started with.
@@ -208,11 +276,14 @@ fn typed(header: &Header, seal: &Sealer, machine: &Machine) -> Result<Request, F
         | Command::Runs(_)
         | Command::Status(_)
         | Command::Report(_)
+        | Command::Attach(_)
+        | Command::Stop(_)
         | Command::Plan(_)
         | Command::Preflight(_)
         | Command::Check(_)
         | Command::Inventory(_)
         | Command::Vault(_)
+        | Command::Lock(_)
         | Command::Exec(_)
         | Command::Init(_)
         | Command::Modules(_)
