@@ -23,6 +23,7 @@ use crate::events::{Event, EventKind, Sink, StepOutcome};
 use crate::journal::{Header, MemoryJournal};
 use crate::playbook::directory_of;
 use crate::rollout::{Connector, Rollout};
+use crate::secrets::{Masker, Secret};
 
 /// The task that tells whose the lock is.
 const TOLD_BY: &str = "the cluster's lock";
@@ -117,7 +118,7 @@ pub(in crate::cli) fn run(arguments: &Lock, machine: &Machine) -> Result<ExitCod
 }
 
 fn look(arguments: &LockStatus, machine: &Machine) -> Result<ExitCode, Failure> {
-    let told = Applied::new(&arguments.locked, machine).ask("status", Map::new())?;
+    let told = Applied::new(&arguments.locked, machine)?.ask("status", Map::new())?;
     let text = if arguments.json {
         settings::pretty(&json!(told))
     } else {
@@ -132,7 +133,7 @@ fn look(arguments: &LockStatus, machine: &Machine) -> Result<ExitCode, Failure> 
 }
 
 fn take(arguments: &LockAcquire, machine: &Machine) -> Result<ExitCode, Failure> {
-    let applied = Applied::new(&arguments.locked, machine);
+    let applied = Applied::new(&arguments.locked, machine)?;
     let reason = one_line(&arguments.reason)?;
     let words = json!(format!("{}{reason}", by_hand(machine)));
     let words = Map::from_iter([("lock_words".to_owned(), words)]);
@@ -150,7 +151,7 @@ fn take(arguments: &LockAcquire, machine: &Machine) -> Result<ExitCode, Failure>
 }
 
 fn give_back(arguments: &LockRelease, machine: &Machine) -> Result<ExitCode, Failure> {
-    let applied = Applied::new(&arguments.locked, machine);
+    let applied = Applied::new(&arguments.locked, machine)?;
     let before = applied.ask("status", Map::new())?;
     if !before.held {
         print(&before.text())?;
@@ -165,7 +166,11 @@ fn give_back(arguments: &LockRelease, machine: &Machine) -> Result<ExitCode, Fai
     if before.as_holder.values().any(dangerous) {
         return Err(Failure::new(
             ExitCode::Locked,
-            format!("the lock's holder ({}) has a name with braces, as no holder has: look at it, and remove it by hand ({})", before.name(), before.place),
+            format!(
+                "the lock's holder ({}) has a name with braces, as no holder has: look at it, and remove it by hand ({})",
+                before.name(),
+                before.place
+            ),
         ));
     }
     let holder = before.name().to_owned();
@@ -212,28 +217,64 @@ fn print(text: &str) -> Result<(), Failure> {
 struct Applied<'a> {
     locked: &'a Locked,
     machine: &'a Machine,
+    /// What was typed to log in, and to become another user: asked for once.
+    login: Option<Secret>,
+    become_password: Option<Secret>,
 }
 
 impl<'a> Applied<'a> {
-    fn new(locked: &'a Locked, machine: &'a Machine) -> Self {
-        Self { locked, machine }
+    fn new(locked: &'a Locked, machine: &'a Machine) -> Result<Self, Failure> {
+        let (login, become_password) = asked_passwords(&locked.reaching, &Masker::new())?;
+        Ok(Self {
+            locked,
+            machine,
+            login,
+            become_password,
+        })
     }
 
     /// Lets the role do something, and returns whose the lock is then.
     fn ask(&self, action: &str, mut variables: Map<String, Value>) -> Result<Told, Failure> {
         variables.insert("lock_action".to_owned(), json!(action));
         let mut sources = self.locked.sources.clone();
-        sources.extra_vars.push(Value::Object(variables).to_string());
+        sources
+            .extra_vars
+            .push(Value::Object(variables).to_string());
         let request = Request {
             sources,
             ..self.request()
         };
+        let heard = Heard::default();
+        let (code, why) = self.apply(&request, &heard)?;
+        let (told, failed) = heard
+            .told
+            .lock()
+            .map(|mut told| std::mem::take(&mut *told))
+            .unwrap_or_default();
+        match (told, code) {
+            (Some(told), ExitCode::Done) => Ok(told),
+            (Some(_) | None, code) => {
+                let code = code.max(ExitCode::Failed);
+                let mut failure = Failure::new(code, format!("the lock cannot be had: {why}"));
+                if let Some(problem) = failure.problems.last_mut() {
+                    problem.notes = failed;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Applies the playbook without records; returns how that ended, and why it stopped.
+    fn apply(&self, request: &Request, heard: &Heard) -> Result<(ExitCode, String), Failure> {
         let prepared = request.prepare(self.machine)?;
         let directory = directory_of(&request.playbook);
         let masker = secrets_of(&prepared.world, directory, self.machine);
-        let (login, become_password) = asked_passwords(&request.reaching, &masker)?;
+        for secret in self.login.iter().chain(&self.become_password) {
+            masker.add(secret);
+        }
+        let login = self.login.clone();
         let connector: Arc<dyn Connector> =
-            Arc::new(connector(&request, &prepared, self.machine, login)?);
+            Arc::new(connector(request, &prepared, self.machine, login)?);
         let stop = Stop::new();
         let watching = interrupt::watch(&stop)?;
         let handed = (connector, stop);
@@ -244,35 +285,19 @@ impl<'a> Applied<'a> {
                 playbook: request.playbook.clone(),
                 ..Header::default()
             },
-            settings: engine_settings(&request, &prepared, become_password),
-            outside: surveying::outside(&request, &prepared, handed, masker, self.machine),
+            settings: engine_settings(request, &prepared, self.become_password.clone()),
+            outside: surveying::outside(request, &prepared, handed, masker, self.machine),
             outline: outline(&prepared),
             playbook: Arc::clone(&prepared.playbook),
             answers: Map::new(),
         };
-        let heard = Heard::default();
-        let ended = rollout.run(Box::new(MemoryJournal::new()), vec![Box::new(heard.clone())]);
+        let ended = rollout.run(
+            Box::new(MemoryJournal::new()),
+            vec![Box::new(heard.clone())],
+        );
         drop(watching);
-        let (told, failed) = heard
-            .told
-            .lock()
-            .map(|mut told| std::mem::take(&mut *told))
-            .unwrap_or_default();
-        match told {
-            Some(told) if ended.exit_code == 0 => Ok(told),
-            Some(_) | None => {
-                let code = match ExitCode::from_number(ended.exit_code) {
-                    ExitCode::Done => ExitCode::Failed,
-                    code => code,
-                };
-                let why = ended.stopped.map(|(_, why)| why).unwrap_or_default();
-                let mut failure = Failure::new(code, format!("the lock cannot be had: {why}"));
-                if let Some(problem) = failure.problems.last_mut() {
-                    problem.notes = failed;
-                }
-                Err(failure)
-            }
-        }
+        let why = ended.stopped.map(|(_, why)| why).unwrap_or_default();
+        Ok((ExitCode::from_number(ended.exit_code), why))
     }
 
     fn request(&self) -> Request {
