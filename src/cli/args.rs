@@ -1,8 +1,16 @@
 //! What was typed. No meaning is given to it here; `settings` does that.
 
+mod lock;
+mod unattended;
+mod vault;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(super) use lock::{Lock, LockAcquire, LockCommand, LockRelease, LockStatus, Locked};
+pub(super) use unattended::{Attach, Pausing, StopRun};
+pub(super) use vault::{Vault, VaultCommand, VaultEdit, VaultFiles, VaultRekey, VaultString};
 
 /// Upgrades fleets of stateful servers one safe batch at a time, over SSH.
 #[derive(Debug, Parser)]
@@ -225,26 +233,6 @@ pub(super) struct Apply {
     pub(super) syntax_check: bool,
 }
 
-/// How a run goes on without its operator, and where it stops by itself.
-#[derive(Debug, Clone, Default, Args)]
-pub(super) struct Pausing {
-    /// Go on without this terminal once the run has begun; `stagger attach` shows it
-    #[arg(long)]
-    pub(super) detach: bool,
-    /// Stop at the first rest point after this time: HH:MM, or a date and a time
-    #[arg(long, value_name = "TIME")]
-    pub(super) until: Option<String>,
-    /// Stop at the rest point behind a batch: so many batches of plays with `serial`, PLAY, or PLAY:BATCH
-    #[arg(long, value_name = "BATCH")]
-    pub(super) pause_after: Option<String>,
-    /// Leave this host out, and end as partial; may be repeated
-    #[arg(long, value_name = "HOST", requires = "reason")]
-    pub(super) skip: Vec<String>,
-    /// Tell this command or URL when the run starts, needs approval, stops, owes something or ends; may be repeated
-    #[arg(long, value_name = "WHOM", env = "STAGGER_NOTIFY", hide_env_values = true, value_delimiter = None)]
-    pub(super) notify: Vec<String>,
-}
-
 /// What is said anew when a run goes on.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Again {
@@ -331,29 +319,6 @@ pub(super) struct Status {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct Attach {
-    /// The run; the only one that goes on if none is named
-    pub(super) run: Option<String>,
-    /// Look for the records of runs in this directory
-    #[arg(long, value_name = "DIR", env = "STAGGER_STATE")]
-    pub(super) state: Option<PathBuf>,
-    #[command(flatten)]
-    pub(super) showing: Showing,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct StopRun {
-    /// The run; the only one that goes on if none is named
-    pub(super) run: Option<String>,
-    /// Look for the records of runs in this directory
-    #[arg(long, value_name = "DIR", env = "STAGGER_STATE")]
-    pub(super) state: Option<PathBuf>,
-    /// No longer wait for the steps in flight, as the second Ctrl-C does
-    #[arg(long)]
-    pub(super) now: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -450,65 +415,6 @@ pub(super) struct Inventory {
 }
 
 #[derive(Debug, Clone, Args)]
-pub(super) struct Lock {
-    /// What to do.
-    #[command(subcommand)]
-    pub(super) what: LockCommand,
-}
-
-#[derive(Debug, Clone, Subcommand)]
-pub(super) enum LockCommand {
-    /// Say who has the lock; ends with 5 if somebody has it
-    Status(LockStatus),
-    /// Take the lock, so that no run begins
-    Acquire(LockAcquire),
-    /// Give back a lock that was taken by hand
-    Release(LockRelease),
-}
-
-/// Whose lock.
-#[derive(Debug, Clone, Args)]
-pub(super) struct Locked {
-    /// The upgrade that the lock is of
-    #[arg(value_parser = ["arangodb", "memsql"])]
-    pub(super) upgrade: String,
-    #[command(flatten)]
-    pub(super) sources: Sources,
-    #[command(flatten)]
-    pub(super) reaching: Reaching,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct LockStatus {
-    #[command(flatten)]
-    pub(super) locked: Locked,
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct LockAcquire {
-    #[command(flatten)]
-    pub(super) locked: Locked,
-    /// Why: whoever meets the lock is told
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: String,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct LockRelease {
-    #[command(flatten)]
-    pub(super) locked: Locked,
-    /// Give back a lock that a run or somebody else has
-    #[arg(long, requires = "reason")]
-    pub(super) force: bool,
-    /// Why it is taken from whoever has it
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: Option<String>,
-}
-
-#[derive(Debug, Clone, Args)]
 pub(super) struct Exec {
     /// The pattern of the hosts
     pub(super) pattern: String,
@@ -528,84 +434,6 @@ pub(super) struct Exec {
     pub(super) sources: Sources,
     #[command(flatten)]
     pub(super) reaching: Reaching,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct Vault {
-    /// What to do.
-    #[command(subcommand)]
-    pub(super) what: VaultCommand,
-}
-
-#[derive(Debug, Clone, Subcommand)]
-pub(super) enum VaultCommand {
-    /// Encrypt files in place
-    Encrypt(VaultFiles),
-    /// Decrypt files in place
-    Decrypt(VaultFiles),
-    /// Print what is in encrypted files
-    View(VaultFiles),
-    /// Edit an encrypted file with $EDITOR
-    Edit(VaultEdit),
-    /// Encrypt a value for a file of variables
-    EncryptString(VaultString),
-    /// Encrypt files with another password
-    Rekey(VaultRekey),
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct VaultFiles {
-    /// The files; `-` is standard input
-    #[arg(required = true)]
-    pub(super) files: Vec<String>,
-    /// Write into this file instead; `-` is standard output
-    #[arg(long, value_name = "FILE")]
-    pub(super) output: Option<String>,
-    /// Encrypt with the password of this label
-    #[arg(long, value_name = "LABEL")]
-    pub(super) encrypt_vault_id: Option<String>,
-    #[command(flatten)]
-    pub(super) unlocking: Unlocking,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct VaultEdit {
-    /// The file; it is made if it is not there
-    pub(super) file: String,
-    /// Encrypt with the password of this label
-    #[arg(long, value_name = "LABEL")]
-    pub(super) encrypt_vault_id: Option<String>,
-    #[command(flatten)]
-    pub(super) unlocking: Unlocking,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct VaultString {
-    /// The value; standard input if none is given, so that it is in no history
-    pub(super) text: Option<String>,
-    /// The name of the variable
-    #[arg(short, long, alias = "stdin-name", value_name = "NAME")]
-    pub(super) name: Option<String>,
-    /// Encrypt with the password of this label
-    #[arg(long, value_name = "LABEL")]
-    pub(super) encrypt_vault_id: Option<String>,
-    #[command(flatten)]
-    pub(super) unlocking: Unlocking,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct VaultRekey {
-    /// The files
-    #[arg(required = true)]
-    pub(super) files: Vec<String>,
-    /// Read the new password from this file, or from what it prints if it is a program
-    #[arg(long, value_name = "FILE", conflicts_with = "new_vault_id")]
-    pub(super) new_vault_password_file: Option<PathBuf>,
-    /// Read the new password and its label: LABEL@FILE, LABEL@prompt
-    #[arg(long, value_name = "LABEL@SOURCE")]
-    pub(super) new_vault_id: Option<String>,
-    #[command(flatten)]
-    pub(super) unlocking: Unlocking,
 }
 
 #[derive(Debug, Clone, Args)]

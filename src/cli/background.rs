@@ -11,21 +11,23 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::failure::{ExitCode, Failure};
-use super::machine::{Machine, reason};
+use super::machine::{Environment, Machine, reason};
+use super::output;
 use super::starting::operator;
 use super::surviving::Session;
-use super::output;
 
-/// Tells the other process what it is.
+/// Tells the other process what it is, by who started it.
 const DETACHED: &str = "STAGGER_DETACHED";
 
 /// Starts a program with none of the files that whoever started this one left open: a lock among them would be held for
 /// as long as the run goes on.
 const ONLY_THREE: &str = "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; exec \"$0\" \"$@\"";
 
-/// Tells whether this process is one that is to leave its terminal.
-pub(super) fn is_wanted(machine: &Machine) -> bool {
-    machine.environment.get(DETACHED).is_some()
+/// Tells whether this process is one that is to leave its terminal. The word holds who started it, so that programs which
+/// it starts in turn, and which inherit the word, are not taken for one.
+pub(super) fn is_wanted(environment: &Environment) -> bool {
+    let parent = rustix::process::getppid().map(|parent| parent.as_raw_nonzero().to_string());
+    parent.is_some() && environment.get(DETACHED) == parent.as_deref()
 }
 
 /// Starts a process that does what was typed, and waits until its run has begun or failed to.
@@ -48,13 +50,14 @@ pub(super) fn start(machine: &Machine) -> Result<ExitCode, Failure> {
         .args(["-c", ONLY_THREE])
         .arg(program)
         .args(std::env::args_os().skip(1))
-        .env(DETACHED, "1")
+        .env(DETACHED, std::process::id().to_string())
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| cannot(&error))?;
     let mut run = String::new();
     if let Some(out) = &mut child.stdout {
-        out.read_to_string(&mut run).map_err(|error| cannot(&error))?;
+        out.read_to_string(&mut run)
+            .map_err(|error| cannot(&error))?;
     }
     let run = run.trim();
     if run.is_empty() {
@@ -72,8 +75,7 @@ pub(super) fn start(machine: &Machine) -> Result<ExitCode, Failure> {
 
 /// Leaves the terminal: from here on this process is nobody's child, and its lines go into a file.
 pub(super) fn leave_terminal(run: &str, lines: &Path) -> Result<(), Failure> {
-    let cannot =
-        |why: String| Failure::usage(format!("the run cannot leave its terminal: {why}"));
+    let cannot = |why: String| Failure::usage(format!("the run cannot leave its terminal: {why}"));
     let file = OpenOptions::new()
         .create(true)
         .append(true)

@@ -99,14 +99,13 @@ impl Answers {
         (kept, secrets)
     }
 
-    /// Puts the secrets back that were taken out, as they stand now: `file` reads a file, `program` runs one again. The
-    /// error is the name of one that is not there any more, and where it stood.
+    /// Puts the secrets back that were taken out, as they stand now: `file` reads a file, `program` runs one again.
     pub(super) fn unseal(
         &mut self,
         file: &dyn Fn(&str) -> Option<Vec<u8>>,
         program: &dyn Fn(&str) -> Option<Value>,
-    ) -> Result<Vec<(String, Secret)>, (String, String)> {
-        let mut secrets = Vec::new();
+    ) -> Unsealed {
+        let mut unsealed = Unsealed::default();
         let kept: Vec<(String, String)> = self
             .read_files()
             .filter_map(|(path, content)| {
@@ -117,11 +116,11 @@ impl Answers {
         for (path, text) in kept {
             let now = String::from_utf8_lossy(&file(&path).unwrap_or_default()).into_owned();
             let back = sealed_files::unseal(&path, &text, &now);
-            let back = back.map_err(|name| (name, path.clone()))?;
-            secrets.extend(back.secrets);
-            let digest = content_digest(back.text.as_bytes());
+            let content = back.text.clone().into_bytes();
+            unsealed.takes(&path, back);
+            let digest = content_digest(&content);
             self.files.insert(path, Ok(digest.clone()));
-            self.contents.insert(digest, back.text.into_bytes());
+            self.contents.insert(digest, content);
         }
         for (question, answer) in &mut self.others {
             let Some(asked) = question.strip_prefix(RAN) else {
@@ -130,20 +129,39 @@ impl Answers {
             if !sealed_files::is_sealed(&answer_text(answer)) {
                 continue;
             }
-            let now = program(asked).map(|now| answer_text(&now)).unwrap_or_default();
+            let now = program(asked).map(|now| answer_text(&now));
+            let now = now.unwrap_or_default();
             *answer = texts(answer, &mut |text| {
-                let back = sealed_files::unseal(question, text, &now)?;
-                secrets.extend(back.secrets);
-                Ok(back.text)
-            })
-            .map_err(|name| (name, asked.to_owned()))?;
+                let back = sealed_files::unseal(question, text, &now);
+                let text = back.text.clone();
+                unsealed.takes(asked, back);
+                text
+            });
         }
-        Ok(secrets)
+        unsealed
     }
 
     /// Puts a content back.
     pub(super) fn give(&mut self, digest: &str, content: Vec<u8>) {
         self.contents.insert(digest.to_owned(), content);
+    }
+}
+
+/// What was put back, and what was not.
+#[derive(Debug, Default)]
+pub(super) struct Unsealed {
+    /// The secrets, each with the name under which it is known.
+    pub(super) secrets: Vec<(String, Secret)>,
+    /// The names of those that are not there any more, and where they stood.
+    pub(super) missing: Vec<(String, String)>,
+}
+
+impl Unsealed {
+    fn takes(&mut self, place: &str, back: sealed_files::Sealed) {
+        self.secrets.extend(back.secrets);
+        let missing = back.missing.into_iter();
+        self.missing
+            .extend(missing.map(|name| (name, place.to_owned())));
     }
 }
 
@@ -173,52 +191,40 @@ pub(super) fn sealed_answer(
     if !question.starts_with(RAN) {
         return answer.clone();
     }
-    let sealed = texts(answer, &mut |text| {
+    texts(answer, &mut |text| {
         let sealed = sealed_files::seal(question, text);
         secrets.extend(sealed.secrets);
-        Ok(sealed.text)
-    });
-    sealed.unwrap_or_default()
+        sealed.text
+    })
 }
 
 /// Returns all texts of an answer, one after another.
 fn answer_text(answer: &Value) -> String {
     let mut all = Vec::new();
-    let seen = texts(answer, &mut |text| {
+    let _same = texts(answer, &mut |text| {
         all.push(text.to_owned());
-        Ok(String::new())
+        text.to_owned()
     });
-    drop(seen);
     all.join("\n")
 }
 
 /// Changes every text of an answer.
-fn texts(
-    answer: &Value,
-    change: &mut dyn FnMut(&str) -> Result<String, String>,
-) -> Result<Value, String> {
-    Ok(match answer {
-        Value::String(text) => Value::String(change(text)?),
+fn texts(answer: &Value, change: &mut dyn FnMut(&str) -> String) -> Value {
+    match answer {
+        Value::String(text) => Value::String(change(text)),
         // What a program printed is kept as its bytes.
         Value::Array(items) => match bytes(items) {
-            Some(text) if !text.is_empty() => {
-                let changed = change(&text)?;
-                changed.bytes().map(Value::from).collect()
-            }
-            Some(_) | None => {
-                let items = items.iter().map(|item| texts(item, change));
-                Value::Array(items.collect::<Result<_, _>>()?)
-            }
+            Some(text) if !text.is_empty() => change(&text).bytes().map(Value::from).collect(),
+            Some(_) | None => items.iter().map(|item| texts(item, change)).collect(),
         },
         Value::Object(fields) => {
-            let fields = fields.iter().map(|(key, item)| {
-                let item = texts(item, change)?;
-                Ok::<_, String>((key.clone(), item))
-            });
-            Value::Object(fields.collect::<Result<_, _>>()?)
+            let changed = fields
+                .iter()
+                .map(|(key, item)| (key.clone(), texts(item, change)));
+            Value::Object(changed.collect())
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => answer.clone(),
-    })
+    }
 }
 
 /// Reads a list of bytes as a text, if it is one.

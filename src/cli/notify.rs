@@ -91,21 +91,60 @@ impl Sink for Notifier {
                 self.tell(event, "started", json!({"resumed": resumed}));
             }
             EventKind::ApprovalAsked { name, note } => {
-                let how = self.about.get("run").and_then(Value::as_str).unwrap_or_default();
+                let how = self
+                    .about
+                    .get("run")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default();
                 let how = format!("stagger resume {how} --approve '{name}'");
-                self.tell(event, "approval", json!({"name": name, "message": note, "unattended": how}));
+                self.tell(
+                    event,
+                    "approval",
+                    json!({"name": name, "message": note, "unattended": how}),
+                );
             }
-            EventKind::BracketOwed { bracket, reason, by_hand } => {
-                self.tell(event, "owed", json!({"bracket": bracket, "message": reason, "by_hand": by_hand}));
+            EventKind::BracketOwed {
+                bracket,
+                reason,
+                by_hand,
+            } => {
+                self.tell(
+                    event,
+                    "owed",
+                    json!({"bracket": bracket, "message": reason, "by_hand": by_hand}),
+                );
             }
-            EventKind::BracketHeld { bracket, reason, by_hand } => {
-                self.tell(event, "held", json!({"bracket": bracket, "message": reason, "by_hand": by_hand}));
+            EventKind::BracketHeld {
+                bracket,
+                reason,
+                by_hand,
+            } => {
+                self.tell(
+                    event,
+                    "held",
+                    json!({"bracket": bracket, "message": reason, "by_hand": by_hand}),
+                );
             }
-            EventKind::RunStopped { cause, message, at, by_hand } => {
-                self.tell(event, "stopped", json!({"cause": cause, "message": message, "place": at, "by_hand": by_hand}));
+            EventKind::RunStopped {
+                cause,
+                message,
+                at,
+                by_hand,
+            } => {
+                self.tell(
+                    event,
+                    "stopped",
+                    json!({"cause": cause, "message": message, "place": at, "by_hand": by_hand}),
+                );
             }
-            EventKind::RunFinished { exit_code, owed, .. } => {
-                self.tell(event, "ended", json!({"exit_code": exit_code, "owed": owed, "took_ms": event.elapsed_ms}));
+            EventKind::RunFinished {
+                exit_code, owed, ..
+            } => {
+                self.tell(
+                    event,
+                    "ended",
+                    json!({"exit_code": exit_code, "owed": owed, "took_ms": event.elapsed_ms}),
+                );
             }
             _ => {}
         }
@@ -123,7 +162,10 @@ fn tell_all(whom: &[String], receiver: &Receiver<Value>) {
                 output::message(&format!(
                     "warning: {} could not be told that the run {}: {why}; this is said once\n",
                     short(one),
-                    value.get("what").and_then(Value::as_str).unwrap_or_default(),
+                    value
+                        .get("what")
+                        .and_then(Value::as_str)
+                        .unwrap_or_default(),
                 ));
             }
         }
@@ -191,7 +233,8 @@ fn post(url: &str, value: &Value) -> Result<(), String> {
         deadline: clock.deadline(PATIENCE),
     };
     // The text of an error may name the whole URL.
-    let reply = http(&call, None, limit).map_err(|error| error.to_string().replace(url, &short(url)))?;
+    let reply =
+        http(&call, None, limit).map_err(|error| error.to_string().replace(url, &short(url)))?;
     if (200..300).contains(&reply.status) {
         Ok(())
     } else {
@@ -252,13 +295,23 @@ mod tests {
     #[test]
     fn urls_are_not_shown_whole_and_no_words_of_them_are_kept() {
         for (one, shown) in [
-            ("https://hooks.example/T0/B0/key", "https://hooks.example/..."),
+            (
+                "https://hooks.example/T0/B0/key",
+                "https://hooks.example/...",
+            ),
             ("http://ann:pw@h:81?x", "http://h:81/..."),
             ("mail -s x ann", "`mail`"),
         ] {
             assert_eq!(short(one), shown);
         }
-        let words = ["apply", "--notify", "https://x/key", "a.yml", "--notify=cmd", "-v"];
+        let words = [
+            "apply",
+            "--notify",
+            "https://x/key",
+            "a.yml",
+            "--notify=cmd",
+            "-v",
+        ];
         let kept = without(words.iter().map(|word| (*word).to_owned()));
         assert_eq!(kept, ["apply", "a.yml", "-v"]);
     }

@@ -55,7 +55,12 @@ fn knows(after: &PauseAfter, prepared: &Prepared) -> Result<(), Failure> {
         return Ok(());
     };
     let titles: Vec<String> = prepared.playbook.plays().map(|play| play.title()).collect();
-    if titles.contains(name) || prepared.playbook.plays().any(|play| play.id.as_str() == name) {
+    if titles.contains(name)
+        || prepared
+            .playbook
+            .plays()
+            .any(|play| play.id.as_str() == name)
+    {
         return Ok(());
     }
     let problem = Problem::nowhere(format!("no play is called `{name}`"));

@@ -20,7 +20,16 @@ static NAME: LazyLock<Option<Regex>> =
 
 /// Values that are no secrets.
 const WORDS: [&str; 10] = [
-    "true", "false", "yes", "no", "null", "none", "omit", "~", "always", "on_create",
+    "true",
+    "false",
+    "yes",
+    "no",
+    "null",
+    "none",
+    "omit",
+    "~",
+    "always",
+    "on_create",
 ];
 
 /// A secret in a text.
@@ -39,11 +48,13 @@ impl Found {
     }
 }
 
-/// A text without its secrets, and the secrets, each with the name under which it is known.
+/// A text without its secrets, or with them again, and the secrets, each with the name under which it is known.
 #[derive(Debug, Default)]
 pub(super) struct Sealed {
     pub(super) text: String,
     pub(super) secrets: Vec<(String, Secret)>,
+    /// The names of those that could not be put back: their references stay, and a template that needs one fails.
+    pub(super) missing: Vec<String>,
 }
 
 /// Takes the secrets out of a text that was read from `place`.
@@ -51,14 +62,16 @@ pub(super) fn seal(place: &str, text: &str) -> Sealed {
     let mut sealed = Sealed::default();
     let mut from = 0;
     for found in find(place, text) {
-        let (Some(before), Some(value)) = (text.get(from..found.at.start), text.get(found.at.clone()))
-        else {
+        let Some(before) = text.get(from..found.at.start) else {
             continue;
         };
         let reference = found.reference();
         sealed.text.push_str(before);
-        sealed.text.push_str(&format!("{}{reference}{}", REFERENCE.0, REFERENCE.1));
-        sealed.secrets.push((known_as(place, &reference), Secret::new(plain(value))));
+        sealed.text.push_str(&written(&reference));
+        sealed.secrets.push((
+            known_as(place, &reference),
+            Secret::new(plain(text, &found.at)),
+        ));
         from = found.at.end;
     }
     sealed.text.push_str(text.get(from..).unwrap_or_default());
@@ -70,8 +83,8 @@ pub(super) fn is_sealed(text: &str) -> bool {
     text.contains(REFERENCE.0)
 }
 
-/// Puts secrets back into a text, as they stand now in the text that `place` has; the error names one that is not there.
-pub(super) fn unseal(place: &str, text: &str, now: &str) -> Result<Sealed, String> {
+/// Puts secrets back into a text, as they stand now in the text that `place` has.
+pub(super) fn unseal(place: &str, text: &str, now: &str) -> Sealed {
     let there = find(place, now);
     let mut whole = Sealed::default();
     let mut rest = text;
@@ -79,19 +92,25 @@ pub(super) fn unseal(place: &str, text: &str, now: &str) -> Result<Sealed, Strin
         let Some((reference, after)) = after.split_once(REFERENCE.1) else {
             break;
         };
-        let found = there.iter().find(|found| found.reference() == reference);
-        let value = found.and_then(|found| now.get(found.at.clone()));
-        let value = value.ok_or_else(|| {
-            let name = reference.split('#').next().unwrap_or_default();
-            name.to_owned()
-        })?;
         whole.text.push_str(before);
-        whole.text.push_str(value);
-        whole.secrets.push((known_as(place, reference), Secret::new(plain(value))));
         rest = after;
+        let found = there.iter().find(|found| found.reference() == reference);
+        if let Some(Found { at, .. }) = found {
+            whole.text.push_str(now.get(at.clone()).unwrap_or_default());
+            let secret = Secret::new(plain(now, at));
+            whole.secrets.push((known_as(place, reference), secret));
+        } else {
+            whole.text.push_str(&written(reference));
+            let name = reference.split('#').next().unwrap_or_default();
+            whole.missing.push(name.to_owned());
+        }
     }
     whole.text.push_str(rest);
-    Ok(whole)
+    whole
+}
+
+fn written(reference: &str) -> String {
+    format!("{}{reference}{}", REFERENCE.0, REFERENCE.1)
 }
 
 fn known_as(place: &str, reference: &str) -> String {
@@ -99,12 +118,22 @@ fn known_as(place: &str, reference: &str) -> String {
 }
 
 /// Returns a value as programs see it: without a quoted text's escapes, without a block's indentation.
-fn plain(value: &str) -> String {
+fn plain(text: &str, at: &Range<usize>) -> String {
+    let value = text.get(at.clone()).unwrap_or_default();
     let lines: Vec<&str> = value.lines().map(str::trim).collect();
     if lines.len() > 1 {
         return lines.join("\n");
     }
-    serde_json::from_str(&format!("\"{value}\"")).unwrap_or_else(|_| value.to_owned())
+    match text
+        .get(..at.start)
+        .and_then(|before| before.chars().last())
+    {
+        Some('"') => {
+            serde_json::from_str(&format!("\"{value}\"")).unwrap_or_else(|_| value.to_owned())
+        }
+        Some('\'') => value.replace("''", "'"),
+        _ => value.to_owned(),
+    }
 }
 
 fn find(place: &str, text: &str) -> Vec<Found> {
@@ -134,13 +163,19 @@ fn find(place: &str, text: &str) -> Vec<Found> {
         if !is_secret(called.as_str()) {
             continue;
         }
-        if found.last().is_some_and(|last| last.at.end > called.start()) {
+        if found
+            .last()
+            .is_some_and(|last| last.at.end > called.start())
+        {
             continue;
         }
         let Some(at) = value(text, called.start(), sign.end(), sign.as_str() == "=") else {
             continue;
         };
-        let number = found.iter().filter(|other| other.name == called.as_str()).count();
+        let number = found
+            .iter()
+            .filter(|other| other.name == called.as_str())
+            .count();
         found.push(Found {
             at,
             name: called.as_str().to_owned(),
@@ -177,14 +212,19 @@ fn value(text: &str, name: usize, behind: usize, is_pair: bool) -> Option<Range<
         .then_some(at)
 }
 
+/// Returns the length of a quoted text, over lines too, if something that ends a value stands behind it.
 fn quoted(rest: &str, quote: char) -> Option<usize> {
-    let mut escaped = false;
-    for (at, c) in rest.char_indices() {
+    let mut chars = rest.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        let next = chars.peek().map(|(_, next)| *next);
         match c {
-            _ if escaped => escaped = false,
-            '\\' if quote == '"' => escaped = true,
-            '\n' => return None,
-            c if c == quote => return Some(at),
+            '\\' if quote == '"' => drop(chars.next()),
+            // A single quote is written twice where it is meant.
+            '\'' if c == quote && next == Some('\'') => drop(chars.next()),
+            c if c == quote => {
+                let ends = next.is_none_or(|next| next.is_whitespace() || ",}]".contains(next));
+                return ends.then_some(at);
+            }
             _ => {}
         }
     }
@@ -193,7 +233,10 @@ fn quoted(rest: &str, quote: char) -> Option<usize> {
 
 /// Returns the length of a value without quotes: to the end of its word or its line, in braces to the next comma.
 fn bare(text: &str, name: usize, rest: &str, is_pair: bool) -> usize {
-    let line_start = text.get(..name).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let line_start = text
+        .get(..name)
+        .and_then(|before| before.rfind('\n'))
+        .map_or(0, |at| at + 1);
     let before = text.get(line_start..name).unwrap_or_default();
     let in_braces = before.matches('{').count() > before.matches('}').count();
     let line = rest.lines().next().unwrap_or_default();
@@ -208,7 +251,8 @@ fn bare(text: &str, name: usize, rest: &str, is_pair: bool) -> usize {
     line.get(..end).map_or(0, |value| value.trim_end().len())
 }
 
-/// Finds the lines of a block: those behind its sign that are indented more than its name.
+/// Finds the text of a block: the lines behind its sign that are indented more than its name, from the first one's first
+/// letter to the last one's last, so that what stands in its place is still a block.
 fn block(text: &str, name: usize, sign: usize) -> Option<Range<usize>> {
     let indent = |line: &str| line.len() - line.trim_start_matches([' ', '-']).len();
     let line_start = text.get(..name)?.rfind('\n').map_or(0, |at| at + 1);
@@ -223,7 +267,10 @@ fn block(text: &str, name: usize, sign: usize) -> Option<Range<usize>> {
         }
         end += line.len();
     }
-    (end > start).then_some(start..end)
+    let lines = text.get(start..end)?;
+    let first = start + (lines.len() - lines.trim_start().len());
+    let last = start + lines.trim_end().len();
+    (last > first).then_some(first..last)
 }
 
 #[cfg(test)]
@@ -235,10 +282,13 @@ mod tests {
         for (_, secret) in &sealed.secrets {
             assert!(!sealed.text.contains(secret.reveal()), "{}", sealed.text);
         }
-        let back = unseal("vars.yml", &sealed.text, text).unwrap();
+        let back = unseal("vars.yml", &sealed.text, text);
         assert_eq!(back.text, text, "it comes back as it was");
+        assert!(back.missing.is_empty(), "{back:?}");
         let secrets = sealed.secrets.iter();
-        secrets.map(|(_, secret)| secret.reveal().to_owned()).collect()
+        secrets
+            .map(|(_, secret)| secret.reveal().to_owned())
+            .collect()
     }
 
     #[test]
@@ -248,14 +298,36 @@ mod tests {
             ("  login_token: 'it is'\nother: x\n", &["it is"]),
             (r#"{"api_token": "a\"b", "n": 1}"#, &["a\"b"]),
             (r#"{"api_token":"ab"}"#, &["ab"]),
-            ("n1 ansible_password=hunter22 ansible_user=root\n", &["hunter22"]),
-            ("n1: { ansible_host: h, ansible_password: root, ansible_user: root }\n", &["root"]),
-            ("private_key: |\n  line one\n\n  line two\nnext: 1\n", &["line one\n\nline two"]),
+            ("key_secret: \"two\n  lines\"\nb: 1\n", &["two\nlines"]),
+            ("one_token: 'it''s'\n", &["it's"]),
+            ("msg: no token: 'tis what 'it' was\n", &[]),
+            (
+                "n1 ansible_password=hunter22 ansible_user=root\n",
+                &["hunter22"],
+            ),
+            (
+                "n1: { ansible_host: h, ansible_password: root, ansible_user: root }\n",
+                &["root"],
+            ),
+            (
+                "private_key: |\n  line one\n\n  line two\nnext: 1\n",
+                &["line one\n\nline two"],
+            ),
             ("- secret: x1\n- secret: x2\n", &["x1", "x2"]),
             ("curl --token=abc -d x", &["abc"]),
             ("db_password: '{{ vaulted }}'\n", &[]),
-            ("db_password: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\n", &[]),
-            ("update_password: always\npassword_file: /etc/x\ntoken: true\n", &[]),
+            (
+                "a:\n  - private_key: |\n      k1\n      k2\n\n  - b: 1\n",
+                &["k1\nk2"],
+            ),
+            (
+                "db_password: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\n",
+                &[],
+            ),
+            (
+                "update_password: always\npassword_file: /etc/x\ntoken: true\n",
+                &[],
+            ),
             ("when: token == 'x'\nsecrets:\n  a: 1\npassword:\n", &[]),
             ("$ANSIBLE_VAULT;1.1;AES256\npassword: x\n", &[]),
         ] {
@@ -265,13 +337,26 @@ mod tests {
 
     #[test]
     fn what_stands_there_now_is_taken_and_what_is_gone_is_named() {
-        let sealed = seal("hosts", "a ansible_password=old1 x=old1\nb ansible_password=old2\n");
-        assert!(sealed.text.contains("x=old1"), "only where it is named: {}", sealed.text);
+        let sealed = seal(
+            "hosts",
+            "a ansible_password=old1 x=old1\nb ansible_password=old2\n",
+        );
+        assert!(
+            sealed.text.contains("x=old1"),
+            "only where it is named: {}",
+            sealed.text
+        );
         let now = "# moved\na ansible_password=new1\nb ansible_password=new2\n";
-        let back = unseal("hosts", &sealed.text, now).unwrap();
-        assert_eq!(back.text, "a ansible_password=new1 x=old1\nb ansible_password=new2\n");
+        let back = unseal("hosts", &sealed.text, now);
+        assert_eq!(
+            back.text,
+            "a ansible_password=new1 x=old1\nb ansible_password=new2\n"
+        );
         let gone = unseal("hosts", &sealed.text, "a ansible_password=new1\n");
-        assert_eq!(gone.unwrap_err(), "ansible_password");
+        assert_eq!(gone.missing, ["ansible_password"]);
+        let reference = written("ansible_password#1");
+        let kept = format!("a ansible_password=new1 x=old1\nb ansible_password={reference}\n");
+        assert_eq!(gone.text, kept, "what is gone stays a reference");
         let whole = seal("keys/db_password.txt", "hunter22\n");
         assert!(!whole.text.contains("hunter22"), "{}", whole.text);
         assert_eq!(whole.secrets.len(), 1);

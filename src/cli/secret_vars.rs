@@ -27,8 +27,18 @@ pub(super) fn find(extra_vars: &[String]) -> Vec<(String, Secret)> {
 
 /// Ends of names that say where a secret is, or something of it, and not the secret.
 const ABOUT: [&str; 12] = [
-    "_file", "_files", "_path", "_keyfile", "_dir", "_url", "_length", "_chars", "_prompt", "_ttl",
-    "update_password", "encrypt_password",
+    "_file",
+    "_files",
+    "_path",
+    "_keyfile",
+    "_dir",
+    "_url",
+    "_length",
+    "_chars",
+    "_prompt",
+    "_ttl",
+    "update_password",
+    "encrypt_password",
 ];
 
 /// Tells whether a variable's name says that it is a secret.

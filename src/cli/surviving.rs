@@ -95,8 +95,7 @@ impl Session {
         let only = self
             .value("KillOnlyUsers")
             .is_some_and(|users| !users.is_empty());
-        let spared = listed("KillExcludeUsers", "root")
-            || (only && !listed("KillOnlyUsers", ""));
+        let spared = listed("KillExcludeUsers", "root") || (only && !listed("KillOnlyUsers", ""));
         Some(yes && !spared)
     }
 
@@ -154,26 +153,50 @@ mod tests {
     #[test]
     fn what_ends_a_process_with_its_session_is_told() {
         let in_session = "0::/user.slice/user-1000.slice/session-3.scope\n";
-        let old = "4:memory:/user.slice\n1:name=systemd:/user.slice/user-0.slice/session-c1.scope\n";
+        let old =
+            "4:memory:/user.slice\n1:name=systemd:/user.slice/user-0.slice/session-c1.scope\n";
         let of_user = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope\n";
         let service = "0::/system.slice/cron.service\n";
         let yes = "[Login]\nKillUserProcesses=yes\n";
-        let (built_in_no, built_in_yes) =
-            ("[Login]\n#KillUserProcesses=no\n", "#KillUserProcesses=yes\n");
+        let (built_in_no, built_in_yes) = (
+            "[Login]\n#KillUserProcesses=no\n",
+            "#KillUserProcesses=yes\n",
+        );
         let spares = "KillExcludeUsers=root ann\n";
         let only = "KillOnlyUsers=bob\n";
         let table: [(Session, Option<&str>); 12] = [
-            (session(in_session, &[yes], "ann", false), Some("KillUserProcesses=yes")),
-            (session(old, &[yes], "ann", false), Some("KillUserProcesses=yes")),
+            (
+                session(in_session, &[yes], "ann", false),
+                Some("KillUserProcesses=yes"),
+            ),
+            (
+                session(old, &[yes], "ann", false),
+                Some("KillUserProcesses=yes"),
+            ),
             (session(in_session, &[yes], "root", false), None),
             (session(in_session, &[yes, spares], "ann", false), None),
             (session(in_session, &[yes, only], "ann", false), None),
-            (session(in_session, &[yes, only], "bob", false), Some("KillUserProcesses=yes")),
+            (
+                session(in_session, &[yes, only], "bob", false),
+                Some("KillUserProcesses=yes"),
+            ),
             (session(in_session, &[built_in_no], "ann", false), None),
-            (session(in_session, &[built_in_yes], "ann", false), Some("KillUserProcesses=yes")),
-            (session(in_session, &[built_in_no, yes], "ann", false), Some("KillUserProcesses=yes")),
-            (session(in_session, &[], "ann", true), Some("cannot be told")),
-            (session(of_user, &[yes], "ann", false), Some("enable-linger")),
+            (
+                session(in_session, &[built_in_yes], "ann", false),
+                Some("KillUserProcesses=yes"),
+            ),
+            (
+                session(in_session, &[built_in_no, yes], "ann", false),
+                Some("KillUserProcesses=yes"),
+            ),
+            (
+                session(in_session, &[], "ann", true),
+                Some("cannot be told"),
+            ),
+            (
+                session(of_user, &[yes], "ann", false),
+                Some("enable-linger"),
+            ),
             (session(of_user, &[yes], "ann", true), None),
         ];
         for (session, expected) in table {
@@ -183,7 +206,10 @@ mod tests {
                 Some(text) => assert!(told.is_some_and(|told| told.contains(text)), "{session:?}"),
             }
         }
-        assert_eq!(session(service, &[yes], "ann", false).ends_what_it_started(), None);
+        assert_eq!(
+            session(service, &[yes], "ann", false).ends_what_it_started(),
+            None
+        );
         let without = Session {
             systemd: false,
             ..session(in_session, &[yes], "ann", false)

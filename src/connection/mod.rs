@@ -41,6 +41,7 @@ use crate::clock::{Clock, Deadline, Stop};
 pub use error::ConnError;
 pub(crate) use framing::random_hex;
 pub use job::{Attached, End, Job, JobCommand, JobEnd, JobId, JobOutput, OnDeadline};
+pub(crate) use shell::printf_word;
 pub use ssh::Handshakes;
 pub use ssh_config::{ConfigFiles, Reached, Said, SshConfig};
 pub use target::{

@@ -16,46 +16,63 @@ use crate::clock::{Clock, Deadline, Stop, SystemClock};
 use super::Stream;
 use super::waiting::{LOOK, Waiting, ready};
 
-/// A socket with a deadline.
+/// How long a stream may still be used.
 #[derive(Debug)]
-pub(crate) struct SocketStream {
-    socket: OwnedFd,
+pub(crate) struct Lifetime {
     clock: SystemClock,
     deadline: Deadline,
     stop: Stop,
 }
 
-impl SocketStream {
-    /// Takes a connected socket; its reads and writes end when the wait does.
-    pub(crate) fn new(socket: OwnedFd, waiting: &Waiting<'_>) -> Self {
+impl Lifetime {
+    /// A lifetime that ends when the wait does.
+    pub(crate) fn of(waiting: &Waiting<'_>) -> Self {
         let clock = SystemClock::new();
         let deadline = waiting
             .left()
             .map_or(Deadline::NEVER, |left| clock.deadline(left));
         Self {
-            socket,
             clock,
             deadline,
             stop: waiting.limit.stop.clone(),
         }
     }
 
-    fn until_ready(&self, flags: PollFlags) -> Result<()> {
-        loop {
-            if self.stop.abandons() {
-                return Err(Error::other("stopped waiting"));
-            }
-            let left = self.deadline.left(&self.clock).unwrap_or(Duration::MAX);
-            if left.is_zero() {
-                return Err(Error::new(
-                    ErrorKind::TimedOut,
-                    "no answer within the time allowed",
-                ));
-            }
-            if ready(&self.socket, flags, left.min(LOOK))? {
-                return Ok(());
-            }
+    /// Returns how long one wait may block, or why there is none any more.
+    pub(crate) fn slice(&self) -> Result<Duration> {
+        if self.stop.abandons() {
+            return Err(Error::other("stopped waiting"));
         }
+        let left = self.deadline.left(&self.clock).unwrap_or(Duration::MAX);
+        if left.is_zero() {
+            return Err(Error::new(
+                ErrorKind::TimedOut,
+                "no answer within the time allowed",
+            ));
+        }
+        Ok(left.min(LOOK))
+    }
+}
+
+/// A socket with a deadline.
+#[derive(Debug)]
+pub(crate) struct SocketStream {
+    socket: OwnedFd,
+    lifetime: Lifetime,
+}
+
+impl SocketStream {
+    /// Takes a connected socket; its reads and writes end when the wait does.
+    pub(crate) fn new(socket: OwnedFd, waiting: &Waiting<'_>) -> Self {
+        Self {
+            socket,
+            lifetime: Lifetime::of(waiting),
+        }
+    }
+
+    fn until_ready(&self, flags: PollFlags) -> Result<()> {
+        while !ready(&self.socket, flags, self.lifetime.slice()?)? {}
+        Ok(())
     }
 }
 

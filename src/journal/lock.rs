@@ -25,7 +25,7 @@ pub struct Holder {
 /// Holds a run for this process.
 #[derive(Debug)]
 pub struct RunLock {
-    _file: File,
+    file: File,
 }
 
 impl RunLock {
@@ -63,7 +63,7 @@ impl RunLock {
         let process = rustix::process::getpid().as_raw_nonzero();
         let owner = owner.replace('\n', " ");
         writeln!(file, "{owner}\nprocess {process}\nboot {}", boot_id()).map_err(fail)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 
     /// Tells who holds the lock now; `None` when nobody does.
@@ -84,6 +84,13 @@ impl RunLock {
             lives,
             rebooted: !boot.is_empty() && boot != boot_id(),
         })
+    }
+}
+
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        // A program that is being started at this moment still has the file open, and would keep the lock with it.
+        drop(self.file.unlock());
     }
 }
 

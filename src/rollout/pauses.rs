@@ -101,9 +101,7 @@ impl Engine {
         state.batches += u32::from(!play.serial.is_empty());
         let is_due = match after {
             PauseAfter::Batches(count) => !play.serial.is_empty() && state.batches >= *count,
-            PauseAfter::Play { name, batch } => {
-                *batch == Some(number) && is_called(play, name)
-            }
+            PauseAfter::Play { name, batch } => *batch == Some(number) && is_called(play, name),
         };
         if is_due {
             state.pause_due = Some(format!("--pause-after {typed}"));

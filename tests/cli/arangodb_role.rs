@@ -395,3 +395,31 @@ fn maintenance_mode_is_renewed_twice_before_it_runs_out() {
         ],
     );
 }
+
+#[test]
+fn the_run_stops_for_a_stranded_host_before_its_consequences_are_told() {
+    let file = read("tasks/preflight.yml");
+    let place = |name: &str| {
+        let mut tasks = file.as_array().unwrap().iter();
+        tasks.position(|task| task["name"] == json!(name)).unwrap()
+    };
+    let name = "no server of this host is stranded";
+    assert!(place(name) < place("what the host shows fits together"));
+    assert!(place(name) < place("no server of this host is down"));
+    ask(
+        &named(&file, name).unwrap()["assert"]["that"],
+        &json!({}),
+        &[
+            (
+                "all serve",
+                json!({"arangodb_host": {"stranded": []}}),
+                true,
+            ),
+            (
+                "one is",
+                json!({"arangodb_host": {"stranded": ["agent on port 8531"]}}),
+                false,
+            ),
+        ],
+    );
+}

@@ -93,7 +93,9 @@ fn holds_none(what: &str, content: &[u8]) {
     for (way, secret) in SECRETS {
         let numbers: Vec<String> = secret.bytes().map(|byte| byte.to_string()).collect();
         for form in [secret.to_owned(), numbers.join(","), numbers.join(", ")] {
-            let found = content.windows(form.len()).any(|part| part == form.as_bytes());
+            let found = content
+                .windows(form.len())
+                .any(|part| part == form.as_bytes());
             assert!(!found, "the secret of the {way} is in {what}");
         }
     }
@@ -107,17 +109,21 @@ fn told(what: &str, ran: &Ran) {
 #[test]
 fn no_secret_of_a_run_is_left_anywhere() {
     let user = user();
-    let line = "apply site.yml -i inv --state state -vvv -D --events events --reason 'for cmdl1ne-s3cret' -e cmd_password=cmdl1ne-s3cret -e @extra.json";
+    let line = "apply site.yml -i inv --state state -vvv -D --events events --reason 'for cmdl1ne-s3cret and inv3ntory-s3cret and gr0upvars-s3cret' -e cmd_password=cmdl1ne-s3cret -e @extra.json";
     let ran = user.types(line);
     ran.ended(2, &["stop here once"]);
     told("what was told", &ran);
     for (_, secret) in [SECRETS[2], SECRETS[7], SECRETS[9]] {
-        assert!(user.read("written-a").contains(secret), "it reaches the host");
+        assert!(
+            user.read("written-a").contains(secret),
+            "it reaches the host"
+        );
     }
     user.writes("mended", "");
     let ran = user.types("resume --state state -vvv --events events-2");
     ran.ended(1, &["cmd_password"]);
-    let ran = user.types("resume --state state -vvv --events events-2 -e cmd_password=cmdl1ne-s3cret");
+    let ran =
+        user.types("resume --state state -vvv --events events-2 -e cmd_password=cmdl1ne-s3cret");
     ran.ended(0, &["they are still known"]);
     told("what was told", &ran);
     for form in ["text", "markdown", "html", "json", "records"] {
@@ -147,10 +153,16 @@ fn what_is_needed_again_is_taken_from_where_it_stands_now() {
     user.writes("secret.yml", "other: 1\n");
     user.types(resume).ended(
         1,
-        &["the secret `file_password` of secret.yml is needed again", "put it back"],
+        &[
+            "the secret `file_password` of secret.yml is needed again",
+            "put it back",
+        ],
     );
     user.writes("secret.yml", &secret);
     // All else is as the run froze it.
-    user.writes("inv/a.yml", "all:\n  hosts:\n    gone:\n    a: { inv_password: inv3ntory-s3cret }\n");
+    user.writes(
+        "inv/a.yml",
+        "all:\n  hosts:\n    gone:\n    a: { inv_password: inv3ntory-s3cret }\n",
+    );
     user.types(resume).ended(0, &["they are still known"]);
 }

@@ -1,17 +1,21 @@
 //! Runs that go on without their terminal, stop by themselves, leave hosts out, and tell others.
 
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 use stagger::clock::{Clock as _, Stop, SystemClock};
+use stagger::journal::{Holder, RunLock};
 
 use crate::user::{Ran, User};
 
-const HOSTS: &str = "a ansible_connection=local\nb ansible_connection=local\nc ansible_connection=local\n";
+const HOSTS: &str =
+    "a ansible_connection=local\nb ansible_connection=local\nc ansible_connection=local\n";
 
 /// Each host waits until a file is there.
 const WAITS: &str = "\
@@ -71,15 +75,44 @@ impl User {
     }
 }
 
-/// Ends what goes on without a terminal together with its test, however that ends.
+/// Ends what goes on without a terminal together with its test, however that ends, within a time: by the process that the
+/// run's own record names.
 struct Ends<'a>(&'a User);
+
+impl Ends<'_> {
+    fn of(&self) -> Vec<Pid> {
+        let runs = std::fs::read_dir(self.0.path("state/runs")).into_iter();
+        let runs = runs.flatten().flatten();
+        let holders = runs.filter_map(|run| RunLock::holder(&run.path().join("lock")));
+        let pid = |holder: Holder| Pid::from_raw(i32::try_from(holder.process?).ok()?);
+        holders.filter(|one| one.lives).filter_map(pid).collect()
+    }
+
+    /// Asks and waits; tells whether nothing goes on any more.
+    fn told(&self, signal: Signal, patience: Duration) -> bool {
+        let (clock, never) = (SystemClock::new(), Stop::new());
+        for pid in self.of() {
+            // It may have ended meanwhile.
+            let _gone = kill_process(pid, signal).is_err();
+        }
+        while !self.of().is_empty() {
+            if clock.elapsed() > patience {
+                return false;
+            }
+            clock.wait(Duration::from_millis(20), &never);
+        }
+        true
+    }
+}
 
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
         self.0.writes("go", "");
-        // With nothing that goes on both say so and end at once.
-        let _asked = self.0.typed("stop --now");
-        let _ended = self.0.typed("attach");
+        let ended = self.told(Signal::USR2, Duration::from_secs(10))
+            || self.told(Signal::KILL, Duration::from_secs(5));
+        if !ended {
+            eprintln!("a run of this test still goes on: {:?}", self.of());
+        }
     }
 }
 
@@ -88,7 +121,14 @@ fn a_run_goes_on_without_its_terminal_and_is_looked_at_and_stopped() {
     let user = user(WAITS);
     let _ends = Ends(&user);
     let begun = user.typed("apply site.yml -i hosts --detach");
-    begun.ended(0, &["goes on without this terminal", "stagger attach", "stagger stop"]);
+    begun.ended(
+        0,
+        &[
+            "goes on without this terminal",
+            "stagger attach",
+            "stagger stop",
+        ],
+    );
     let run = begun.out.trim().to_owned();
     assert!(!run.is_empty(), "{begun:#?}");
     user.waits_for("log", "a");
@@ -108,10 +148,21 @@ fn a_run_goes_on_without_its_terminal_and_is_looked_at_and_stopped() {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();
     let left = user.ran(&child.wait_with_output().unwrap());
-    left.ended(0, &["RUN starts: site.yml", "a: begin", "run RUN goes on; `stagger attach RUN"]);
+    left.ended(
+        0,
+        &[
+            "RUN starts: site.yml",
+            "a: begin",
+            "run RUN goes on; `stagger attach RUN",
+        ],
+    );
 
     let mut child = user.command("attach --state state");
-    let child = child.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = child
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     user.typed(&format!("stop {run}"))
         .ended(0, &["asked to go on to its next rest point"]);
     // Asked twice it is still the polite wish.
@@ -119,18 +170,110 @@ fn a_run_goes_on_without_its_terminal_and_is_looked_at_and_stopped() {
     user.waits_for(&format!("state/runs/{run}/lines"), "stopping");
     user.writes("go", "");
     let seen = user.ran(&child.wait_with_output().unwrap());
-    seen.ended(6, &["going on to the next rest point", "the operator stopped the run"]);
-    assert_eq!(user.log(), ["a"], "it stopped at the rest point behind the step in flight");
+    seen.ended(
+        6,
+        &[
+            "going on to the next rest point",
+            "the operator stopped the run",
+        ],
+    );
+    assert_eq!(
+        user.log(),
+        ["a"],
+        "it stopped at the rest point behind the step in flight"
+    );
     let lines = user.read(&format!("state/runs/{run}/lines"));
     assert!(lines.contains("exit code 6"), "{lines}");
 
     user.typed("attach").ended(1, &["no run goes on"]);
-    user.typed(&format!("stop {run}")).ended(1, &["does not go on", "stagger status"]);
-    user.typed("stop 20200101-000000-0000").ended(1, &["there is no run"]);
+    user.typed(&format!("stop {run}"))
+        .ended(1, &["does not go on", "stagger status"]);
+    user.typed("stop 20200101-000000-0000")
+        .ended(1, &["there is no run"]);
     let again = user.typed("resume --detach");
     again.ended(0, &["goes on without this terminal"]);
     user.waits_for(&format!("state/runs/{run}/lines"), "exit code 0");
     assert_eq!(user.log().len(), 6, "{:?}", user.log());
+}
+
+/// A terminal, as a person's login has one: a session of its own, with the terminal as its controlling one.
+struct Login {
+    master: File,
+    shell: Child,
+}
+
+impl Login {
+    /// Types a line at a shell that waits for it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a session of its own needs a program"
+    )]
+    fn types(user: &User, line: &str) -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+        // The first terminal that a leader of a session opens is its controlling one.
+        let script = "exec <\"$1\" >\"$1\" 2>&1; shift; \"$@\"; echo \"shell: $?\"; read -r end";
+        let typed = user.command(line);
+        let mut shell = Command::new("setsid");
+        shell.args(["/bin/sh", "-c", script, "sh", &name]);
+        shell.arg(typed.get_program()).args(typed.get_args());
+        shell.current_dir(user.path("")).env_clear();
+        let variables = typed.get_envs();
+        shell.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+        let shell = shell
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let shell = shell.spawn().unwrap();
+        Self {
+            master: File::from(master),
+            shell,
+        }
+    }
+
+    /// Reads what is seen until a text is there.
+    fn shows(&mut self, text: &str) -> String {
+        let mut seen = Vec::new();
+        let mut part = [0; 4096];
+        while !String::from_utf8_lossy(&seen).contains(text) {
+            let count = self.master.read(&mut part).unwrap();
+            seen.extend_from_slice(&part[..count]);
+        }
+        String::from_utf8(seen).unwrap()
+    }
+
+    /// The connection is lost: the terminal goes, and all of its session are told so.
+    fn is_lost(mut self) {
+        drop(self.master);
+        self.shell.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_run_outlives_its_terminal() {
+    // One that is detached leaves it; one that is not loses it, and goes on all the same.
+    for (line, seen) in [
+        ("apply site.yml -i hosts --state state --detach", "shell: 0"),
+        (
+            "apply site.yml -i hosts --state state --plain -vv",
+            "a: wait",
+        ),
+    ] {
+        let user = user(WAITS);
+        let _ends = Ends(&user);
+        let mut login = Login::types(&user, line);
+        login.shows(seen);
+        user.waits_for("log", "a");
+        login.is_lost();
+        user.writes("go", "");
+        user.waits_for("log", "end of c");
+        let seen = user.typed("attach");
+        assert!([Some(0), Some(1)].contains(&seen.code), "{seen:#?}");
+        let report = user.typed("report");
+        assert!(report.done().contains("exit code 0"), "{line}: {report:#?}");
+    }
 }
 
 #[test]
@@ -145,7 +288,10 @@ fn what_is_wrong_is_told_before_the_terminal_is_left() {
     user.writes("site.yml", point);
     let ran = user.typed("apply site.yml -i hosts --detach");
     ran.ended(0, &["nobody can be asked about `ships`"]);
-    user.waits_for(&format!("state/runs/{}/lines", ran.out.trim()), "exit code 3");
+    user.waits_for(
+        &format!("state/runs/{}/lines", ran.out.trim()),
+        "exit code 3",
+    );
 
     user.writes("hosts", "far ansible_host=192.0.2.1\n");
     let output = user
@@ -154,7 +300,8 @@ fn what_is_wrong_is_told_before_the_terminal_is_left() {
         .env("SSH_CONNECTION", "192.0.2.2 1 192.0.2.3 22")
         .output()
         .unwrap();
-    user.ran(&output).ended(1, &["the keys of an agent", "--private-key"]);
+    user.ran(&output)
+        .ended(1, &["the keys of an agent", "--private-key"]);
 }
 
 #[test]
@@ -173,13 +320,21 @@ fn a_run_stops_behind_a_batch_or_at_a_time() {
     }
     let user = user(QUICK);
     user.typed("apply site.yml -i hosts --pause-after 'secnd play'")
-        .ended(1, &["no play is called `secnd play`", "did you mean `second play`?"]);
+        .ended(
+            1,
+            &[
+                "no play is called `secnd play`",
+                "did you mean `second play`?",
+            ],
+        );
     user.typed("apply site.yml -i hosts --until 2020-01-01T06:00")
         .ended(1, &["it is over already"]);
     assert!(!user.has("state/runs"), "nothing is recorded of it");
     // A second from now is over when the first step has ended.
     let soon = SystemClock::new().now() + jiff::SignedDuration::from_secs(2);
-    let soon = soon.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S");
+    let soon = soon
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .strftime("%Y-%m-%dT%H:%M:%S");
     let slow = QUICK.replace("echo first", "sleep 1.5; echo first");
     user.writes("site.yml", &slow);
     let line = format!("apply site.yml -i hosts --state state --until {soon}");
@@ -205,15 +360,21 @@ fn a_host_is_left_out_by_name_and_the_run_is_partial() {
     let user = user(fails);
     user.typed("apply site.yml -i hosts").ended(2, &["b: mark"]);
     user.typed("resume --skip b").ended(1, &["--reason"]);
-    user.typed("resume --skip d --reason x").ended(1, &["there is no host `d`"]);
-    user.typed("resume --skip b --reason 'its disk is gone'").ended(
-        8,
-        &["it is skipped: its disk is gone", "all is done but for what was skipped by name"],
-    );
+    user.typed("resume --skip d --reason x")
+        .ended(1, &["there is no host `d`"]);
+    user.typed("resume --skip b --reason 'its disk is gone'")
+        .ended(
+            8,
+            &[
+                "it is skipped: its disk is gone",
+                "all is done but for what was skipped by name",
+            ],
+        );
     assert_eq!(user.log(), ["a", "b", "c"]);
 
     let user = user_again(fails);
-    user.typed("apply site.yml -i hosts --skip b --reason later").ended(8, &[]);
+    user.typed("apply site.yml -i hosts --skip b --reason later")
+        .ended(8, &[]);
     assert_eq!(user.log(), ["a", "c"]);
 }
 
@@ -247,9 +408,13 @@ fn what_is_owed_on_a_host_that_is_gone_is_forgiven_by_name() {
     let runs = user.typed("runs");
     assert!(runs.done().contains("OWES: the lamp is off"), "{runs:#?}");
     user.typed("recover --forgive b").ended(1, &["--reason"]);
-    user.typed("recover --forgive nobody --reason x").ended(1, &["there is no host `nobody`"]);
+    user.typed("recover --forgive nobody --reason x")
+        .ended(1, &["there is no host `nobody`"]);
     let recovered = user.typed("recover --forgive b --reason 'it burned down'");
-    recovered.ended(0, &["`the lamp is off` is not put back: b is gone for good (it burned down)"]);
+    recovered.ended(
+        0,
+        &["`the lamp is off` is not put back: b is gone for good (it burned down)"],
+    );
     let runs = user.typed("runs");
     assert!(!runs.done().contains("OWES"), "{runs:#?}");
     assert_eq!(user.read("lamp-b"), "off\n");
@@ -278,7 +443,9 @@ fn others_are_told_and_what_cannot_be_told_stops_nothing() {
                     }
                 }
             };
-            socket.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+            socket
+                .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+                .unwrap();
             let body: Value = serde_json::from_str(&body).unwrap();
             let is_last = body["what"] == "ended";
             bodies.push(body);
@@ -300,16 +467,25 @@ fn others_are_told_and_what_cannot_be_told_stops_nothing() {
     let ran = user.typed(&format!(
         "apply site.yml -i hosts --reason 'with hunter2222' -e db_password=hunter2222 --notify {url} --notify 'cat >> {told}; echo $STAGGER_WHAT >> {told}' --notify 'exit 7'"
     ));
-    ran.ended(2, &["`exit` could not be told that the run started: exit code 7"]);
+    ran.ended(
+        2,
+        &["`exit` could not be told that the run started: exit code 7"],
+    );
     assert_eq!(ran.err.matches("could not be told").count(), 1, "{ran:#?}");
     let bodies = posts.join().unwrap();
-    let whats: Vec<&str> = bodies.iter().map(|body| body["what"].as_str().unwrap()).collect();
+    let whats: Vec<&str> = bodies
+        .iter()
+        .map(|body| body["what"].as_str().unwrap())
+        .collect();
     assert_eq!(whats, ["started", "stopped", "ended"]);
     assert_eq!(bodies[2]["exit_code"], 2);
     assert_eq!(bodies[1]["playbook"], "site.yml");
     assert_eq!(bodies[0]["reason"], "with ***");
     let told = user.read("told");
-    assert!(told.contains("\nstopped\n") && told.contains("\"what\":\"ended\""), "{told}");
+    assert!(
+        told.contains("\nstopped\n") && told.contains("\"what\":\"ended\""),
+        "{told}"
+    );
     for body in bodies {
         assert!(!body.to_string().contains("hunter2222"), "{body}");
     }
@@ -319,7 +495,9 @@ fn others_are_told_and_what_cannot_be_told_stops_nothing() {
             let path = file.unwrap().path();
             let content = std::fs::read(&path).unwrap();
             for secret in ["KEY-9f3a77", "hunter2222"] {
-                let found = content.windows(secret.len()).any(|part| part == secret.as_bytes());
+                let found = content
+                    .windows(secret.len())
+                    .any(|part| part == secret.as_bytes());
                 assert!(!found, "{secret} is in {}", path.display());
             }
         }

@@ -10,7 +10,7 @@ use super::super::{background, listing, output, plan_file};
 
 /// Applies a playbook.
 pub(in crate::cli) fn run(arguments: &Apply, machine: &Machine) -> Result<ExitCode, Failure> {
-    if arguments.pausing.detach && !background::is_wanted(machine) {
+    if arguments.pausing.detach && !machine.detached {
         return background::start(machine);
     }
     let machine = remembering(machine);

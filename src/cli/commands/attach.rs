@@ -27,7 +27,13 @@ pub(in crate::cli) fn run(arguments: &Attach, machine: &Machine) -> Result<ExitC
     let journal = directory.read(&run).map_err(|error| state(&error))?;
     let showing = &arguments.showing;
     let screen = screen(showing);
-    let mut sinks = views(showing, false, arguments.state.as_deref(), screen.as_ref(), machine)?;
+    let mut sinks = views(
+        showing,
+        false,
+        arguments.state.as_deref(),
+        screen.as_ref(),
+        machine,
+    )?;
     let stop = Stop::new();
     let watching = interrupt::watch(&stop)?;
     let code = follow(&directory, &run, &journal, &mut sinks, &stop)?;
@@ -37,7 +43,8 @@ pub(in crate::cli) fn run(arguments: &Attach, machine: &Machine) -> Result<ExitC
     match code {
         Followed::Left => {
             let records = arguments.state.as_deref();
-            let records = records.map_or_else(String::new, |path| format!(" --state {}", path.display()));
+            let records =
+                records.map_or_else(String::new, |path| format!(" --state {}", path.display()));
             output::message(&format!(
                 "run {run} goes on; `stagger attach {run}{records}` shows it again, `stagger stop {run}{records}` stops it at its next rest point\n"
             ));
@@ -113,14 +120,24 @@ pub(in crate::cli) fn stop(arguments: &StopRun, machine: &Machine) -> Result<Exi
     let kept = records_directory(arguments.state.as_deref(), machine);
     let directory = StateDirectory::at(&kept);
     let (run, holder) = going_on(&directory, arguments.run.as_deref())?;
-    let pid = holder.process.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    let pid = holder
+        .process
+        .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     let Some(pid) = pid else {
-        return Err(Failure::usage(format!("which process works on run {run} is not recorded")));
+        return Err(Failure::usage(format!(
+            "which process works on run {run} is not recorded"
+        )));
     };
     let (signal, said) = if arguments.now {
-        (interrupt::ABANDON, "no longer to wait for its steps in flight, which are in doubt then, and to leave its brackets")
+        (
+            interrupt::ABANDON,
+            "no longer to wait for its steps in flight, which are in doubt then, and to leave its brackets",
+        )
     } else {
-        (interrupt::DRAIN, "to go on to its next rest point, leave its brackets, and stop")
+        (
+            interrupt::DRAIN,
+            "to go on to its next rest point, leave its brackets, and stop",
+        )
     };
     let signal = Signal::from_named_raw(signal).ok_or_else(|| Failure::usage("no such signal"))?;
     kill_process(pid, signal).map_err(|error| {
@@ -154,8 +171,10 @@ fn going_on(directory: &StateDirectory, named: Option<&str>) -> Result<(String, 
                     .hint("`stagger runs` lists all; --state DIR looks elsewhere"));
             }
             several => {
-                return Err(Failure::usage(format!("several runs go on: {}", several.join(", ")))
-                    .hint("name one"));
+                return Err(
+                    Failure::usage(format!("several runs go on: {}", several.join(", ")))
+                        .hint("name one"),
+                );
             }
         }
     };

@@ -1,15 +1,15 @@
 //! `stagger resume` and `stagger recover`: a run that stopped goes on, or puts back what it left switched off.
 
 use super::super::args::{InDoubt, Recover, Resume};
-use super::super::failure::{ExitCode, Failure};
 use super::super::background;
+use super::super::failure::{ExitCode, Failure};
 use super::super::machine::Machine;
 use super::super::starting::{GoingOn, Reopened};
 use crate::rollout;
 
 /// Goes on with a run.
 pub(in crate::cli) fn run(arguments: &Resume, machine: &Machine) -> Result<ExitCode, Failure> {
-    if arguments.pausing.detach && !background::is_wanted(machine) {
+    if arguments.pausing.detach && !machine.detached {
         return background::start(machine);
     }
     let mut reopened = Reopened::open(&arguments.again, arguments.accept_changes, machine)?;

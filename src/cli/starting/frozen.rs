@@ -31,7 +31,14 @@ pub(super) struct Place {
     pub(super) inventory: Vec<String>,
 }
 
-/// Keeps everything that the run loaded, its plan, and where it was started.
+/// Returns what a run loaded as it is kept; from here on the secrets that stand openly in it are hidden everywhere.
+pub(super) fn sealed_answers(answers: &Answers, seal: &Sealer) -> Answers {
+    let (answers, secrets) = answers.sealed();
+    named(seal, &secrets);
+    answers
+}
+
+/// Keeps everything that the run loaded, as `sealed_answers` gives it, its plan, and where it was started.
 pub(super) fn freeze(
     journal: &mut SqliteJournal,
     (answers, seal): (&Answers, &Sealer),
@@ -39,8 +46,6 @@ pub(super) fn freeze(
     request: &Request,
     machine: &Machine,
 ) -> Result<Vec<Frozen>, Failure> {
-    let (answers, secrets) = answers.sealed();
-    named(seal, &secrets);
     let mut frozen: Vec<Frozen> = answers
         .files()
         .map(|(name, digest)| Frozen {
@@ -62,7 +67,7 @@ pub(super) fn freeze(
         value.map_err(|error| Failure::usage(format!("the run cannot be kept: {error}")))
     };
     let own = [
-        (ANSWERS, text(serde_json::to_string(&answers))?),
+        (ANSWERS, text(serde_json::to_string(answers))?),
         (PLAN, text(sealed_plan(plan, seal))?),
         (PLACE, text(serde_json::to_string(&place))?),
     ];

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use clap::Parser as _;
 use serde_json::Value;
 
-use super::frozen::{ANSWERS, PLACE, PLAN, Place, freeze, kept_value, learned, named};
+use super::frozen::{
+    ANSWERS, PLACE, PLAN, Place, freeze, kept_value, learned, named, sealed_answers,
+};
 use super::records::{records_directory, say_changes, say_debts, state};
 use super::{
     Asked, Hidden, Parts, Request, connector, operator, planned_hosts, run, says_what_ends_it,
@@ -14,20 +16,20 @@ use super::{
 };
 use crate::cli::args::{Again, Cli, Command, Pausing};
 use crate::cli::commands::runs::stopped;
-use crate::cli::failure::{ExitCode, Failure};
+use crate::cli::failure::{ExitCode, Failure, draw_as};
 use crate::cli::machine::Machine;
-use crate::cli::memory::{Answers, Memory};
-use crate::cli::{pausing, plan_file, secret_vars, vaults};
+use crate::cli::memory::{Answers, Memory, Unsealed};
+use crate::cli::{output, pausing, plan_file, secret_vars, vaults};
 use crate::clock::Clock as _;
 use crate::events::EventKind;
-use crate::inventory::HostName;
+use crate::inventory::{Files, HostName};
 use crate::journal::{
-    Durability, Entry, Header, Journal as _, Record, RunLock, Seal as _, SealError, Sealer, SqliteJournal,
-    StateDirectory,
+    Durability, Entry, Header, Journal as _, Record, RunLock, Seal as _, SealError, Sealer,
+    SqliteJournal, StateDirectory,
 };
 use crate::plan::Plan;
-use crate::secrets::Secret;
 use crate::rollout::{InDoubt, Pauses, Previously as _, Recollection};
+use crate::yaml::Problem;
 
 /// A run that is about to go on.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub(in crate::cli) struct Reopened {
     recollection: Recollection,
     hidden: Hidden,
     answers: Answers,
+    /// The secrets that are not where they stood, with their places.
+    missing: Vec<(String, String)>,
     /// The members that earlier parts left down, with their hosts.
     down: Vec<(String, HostName)>,
 }
@@ -97,11 +101,8 @@ impl Reopened {
                 answers.give(&digest, content);
             }
         }
-        match unsealed(&mut answers, machine) {
-            Ok(secrets) => named(&hidden.seal, &secrets),
-            Err(_) if accept_changes => {}
-            Err(failure) => return Err(failure),
-        }
+        let unsealed = unsealed(&mut answers, machine);
+        named(&hidden.seal, &unsealed.secrets);
         let then = machine.with(Memory::reading(answers.clone()));
         let mut request = typed(header, &hidden.seal, &then)?;
         request.sources.inventory = place.inventory;
@@ -133,6 +134,7 @@ impl Reopened {
             recollection,
             hidden,
             answers,
+            missing: unsealed.missing,
             down,
         })
     }
@@ -148,6 +150,9 @@ impl Reopened {
         } else {
             Memory::reading(self.answers)
         });
+        if !how.accept_changes {
+            say_missing(&self.missing, how.recovers)?;
+        }
         let prepared = self.request.prepare(&machine)?;
         let now = prepared.clock.now();
         let reason = how.reason.as_deref().or(self.request.reason.as_deref());
@@ -173,7 +178,7 @@ impl Reopened {
         if how.accept_changes {
             let before: Plan = kept_value(&journal, &old, PLAN)?;
             say_changes(&before.differs(&prepared.plan));
-            let answers = machine.memory.answers();
+            let answers = sealed_answers(&machine.memory.answers(), &self.hidden.seal);
             header.frozen = freeze(
                 &mut journal,
                 (&answers, &self.hidden.seal),
@@ -209,21 +214,39 @@ impl Reopened {
 }
 
 /// Puts the secrets back that stood openly in the run's files, from the files as they are now.
-fn unsealed(answers: &mut Answers, machine: &Machine) -> Result<Vec<(String, Secret)>, Failure> {
+fn unsealed(answers: &mut Answers, machine: &Machine) -> Unsealed {
     let file = |path: &str| Machine::read_file(path).ok();
     let program = |asked: &str| {
         let mut words = asked.split_whitespace();
         let program = words.next()?;
         let arguments: Vec<&str> = words.collect();
-        let output = crate::inventory::Files::run(machine, program, &arguments).ok()?;
-        Some(Value::from(String::from_utf8_lossy(&output.stdout).into_owned()))
+        let output = Files::run(machine, program, &arguments).ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Some(Value::from(text))
     };
-    answers.unseal(&file, &program).map_err(|(name, place)| {
-        Failure::usage(format!(
+    answers.unseal(&file, &program)
+}
+
+/// Says which secrets are not where they stood: going on stops there; what only puts things back is not kept from what it
+/// can do without them.
+fn say_missing(missing: &[(String, String)], recovers: bool) -> Result<(), Failure> {
+    let said = |(name, place): &(String, String)| {
+        format!(
             "the secret `{name}` of {place} is needed again: the run's records do not hold it, and it does not stand there any more"
-        ))
-        .hint("put it back, or plan what is left anew: --accept-changes")
-    })
+        )
+    };
+    if recovers {
+        for one in missing {
+            let problem = Problem::nowhere(said(one));
+            output::message(&draw_as("warning", &problem));
+        }
+        return Ok(());
+    }
+    match missing.first() {
+        None => Ok(()),
+        Some(first) => Err(Failure::usage(said(first))
+            .hint("put it back, or plan what is left anew: --accept-changes")),
+    }
 }
 
 /// Returns the members that were taken down and not brought up again, with their hosts.

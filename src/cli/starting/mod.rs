@@ -21,9 +21,7 @@ use super::failure::{ExitCode, Failure, draw_as};
 use super::machine::{Machine, MachineDesk};
 use super::prepared::{Mode, Prepared, prepare};
 use super::sessions::MachineConnector;
-use super::{
-    background, interrupt, notify, output, pausing, prompts, secret_vars, surviving,
-};
+use super::{background, interrupt, notify, output, pausing, prompts, secret_vars, surviving};
 use crate::clock::{Clock, Stop};
 use crate::journal::{Header, RunLock, Seal as _, Sealer, SqliteJournal, StateDirectory};
 use crate::modules::{self, Notes};
@@ -34,7 +32,7 @@ use crate::template::Variables as _;
 use crate::vars::Layers;
 use crate::yaml::Problem;
 
-use frozen::{SharedJournal, freeze};
+use frozen::{SharedJournal, freeze, sealed_answers};
 use handing::{header, sinks};
 use records::say_debts;
 
@@ -220,7 +218,8 @@ pub(in crate::cli) fn begin(
     let pauses = pausing::pauses(&request.pausing, request.reason.as_deref(), &prepared, now)?;
     says_what_ends_it(request, &prepared, machine)?;
     let connector = connector(request, &prepared, machine, asked.login.take())?;
-    let answers = machine.memory.answers();
+    // What the operator typed may hold secrets of the files: these must be known before it is kept.
+    let answers = sealed_answers(&machine.memory.answers(), &hidden.seal);
     let mut header = header(request, &prepared, machine);
     header.args = typed_words(request, &hidden);
     header.reason = header.reason.map(|reason| hidden.masker.mask(&reason));
@@ -279,7 +278,7 @@ fn says_what_ends_it(
     if request.mode.check {
         return Ok(());
     }
-    if !background::is_wanted(machine) {
+    if !machine.detached {
         let ends = surviving::Session::read(operator(machine)).ends_what_it_started();
         if let Some(why) = ends.filter(|_| protects_a_cluster(prepared)) {
             let problem = Problem::nowhere(format!("the run ends with your session: {why}"));
@@ -353,7 +352,7 @@ fn run(
     let stop = Stop::new();
     let watching = interrupt::watch(&stop)?;
     let run = parts.header.run.clone();
-    if background::is_wanted(machine) {
+    if machine.detached {
         let lines = StateDirectory::at(&parts.kept).lines_of(&run);
         background::leave_terminal(&run, &lines)?;
     }

@@ -110,6 +110,10 @@ fn unread(view: &ClusterView) -> impl Iterator<Item = String> {
     view.store.as_ref().err().cloned().into_iter()
 }
 
+/// How long a coordinator waits before it looks again for the leader of a shard whose leader has resigned, in seconds
+/// (ArangoDB 3.4, `arangod/Cluster/ClusterInfo.cpp`, `getResponsibleServer`).
+const LOOK_AGAIN: f64 = 0.5;
+
 fn agency(view: &ClusterView, questions: &Questions) -> Value {
     let mut problems = match &view.earlier {
         Some(earlier) => {
@@ -133,6 +137,8 @@ fn agency(view: &ClusterView, questions: &Questions) -> Value {
         "leader_endpoint": leading.map(|agent| &agent.endpoint),
         "term": leading.map(|agent| agent.term),
         "size": leading.map(|agent| agent.size),
+        "lap_s": leading.map(|agent| agent.lap),
+        "handover_s": leading.map(|agent| agent.lap + LOOK_AGAIN),
     })
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::host::{Depth, ServerDirectory, Surface, binary_version, data_version};
 use super::setup::{Peer, Setup};
-use crate::cluster::model::arangodb::Role;
+use crate::cluster::model::arangodb::{Role, Start, Version};
 use crate::cluster::process::Process;
 use crate::template::shell_quote_bytes;
 
@@ -53,6 +53,8 @@ pub struct HostView {
     pub setup: Option<Setup>,
     /// The data directory that was looked at.
     pub data_dir: String,
+    /// The server's program, whose version was read.
+    pub binary: String,
     /// What the starter lists, or why it did not answer.
     pub listed: Option<Result<Vec<Listed>, String>>,
 }
@@ -72,6 +74,11 @@ impl HostView {
             .map(|directory| self.server(directory, &mut problems))
             .collect();
         self.strangers(&mut problems);
+        let stranded: Vec<&Value> = servers
+            .iter()
+            .filter(|server| server.get("stranded") == Some(&json!(true)))
+            .filter_map(|server| server.get("title"))
+            .collect();
         if let Some(Err(problem)) = &self.listed {
             problems.push(format!("the starter does not answer: {problem}"));
         }
@@ -89,6 +96,7 @@ impl HostView {
             "agents": self.endpoints(Role::Agent),
             "coordinators": self.endpoints(Role::Coordinator),
             "sync_masters": self.sync_masters(),
+            "stranded": stranded,
             "servers": servers,
             "sync_servers": self.sync_servers(),
             "binary_version": binary_version(&self.depth.binary),
@@ -139,6 +147,24 @@ impl HostView {
             .find(|process| process.pid == pid)
     }
 
+    /// The version of the program on the disk.
+    fn program(&self) -> Option<Version> {
+        binary_version(&self.depth.binary)?.parse().ok()
+    }
+
+    /// Whether a process with old data is the program on the disk, which is about to refuse it: the starter starts it
+    /// again and again. One that runs the replaced program serves, and one that upgrades the data is at work.
+    fn refuses(&self, process: &Process) -> bool {
+        let upgrades = process.option("--database.auto-upgrade");
+        process.exe == self.binary && upgrades.as_deref() != Some("true")
+    }
+
+    /// What tells one process from every other of this machine, before and after it boots anew.
+    fn identity(&self, process: &Process) -> String {
+        let boot = &self.surface.boot_id;
+        format!("{boot}/{}/{}", process.pid, process.start)
+    }
+
     fn listed_pid(&self, role: Role, port: u16) -> Option<u32> {
         let listed = self.listed.as_ref()?.as_ref().ok()?;
         listed
@@ -178,30 +204,59 @@ impl HostView {
             }
             _ => {}
         }
-        let versions: BTreeMap<&String, Option<u64>> = directory
-            .versions
-            .iter()
-            .map(|(name, content)| (name, data_version(content)))
-            .collect();
         let mut value = json!({
             "role": role.name(),
+            "title": title,
             "server_role": role.server_role(),
             "port": port,
             "directory": directory.path,
             "engine": directory.engine,
             "running": process.is_some(),
             "pid": process.map(|process| process.pid),
+            "identity": process.map(|process| self.identity(process)),
             "lock_pid": lock,
-            "version_files": versions,
-            "data_number": versions.values().copied().map(|number| number.unwrap_or(0)).min(),
             "endpoint": self.own().map(|peer| peer.endpoint(role)),
             "command_file": format!("{}/arangod_command.txt", directory.path),
             "command_file_found": directory.command.is_some(),
         });
-        if let (Some(process), Value::Object(fields)) = (process, &mut value) {
-            fields.extend(running(process, &directory.path));
+        if let Value::Object(fields) = &mut value {
+            fields.extend(self.data(directory, role, process));
+            fields.extend(
+                process
+                    .map(|process| running(process, &directory.path))
+                    .unwrap_or_default(),
+            );
         }
         value
+    }
+
+    /// Of which version a server's data is, and whether the program on the disk takes it as it is.
+    fn data(
+        &self,
+        directory: &ServerDirectory,
+        role: Role,
+        process: Option<&Process>,
+    ) -> serde_json::Map<String, Value> {
+        let versions: BTreeMap<&String, Option<u64>> = directory
+            .versions
+            .iter()
+            .map(|(name, content)| (name, data_version(content)))
+            .collect();
+        let number = versions
+            .values()
+            .copied()
+            .map(|number| number.unwrap_or(0))
+            .min();
+        let start = Start::of(role, number, self.program());
+        let stranded =
+            start == Start::Stranded && process.is_none_or(|process| self.refuses(process));
+        let values = json!({
+            "version_files": versions,
+            "data_number": number,
+            "start_as_it_is": start.name(),
+            "stranded": stranded,
+        });
+        values.as_object().cloned().unwrap_or_default()
     }
 
     /// Processes that the starter lists and that are no arangod of a known directory.
@@ -342,106 +397,4 @@ fn running(process: &Process, directory: &str) -> serde_json::Map<String, Value>
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn process(pid: u32, data: &str) -> Process {
-        let argv = ["/usr/sbin/arangod", "--database.directory", data]
-            .map(|word| word.as_bytes().to_vec());
-        Process {
-            pid,
-            start: 7,
-            argv: argv.into(),
-            exe: "/usr/sbin/arangod".into(),
-            ..Process::default()
-        }
-    }
-
-    fn view(lock: Option<u32>, listed: Option<u32>, processes: Vec<Process>) -> HostView {
-        let peer = Peer {
-            id: "a".into(),
-            address: "10.0.0.1".into(),
-            port: 8528,
-            offset: 0,
-            data_dir: "/d".into(),
-            roles: vec![Role::Agent],
-            secure: false,
-        };
-        let directory = ServerDirectory {
-            path: "/d/agent8531".into(),
-            place: Some((Role::Agent, 8531)),
-            lock_pid: lock,
-            ..ServerDirectory::default()
-        };
-        HostView {
-            setup: Some(Setup {
-                id: "a".into(),
-                peers: vec![peer],
-                ..Setup::default()
-            }),
-            depth: Depth {
-                servers: vec![directory],
-                processes,
-                ..Depth::default()
-            },
-            listed: Some(Ok(listed
-                .map(|pid| Listed {
-                    role: Role::Agent,
-                    port: 8531,
-                    pid,
-                })
-                .into_iter()
-                .collect())),
-            data_dir: "/d".into(),
-            ..HostView::default()
-        }
-    }
-
-    #[test]
-    fn a_server_is_proved_from_three_sides() {
-        let good = view(Some(42), Some(42), vec![process(42, "/d/agent8531/data")]).value();
-        assert_eq!(good["problems"], json!([]));
-        assert_eq!(good["servers"][0]["pid"], 42);
-        assert_eq!(good["agents"], json!(["tcp://10.0.0.1:8531"]));
-        let cases = [
-            (
-                view(Some(41), Some(42), vec![process(42, "/d/agent8531/data")]),
-                "lock names process 41",
-            ),
-            (
-                view(Some(42), Some(42), vec![process(42, "/elsewhere")]),
-                "does not run with /d/agent8531/data",
-            ),
-            (
-                view(Some(42), None, vec![process(42, "/d/agent8531/data")]),
-                "does not list it",
-            ),
-            (
-                view(None, Some(42), vec![process(42, "/d/agent8531/data")]),
-                "LOCK is missing",
-            ),
-        ];
-        for (view, expected) in cases {
-            let value = view.value();
-            let problems = value["problems"].to_string();
-            assert!(problems.contains(expected), "{expected}: {problems}");
-            assert_eq!(value["ok"], false);
-        }
-    }
-
-    #[test]
-    fn a_recycled_pid_in_a_lock_is_nobody() {
-        let value = view(Some(42), None, vec![process(42, "/other/data")]).value();
-        assert_eq!(
-            (&value["servers"][0]["running"], &value["servers"][0]["pid"]),
-            (&json!(false), &Value::Null)
-        );
-    }
-
-    #[test]
-    fn the_starters_list_is_read() {
-        let body = json!({"servers-started": true, "servers": [{"type": "agent", "ip": "10.77.0.11", "port": 8531, "pid": 2188},
-            {"type": "syncmaster", "port": 8532, "pid": 9}, {"type": "novel", "port": 1, "pid": 2}]});
-        assert_eq!(listed(&body).len(), 2);
-    }
-}
+mod tests;

@@ -61,6 +61,9 @@ pub struct Store {
     pub upgrade_plan: Option<Value>,
 }
 
+/// The seconds between two laps of the supervision where nothing is said of them.
+const LAP: f64 = 1.0;
+
 /// Reads `GET /_api/agency/config`.
 ///
 /// Up to 3.2 the commit index is called `lastCommitted`; up to 3.3 `lastAcked` holds plain seconds, since 3.4 objects
@@ -113,6 +116,10 @@ pub fn agent(body: &Value) -> Result<AgentStatus, String> {
             .get("max ping")
             .and_then(Value::as_f64)
             .unwrap_or(0.0),
+        lap: configuration
+            .get("supervision frequency")
+            .and_then(Value::as_f64)
+            .unwrap_or(LAP),
         version: body
             .get("version")
             .and_then(Value::as_str)
@@ -340,6 +347,17 @@ mod tests {
     fn configuration() -> Value {
         json!({"pool": {"A": "tcp://h1:8531", "B": "tcp://h2:8531"}, "active": ["A", "B"], "id": "A", "agency size": 2,
                "endpoint": "tcp://h1:8531", "min ping": 1, "max ping": 5})
+    }
+
+    #[test]
+    fn the_supervision_goes_round_as_often_as_it_says() {
+        let lap = |frequency: Value| {
+            let mut configuration = configuration();
+            configuration["supervision frequency"] = frequency;
+            let body = json!({"term": 1, "leaderId": "A", "configuration": configuration});
+            agent(&body).unwrap().lap
+        };
+        assert_eq!((lap(json!(0.4)), lap(Value::Null)), (0.4, 1.0));
     }
 
     #[test]

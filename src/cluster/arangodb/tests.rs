@@ -522,4 +522,8 @@ fn looked_at_once_everything_but_the_agency_is_judged() {
         "without a target there is no path"
     );
     assert_eq!(value["agency"]["leader_endpoint"], "tcp://h1:8531");
+    assert_eq!(
+        (&value["agency"]["lap_s"], &value["agency"]["handover_s"]),
+        (&json!(1.0), &json!(1.5))
+    );
 }

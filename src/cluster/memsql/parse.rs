@@ -88,9 +88,9 @@ pub fn aggregators(rows: &[Row], dialled: &Address) -> Vec<Aggregator> {
         .collect()
 }
 
-/// Tells whether a host means the machine itself.
+/// Tells whether a host means the machine itself. Others of 127.0.0.0/8 are told apart, as somebody gave them out.
 pub fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host == "::1" || host.starts_with("127.")
+    host.eq_ignore_ascii_case("localhost") || host == "::1" || host == "127.0.0.1"
 }
 
 /// Reads `SHOW DATABASES`: the users' databases, and those that come from another cluster.

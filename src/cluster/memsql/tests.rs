@@ -526,3 +526,16 @@ fn a_large_cluster_is_judged() {
         assert!(verdict["ok"] == true || name == "even", "{name}: {verdict}");
     }
 }
+
+#[test]
+fn only_the_usual_names_mean_the_machine_itself() {
+    for (host, itself) in [
+        ("127.0.0.1", true),
+        ("LocalHost", true),
+        ("::1", true),
+        ("127.4.1.2", false),
+        ("10.1.10.51", false),
+    ] {
+        assert_eq!(parse::is_loopback(host), itself, "{host}");
+    }
+}

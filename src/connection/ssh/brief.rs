@@ -5,11 +5,10 @@
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use ssh2::{Channel, Session};
 
-use crate::clock::{Clock, Deadline, Stop, SystemClock};
+use crate::connection::streams::Lifetime;
 use crate::connection::waiting::{LOOK, Waiting};
 use crate::connection::{ConnError, Endpoint, Stream, dial};
 
@@ -67,15 +66,10 @@ impl Shared {
         }
         drop(line);
         let channel = opened.map_err(|trouble| not_opened(trouble, to, through))?;
-        let clock = SystemClock::new();
-        let left = waiting.left();
-        let deadline = left.map_or(Deadline::NEVER, |left| clock.deadline(left));
         Ok(Brief {
             line: self.clone(),
             channel: Some(channel),
-            clock,
-            deadline,
-            stop: waiting.limit.stop.clone(),
+            lifetime: Lifetime::of(waiting),
         })
     }
 }
@@ -147,15 +141,13 @@ impl Line {
 pub(super) struct Brief {
     line: Shared,
     channel: Option<Channel>,
-    clock: SystemClock,
-    deadline: Deadline,
-    stop: Stop,
+    lifetime: Lifetime,
 }
 
 impl std::fmt::Debug for Brief {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Brief")
-            .field("deadline", &self.deadline)
+            .field("lifetime", &self.lifetime)
             .finish_non_exhaustive()
     }
 }
@@ -180,18 +172,8 @@ impl Brief {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
-            if self.stop.abandons() {
-                return Err(Error::other("stopped waiting"));
-            }
-            let left = self.deadline.left(&self.clock).unwrap_or(Duration::MAX);
-            if left.is_zero() {
-                return Err(Error::new(
-                    ErrorKind::TimedOut,
-                    "no answer within the time allowed",
-                ));
-            }
             line.live
-                .wait(left.min(LOOK))
+                .wait(self.lifetime.slice()?)
                 .map_err(|broken| Error::new(ErrorKind::ConnectionReset, broken.0))?;
         }
     }

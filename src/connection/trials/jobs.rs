@@ -2,8 +2,20 @@
 
 use super::*;
 
+/// Tells whether these tests were started with SIGHUP ignored, as by `nohup`; no shell can catch it then.
+fn hangups_are_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap() & 1 == 1
+}
+
 #[test]
 fn jobs_end_as_they_end() {
+    let (hung_up, said) = if hangups_are_ignored() {
+        (0, "no\n")
+    } else {
+        (4, "hup\n")
+    };
     let cases: &[(&str, End, &str)] = &[
         ("true", End::Code(0), ""),
         ("echo out; exit 3", End::Code(3), "out\n"),
@@ -17,8 +29,8 @@ fn jobs_end_as_they_end() {
         ("printf '\\036%s.2.0\\n' x", End::Code(0), "\x1ex.2.0\n"),
         (
             "trap 'echo hup; exit 4' HUP; kill -HUP $$; echo no",
-            End::Code(4),
-            "hup\n",
+            End::Code(hung_up),
+            said,
         ),
         ("set -e\nfalse\necho no", End::Code(1), ""),
         ("no_such_command_here", End::Code(127), ""),

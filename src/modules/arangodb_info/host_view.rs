@@ -31,6 +31,7 @@ pub(super) fn read(
     let mut view = HostView {
         surface,
         data_dir,
+        binary: place.binary.clone(),
         ..HostView::default()
     };
     let mut pids = Vec::new();

@@ -58,6 +58,9 @@ pub struct PathState {
     pub device_type: u64,
 }
 
+/// What `stat` is asked for, as a shell word; [`PathState::parse`] reads the answer.
+pub(super) const FORMAT: &str = "'%f %s %u %g %i %d %h %.9X %.9Y %.9Z %b %o %t %T %U %G'";
+
 /// The shell function `st NAME PATH [-L]`: prints the record NAME, empty if nothing is there.
 ///
 /// An error other than "nothing there" is the record `error`.
@@ -227,6 +230,11 @@ impl FileKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_function_asks_for_what_is_read() {
+        assert!(STATE.contains(&format!("-c {FORMAT} --")));
+    }
 
     #[test]
     fn a_line_of_stat_is_read() {

@@ -2,6 +2,7 @@
 
 use super::state::{PathState, STATE, read_state};
 use super::word::{Append as _, PRELUDE, Reply, path_word};
+use super::write::sha256;
 use crate::modules::{HostCx, ModuleError};
 use crate::template::shell_quote;
 
@@ -61,11 +62,15 @@ impl Target<'_> {
                 self.path
             )));
         }
+        let digest = match wanted {
+            Wanted::Content => content.as_deref().map(sha256),
+            Wanted::Digest | Wanted::Unless(..) => reply.line("sha256").map(str::to_owned),
+        };
         Ok(Found {
             path: reply.get("path").unwrap_or(self.path).to_owned(),
             state,
             parent: reply.yes("parent"),
-            sha256: reply.line("sha256").map(str::to_owned),
+            sha256: digest,
             content,
         })
     }
@@ -86,20 +91,23 @@ impl Target<'_> {
              case $p in */*) d=${p%/*} ;; *) d=. ;; esac\n\
              [ ! -d \"${d:-/}\" ] || printf 'parent=yes\\0'\n",
         );
-        let (condition, most) = match wanted {
-            Wanted::Digest => ("false".to_owned(), 0),
-            Wanted::Content => (":".to_owned(), MOST + 1),
-            Wanted::Unless(digest, most) => (
-                format!("[ \"${{h%% *}}\" != {} ]", shell_quote(digest)),
-                most + 1,
+        let content = |most: usize| {
+            format!("printf 'content=yes\\0raw\\0'; head -c {most} <\"$p\" || exit 1\n")
+        };
+        let digest =
+            "h=$(sha256sum <\"$p\") || exit 1\nprintf 'sha256=%s\\0' \"${h%% *}\"\n".to_owned();
+        let lines = match wanted {
+            Wanted::Digest => digest,
+            // Its digest is worked out here.
+            Wanted::Content => content(MOST + 1),
+            Wanted::Unless(known, most) => format!(
+                "{digest}if [ \"${{h%% *}}\" != {} ]; then {}fi\n",
+                shell_quote(known),
+                content(most + 1)
             ),
         };
         text.append(format!(
-            "if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then\n\
-             h=$(sha256sum <\"$p\") || exit 1\n\
-             printf 'sha256=%s\\0' \"${{h%% *}}\"\n\
-             if {condition}; then printf 'content=yes\\0raw\\0'; head -c {most} <\"$p\" || exit 1; fi\n\
-             fi\n:\n"
+            "if [ -f \"$p\" ] && [ ! -L \"$p\" ]; then\n{lines}fi\n:\n"
         ));
         text
     }

@@ -1,13 +1,11 @@
 //! Replacing a file as a whole: temporary name beside it, checked, synced, owner and mode set, renamed.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::attributes::Attributes;
-use super::state::{PathState, STATE, read_state};
+use super::state::{FORMAT, PathState, STATE, read_state};
 use super::word::{Append as _, PRELUDE, Reply, argument_words};
-use crate::connection::Upload;
+use crate::connection::{Upload, printf_word, random_hex};
 use crate::modules::{HostCx, ModuleError};
 use crate::template::shell_quote;
 
@@ -100,10 +98,10 @@ impl Write<'_> {
         }
         match sent {
             Some(path) => text.append(format!(
-                "t={}\ntrap 'rm -f -- \"$t\"' 0\n",
+                "t={}\nw=\ntrap 'rm -f -- \"$t\"' 0\n",
                 shell_quote(path)
             )),
-            None => text.push_str(&self.content_lines()),
+            None => text.push_str(&self.content_lines()?),
         }
         text.push_str(&self.check_lines());
         if self.backup {
@@ -112,41 +110,69 @@ impl Write<'_> {
         if let Some(command) = self.validate {
             text.push_str(&validate_lines(command)?);
         }
-        text.push_str(&self.attributes.lines_for_new("\"$t\"", self.old));
+        text.push_str(&self.attribute_lines());
         text.push_str(
             "e=; [ ! -e \"$p\" ] || e=1\n\
              if [ -e /sys/fs/selinux/enforce ] && [ -n \"$e\" ]; then chcon --reference=\"$p\" -- \"$t\" 2>/dev/null; fi\n\
              mv -f -- \"$t\" \"$p\" || no 'cannot rename it to its place'\n\
              trap - 0\n\
              if [ -e /sys/fs/selinux/enforce ] && [ -z \"$e\" ]; then restorecon -- \"$p\" 2>/dev/null; fi\n\
-             st state \"$p\"\n",
+             printf 'state=%s\\0' \"$s\"\n",
         );
         Ok(text)
     }
 
-    /// Returns the lines that make the temporary file with its content, synced and checked.
-    fn content_lines(&self) -> String {
-        let mut text = "case $p in */*) d=${p%/*}/ ;; *) d= ;; esac\n\
-            t=$(mktemp \"${d}.stagger.XXXXXX\") || no 'cannot make a file beside it'\n\
-            trap 'rm -f -- \"$t\"' 0\n"
-            .to_owned();
-        if !self.content.is_empty() {
-            text.push_str("base64 -d >\"$t\" <<'.' || no 'cannot write the content'\n");
-            let encoded = STANDARD.encode(self.content);
-            for line in encoded.as_bytes().chunks(960) {
-                text.push_str(&String::from_utf8_lossy(line));
-                text.push('\n');
-            }
-            text.push_str(".\n");
-            text.append(format!(
-                "[ \"$(wc -c <\"$t\")\" -eq {} ] || no 'the content did not arrive whole: is the disk full?'\n",
-                self.content.len()
-            ));
+    /// Returns the bits that the file gets.
+    fn bits(&self) -> u32 {
+        self.attributes.bits(self.old.map(|old| old.bits), false)
+    }
+
+    /// Returns the lines that make the temporary file with its content, synced. It sets `w` if the file was made with
+    /// the owner and the bits that it gets; else nobody but its owner can read it yet.
+    ///
+    /// Each program that a script starts takes longer than all else in it, so that the shell does what it can by itself.
+    fn content_lines(&self) -> Result<String, ModuleError> {
+        let token = random_hex::<8>().map_err(|error| {
+            ModuleError::failed(format!("no random numbers for a file's name: {error}"))
+        })?;
+        let mut text =
+            format!("case $p in */*) d=${{p%/*}}/ ;; *) d= ;; esac\nt=$d.stagger.{token}\nw=\n");
+        let bits = self.bits();
+        let plain = bits & !0o666 == 0;
+        if plain && self.attributes.owner.is_none() && self.attributes.group.is_none() {
             text.push_str(
-                "dd if=/dev/null of=\"$t\" conv=notrunc,fsync 2>/dev/null || no 'cannot sync the content'\n",
+                "if [ ! -e \"$p\" ] || { [ -O \"$p\" ] && [ -G \"$p\" ]; }; then w=1; fi\n",
             );
         }
-        text
+        text.append(format!(
+            "(if [ -n \"$w\" ]; then umask {:03o}; else umask 077; fi; set -C; : >\"$t\") || no 'cannot make a file beside it'\n\
+             trap 'rm -f -- \"$t\"' 0\n",
+            0o666 & !bits
+        ));
+        // In a directory that gives its group to its files, it may be another one.
+        text.push_str("[ -G \"$t\" ] || w=\n");
+        if !self.content.is_empty() {
+            text.append(format!(
+                "printf {} >>\"$t\" || no 'cannot write the content'\n\
+                 dd if=/dev/null of=\"$t\" conv=notrunc,fsync 2>/dev/null || no 'cannot sync the content'\n",
+                printf_word(self.content)
+            ));
+        }
+        Ok(text)
+    }
+
+    /// Returns the lines that give the temporary file its owner and bits, and look whether all of it has arrived.
+    fn attribute_lines(&self) -> String {
+        let look = format!("s=$(stat -c {FORMAT} -- \"$t\") || no 'cannot look at the new file'\n");
+        let bits = self.bits();
+        format!(
+            "if [ -z \"$w\" ]; then\n{}fi\n{look}\
+             if [ \"${{s%% *}}\" != {:x} ]; then\nchmod -- {bits:04o} \"$t\" || no 'cannot set the mode'\n{look}fi\n\
+             n=${{s#* }}; [ \"${{n%% *}}\" -eq {} ] || no 'the content did not arrive whole: is the disk full?'\n",
+            self.attributes.lines_for_new("\"$t\"", self.old),
+            0o100_000 | bits,
+            self.content.len(),
+        )
     }
 
     fn check_lines(&self) -> String {

@@ -33,6 +33,8 @@ pub struct AgentStatus {
     pub last_acked: BTreeMap<String, f64>,
     /// The longest time between two pings, in seconds.
     pub max_ping: f64,
+    /// How long the supervision waits between two laps, in seconds (`--agency.supervision-frequency`).
+    pub lap: f64,
     /// Its version, if it says so (from 3.4 on).
     pub version: Option<String>,
 }
@@ -261,6 +263,7 @@ mod tests {
                 BTreeMap::new()
             },
             max_ping: 5.0,
+            lap: 1.0,
             version: None,
         }
     }

@@ -5,10 +5,12 @@
 
 mod agency;
 mod shards;
+mod stranded;
 mod versions;
 
 pub use agency::{AgentStatus, Round, agency_ok, has_quorum, leader};
 pub use shards::{Move, MoveRefusal, Shard, blocks_stop, led_by, plan_moves};
+pub use stranded::Start;
 pub use versions::{
     LeadershipWay, ParseVersionError, PathRule, Version, check_path, data_upgrade, is_plain,
     leadership_way,

@@ -94,6 +94,13 @@ pub(super) struct ArangodbOptions {
     /// Scale the databases' timers and the role's waits
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
     pub(super) factor: f64,
+    /// A further option of every starter, such as `--agents.agency.supervision-frequency=0.4`
+    #[arg(
+        long = "starter-option",
+        value_name = "OPTION",
+        allow_hyphen_values = true
+    )]
+    starter: Vec<String>,
     /// How the simulators are to behave, as a JSON object
     #[arg(long, default_value = "{}", value_name = "JSON")]
     switches: String,
@@ -155,6 +162,7 @@ impl ArangodbOptions {
             switches,
             leaders: self.leaders.name().to_owned(),
             sync: self.sync,
+            starter: self.starter.clone(),
         })
     }
 }

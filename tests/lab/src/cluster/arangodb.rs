@@ -57,6 +57,8 @@ pub struct Options {
     /// Whether sync masters and workers run beside the servers, and a second cluster takes
     /// this one's changes.
     pub sync: bool,
+    /// Further options of every starter, such as those that it passes on to its servers.
+    pub starter: Vec<String>,
 }
 
 impl Default for Options {
@@ -68,6 +70,7 @@ impl Default for Options {
             switches: serde_json::Map::new(),
             leaders: "move".to_owned(),
             sync: false,
+            starter: Vec::new(),
         }
     }
 }
@@ -251,6 +254,7 @@ impl<'a> Cluster<'a> {
         if self.options.sync {
             line.extend(sync_options(&self.token));
         }
+        line.extend(self.options.starter.iter().cloned());
         unit_text(&line.join(" \\\n    "))
     }
 

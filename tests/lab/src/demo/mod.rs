@@ -315,6 +315,7 @@ impl Demo<'_> {
             "waits_s": self.waits_s(),
             "factor": self.options.factor,
             "leaders": self.cluster.options().leaders,
+            "starter_options": self.cluster.options().starter,
             "hosts": self.cluster.hosts().len(),
             "product": self.product.json(),
         }))

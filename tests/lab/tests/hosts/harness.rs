@@ -29,8 +29,8 @@ pub(crate) struct Case {
     shares: usize,
 }
 
-/// How many shares the machine has: that many light cases, or half as many whole clusters under load.
-const SHARES: usize = 4;
+/// How many shares the machine has: that many light cases, or one whole cluster under load and a light one.
+const SHARES: usize = 3;
 
 /// The machine, of which each running case holds its shares.
 static MACHINE: Machine = Machine {
@@ -75,7 +75,7 @@ pub(crate) fn case(name: &'static str, run: fn(&Lab) -> Outcome) -> Case {
 }
 
 impl Case {
-    /// Lets at most one such case run beside it: on a machine that is short of processors clients wait for no fault of
+    /// Lets no other such case run beside it: on a machine that is short of processors clients wait for no fault of
     /// the cluster's, and the oracle takes a server that is starved for one that is down.
     pub(crate) fn heavy(self) -> Self {
         Self { shares: 2, ..self }
@@ -87,6 +87,11 @@ impl Case {
             shares: SHARES,
             ..self
         }
+    }
+
+    /// Returns how much of the machine it holds.
+    pub(crate) fn shares(&self) -> usize {
+        self.shares
     }
 
     /// Makes it known to the test harness.

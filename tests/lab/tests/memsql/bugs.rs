@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::ends::assert_done;
+use crate::harness::{Case, case};
 use crate::servers::OLD;
 use crate::stack::{PASSWORD, Plan, Stack, node, said};
 
@@ -16,42 +17,33 @@ fn up() -> Stack {
 }
 
 /// It tested another variable than the one that held the error of DETACH or ATTACH, and went on.
-#[test]
-fn bug_a_a_failed_detach_or_attach_was_ignored() {
-    for (statement, switch, stops) in [
-        ("DETACH", "detach_refusals", 0),
-        ("ATTACH", "attach_failures", 1),
-    ] {
-        let mut stack = up();
-        stack.arm(json!({"master": {switch: 1_000}}));
-        let output = stack.upgrade(&json!({}));
-        assert!(!output.is_ok(), "{statement}: {}", said(&output));
-        assert_eq!(
-            (stack.count("memsql-stop"), stack.leaf(1)),
-            (stops, format!("online {OLD}")),
-            "{statement}"
-        );
-    }
+fn bug_a_a_failed_detach_or_attach_was_ignored(switch: &str, stops: usize) {
+    let mut stack = up();
+    stack.arm(json!({"master": {switch: 1_000}}));
+    let output = stack.upgrade(&json!({"memsql_settle_timeout": 4}));
+    assert!(!output.is_ok(), "{}", said(&output));
+    assert_eq!(
+        (stack.count("memsql-stop"), stack.leaf(1)),
+        (stops, format!("online {OLD}")),
+    );
 }
 
 /// It looked at the roles of partitions alone, never at whether slaves replicate and how far they are.
-#[test]
 fn bug_b_slaves_that_are_behind_were_taken_for_copies() {
     let mut stack = up();
     stack.arm(json!({"leaf": {"replicates": false}}));
     stack.sql("INSERT INTO `s-1`.t VALUES ('k2', 2)");
     stack.sql("INSERT INTO `s-1`.t VALUES ('k3', 3)");
-    let output = stack.upgrade(&json!({}));
+    let output = stack.upgrade(&json!({"memsql_caught_up_timeout": 3}));
     assert!(!output.is_ok(), "{}", said(&output));
     assert_eq!(stack.count("detach"), 0, "{}", said(&output));
 }
 
 /// It waited for Ops to say ONLINE, which Ops says of a leaf that runs and takes no part.
-#[test]
 fn bug_c_ops_was_asked_whether_a_leaf_takes_part() {
     let mut stack = up();
     stack.arm(json!({"master": {"attach_failures": 1_000}}));
-    let output = stack.upgrade(&json!({}));
+    let output = stack.upgrade(&json!({"memsql_settle_timeout": 4}));
     assert!(!output.is_ok(), "{}", said(&output));
     let list = stack.ops("memsql-list --json").out;
     assert_eq!(
@@ -66,7 +58,6 @@ fn bug_c_ops_was_asked_whether_a_leaf_takes_part() {
 }
 
 /// It did not wait after RESTORE REDUNDANCY, and took the other group away while copies were made.
-#[test]
 fn bug_d_nobody_waited_for_the_copies() {
     let mut stack = up();
     stack.arm(json!({"leaf": {"copy_ms": 40_000}}));
@@ -87,7 +78,6 @@ fn bug_d_nobody_waited_for_the_copies() {
 }
 
 /// It ended at any failure and left the switches off and the leaf detached.
-#[test]
 fn bug_e_what_was_switched_off_stayed_off() {
     let mut stack = up();
     stack.arm(json!({"ops": {"upgrade_outcome": "fail"}}));
@@ -101,7 +91,6 @@ fn bug_e_what_was_switched_off_stayed_off() {
 }
 
 /// It compared versions number by number, and took Ops 6.0 for older than 5.7.
-#[test]
 fn bug_f_a_newer_ops_was_taken_for_an_older() {
     let mut stack = up();
     for (version, is_new_enough) in [
@@ -124,7 +113,6 @@ fn bug_f_a_newer_ops_was_taken_for_an_older() {
 }
 
 /// It waited one nanosecond between two looks.
-#[test]
 fn bug_g_it_looked_all_the_time() {
     let mut stack = up();
     stack.arm(json!({"leaf": {"recovery_ends": false}}));
@@ -138,7 +126,6 @@ fn bug_g_it_looked_all_the_time() {
 }
 
 /// It wrote the address of the database with the password into its log.
-#[test]
 fn bug_h_the_password_was_in_the_log() {
     let stack = up();
     // Given on the command line, as from a prompt: what a plain inventory holds is kept with the run's other files.
@@ -172,35 +159,31 @@ fn bug_h_the_password_was_in_the_log() {
 }
 
 /// It had nothing to go on from when it was cut off.
-#[test]
-fn bug_i_what_was_cut_off_could_not_be_gone_on_with() {
-    for after in ["detach", "memsql-stop", "upgraded", "attach"] {
-        let stack = up();
-        let mut running = stack
-            .upgrading(&json!({}), "--approve second-group")
-            .start()
-            .unwrap();
-        stack.until(after, || stack.count(after) > 0);
-        running.signal(Signal::KILL);
-        running.wait(Duration::from_secs(10)).unwrap();
-        assert_ne!(
-            stack.off(),
-            Vec::<String>::new(),
-            "{after}: it was not in the middle"
-        );
-        let output = stack.resume();
-        assert!(output.is_ok(), "{after}: {}", said(&output));
-        assert_done(&stack, after);
-        assert_eq!(
-            (stack.count("detach"), stack.count("attach")),
-            (2, 2),
-            "{after}: done twice"
-        );
-    }
+fn bug_i_what_was_cut_off_could_not_be_gone_on_with(after: &str) {
+    let stack = up();
+    let mut running = stack
+        .upgrading(&json!({}), "--approve second-group")
+        .start()
+        .unwrap();
+    stack.until(after, || stack.count(after) > 0);
+    running.signal(Signal::KILL);
+    running.wait(Duration::from_secs(10)).unwrap();
+    assert_ne!(
+        stack.off(),
+        Vec::<String>::new(),
+        "{after}: it was not in the middle"
+    );
+    let output = stack.resume();
+    assert!(output.is_ok(), "{after}: {}", said(&output));
+    assert_done(&stack, after);
+    assert_eq!(
+        (stack.count("detach"), stack.count("attach")),
+        (2, 2),
+        "{after}: done twice"
+    );
 }
 
 /// It knew the groups 1 and 2; which is begun is asked of the cluster: the one that has more upgraded leaves.
-#[test]
 fn bug_j_the_groups_were_in_the_code() {
     let stack = Stack::up(&Plan {
         groups: vec![2, 1],
@@ -220,4 +203,57 @@ fn bug_j_the_groups_were_in_the_code() {
     // Group 2 is done already; what is left is beyond the point of no return.
     assert_eq!(output.exit.to_string(), "exit code 3", "{}", said(&output));
     assert_eq!(stack.leaf(1), format!("online {OLD}"));
+}
+
+pub(crate) fn cases() -> Vec<Case> {
+    let ignored = |statement: &str, switch: &'static str, stops| {
+        let name = format!("bugs: a: a failed {statement} was ignored");
+        case(name, move || {
+            bug_a_a_failed_detach_or_attach_was_ignored(switch, stops);
+        })
+    };
+    let cut_off = ["detach", "memsql-stop", "upgraded", "attach"].map(|after| {
+        let name = format!("bugs: i: what was cut off after {after} could not be gone on with");
+        case(name, move || {
+            bug_i_what_was_cut_off_could_not_be_gone_on_with(after);
+        })
+    });
+    let mut cases = Vec::from(cut_off);
+    cases.extend([
+        ignored("DETACH", "detach_refusals", 0),
+        ignored("ATTACH", "attach_failures", 1),
+        case(
+            "bugs: b: slaves that are behind were taken for copies",
+            bug_b_slaves_that_are_behind_were_taken_for_copies,
+        ),
+        case(
+            "bugs: c: Ops was asked whether a leaf takes part",
+            bug_c_ops_was_asked_whether_a_leaf_takes_part,
+        ),
+        case(
+            "bugs: d: nobody waited for the copies",
+            bug_d_nobody_waited_for_the_copies,
+        ),
+        case(
+            "bugs: e: what was switched off stayed off",
+            bug_e_what_was_switched_off_stayed_off,
+        ),
+        case(
+            "bugs: f: a newer Ops was taken for an older",
+            bug_f_a_newer_ops_was_taken_for_an_older,
+        ),
+        case(
+            "bugs: g: it looked all the time",
+            bug_g_it_looked_all_the_time,
+        ),
+        case(
+            "bugs: h: the password was in the log",
+            bug_h_the_password_was_in_the_log,
+        ),
+        case(
+            "bugs: j: the groups were in the code",
+            bug_j_the_groups_were_in_the_code,
+        ),
+    ]);
+    cases
 }

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::{Case, case};
 use crate::servers::NEW;
 use crate::stack::{Plan, Stack, said};
 
@@ -23,14 +24,19 @@ struct Row {
     arm: Value,
     variables: Value,
     end: End,
-    /// What goes on when the cause is gone: the same command, `resume`, or nothing as all is done or not stagger's.
+    /// What goes on when the cause is gone.
     then: Then,
 }
 
 #[derive(PartialEq)]
 enum Then {
+    /// It went on by itself, and all is done.
     Done,
+    /// What is left is not stagger's to do.
     Nothing,
+    /// Nothing stands against starting anew: the same gates as at first, and nothing is left over.
+    Ready,
+    /// The same command does it.
     Again,
     Resume,
 }
@@ -56,7 +62,15 @@ fn failing(fault: &'static str, arm: Value, variables: Value, end: End) -> Row {
         arm,
         variables,
         end,
+        then: Then::Ready,
+    }
+}
+
+/// The same, and the upgrade is done from there.
+fn failing_then_again(fault: &'static str, arm: Value, variables: Value, end: End) -> Row {
+    Row {
         then: Then::Again,
+        ..failing(fault, arm, variables, end)
     }
 }
 
@@ -83,7 +97,7 @@ fn switch_rows() -> Vec<Row> {
             quick.clone(),
             UNTOUCHED,
         ),
-        failing(
+        failing_then_again(
             "a switch is not set, and Ops says it is",
             outcome("memsql-update-config", "lie"),
             quick,
@@ -136,7 +150,7 @@ fn detach_rows() -> Vec<Row> {
         failing(
             "slaves do not follow (I4)",
             json!({"leaf": {"replicates": false}}),
-            json!({}),
+            json!({"memsql_caught_up_timeout": 3}),
             End {
                 counts: &[("detach", 0)],
                 ..UNTOUCHED
@@ -145,7 +159,7 @@ fn detach_rows() -> Vec<Row> {
         Row {
             fault: "a partition stays locked, which the operator must see to",
             arm: json!({"master": {"stays_locked": "s-1_0"}}),
-            variables: json!({"memsql_settle_timeout": 3}),
+            variables: json!({"memsql_settle_timeout": 3, "memsql_caught_up_timeout": 3}),
             end: End {
                 counts: &[("detach", 1), ("memsql-stop", 0)],
                 ..UNTOUCHED
@@ -156,6 +170,7 @@ fn detach_rows() -> Vec<Row> {
 }
 
 fn stop_rows() -> Vec<Row> {
+    let quick = json!({"memsql_settle_timeout": 4});
     let none_upgraded = End {
         counts: &[("detach", 1), ("upgraded", 0)],
         ..UNTOUCHED
@@ -164,7 +179,7 @@ fn stop_rows() -> Vec<Row> {
         Row {
             fault: "a leaf does not stop in time, and does not answer meanwhile",
             arm: json!({"leaf": {"stop_delay_ms": 120_000}}),
-            variables: json!({"memsql_stop_timeout": 1, "memsql_settle_timeout": 3}),
+            variables: json!({"memsql_stop_timeout": 1, "memsql_settle_timeout": 3, "memsql_start_timeout": 14}),
             end: End {
                 exit: 7,
                 leaves: ["detached -", OLD_ONLINE],
@@ -176,16 +191,16 @@ fn stop_rows() -> Vec<Row> {
         failing(
             "Ops says that it stopped a leaf",
             outcome("memsql-stop", "lie"),
-            json!({}),
+            quick.clone(),
             End {
                 counts: &[("detach", 1), ("upgraded", 0)],
                 ..UNTOUCHED
             },
         ),
-        failing(
+        failing_then_again(
             "Ops does not stop a leaf",
             outcome("memsql-stop", "fail"),
-            json!({}),
+            quick,
             none_upgraded,
         ),
         survived(
@@ -203,7 +218,7 @@ fn upgrade_rows() -> Vec<Row> {
         ..UNTOUCHED
     };
     vec![
-        failing(
+        failing_then_again(
             "the upgrade is rolled back",
             json!({"ops": {"upgrade_outcome": "fail"}}),
             json!({}),
@@ -287,7 +302,7 @@ fn attach_rows() -> Vec<Row> {
         Row {
             fault: "ATTACH LEAF fails for diverged data",
             arm: json!({"master": {"attach_failures": 1_000}}),
-            variables: json!({}),
+            variables: json!({"memsql_settle_timeout": 4}),
             end: stays,
             then: Then::Resume,
         },
@@ -418,6 +433,10 @@ fn run(row: &Row) {
         let names = row.arm.as_object().unwrap().keys();
         let nothing = names.map(|name| (name.clone(), Value::Null)).collect();
         stack.arm(Value::Object(nothing));
+        if row.then == Then::Ready {
+            assert_ready(&stack, row.fault);
+            return;
+        }
         let output = if row.then == Then::Again {
             stack.upgrade(&json!({}))
         } else {
@@ -429,6 +448,18 @@ fn run(row: &Row) {
         assert!(output.is_ok(), "{}, then: {}", row.fault, said(&output));
     }
     assert_done(&stack, row.fault);
+}
+
+/// The cluster is as it was, nothing is left over, and every gate of the beginning lets it pass.
+fn assert_ready(stack: &Stack, what: &str) {
+    assert!(
+        stack.missing().is_empty() && !stack.lock().exists(),
+        "{what}: left over"
+    );
+    let preflight =
+        stack.command("preflight roles/memsql/upgrade.yml -i inventory.yml --state state");
+    let output = preflight.output().unwrap();
+    assert!(output.is_ok(), "{what}, then: {}", said(&output));
 }
 
 /// All is on the new version, and as it was before.
@@ -456,52 +487,18 @@ pub(crate) fn assert_upgraded(stack: &Stack, what: &str) {
     );
 }
 
-/// Runs rows beside each other, a few at a time, and tells of all that have failed.
-fn all(rows: Vec<Row>) {
-    let failed: Vec<String> = std::thread::scope(|scope| {
-        let under_way: Vec<_> = rows
-            .iter()
-            .map(|row| (row.fault, scope.spawn(|| run(row))))
-            .collect();
-        let failed = under_way
-            .into_iter()
-            .filter_map(|(fault, row)| row.join().is_err().then(|| fault.to_owned()));
-        failed.collect()
-    });
-    assert!(failed.is_empty(), "not as it must end: {failed:?}");
-}
-
-#[test]
-fn switches_that_are_not_set() {
-    all(switch_rows());
-}
-
-#[test]
-fn detaching_that_fails() {
-    all(detach_rows());
-}
-
-#[test]
-fn stopping_that_fails() {
-    all(stop_rows());
-}
-
-#[test]
-fn upgrading_that_fails() {
-    all(upgrade_rows());
-}
-
-#[test]
-fn starting_that_fails() {
-    all(start_rows());
-}
-
-#[test]
-fn attaching_that_fails() {
-    all(attach_rows());
-}
-
-#[test]
-fn restoring_that_fails() {
-    all(restore_rows());
+pub(crate) fn cases() -> Vec<Case> {
+    let steps = [
+        ("starting", start_rows()),
+        ("stopping", stop_rows()),
+        ("restoring", restore_rows()),
+        ("attaching", attach_rows()),
+        ("detaching", detach_rows()),
+        ("upgrading", upgrade_rows()),
+        ("switching", switch_rows()),
+    ];
+    let rows =
+        (steps.into_iter()).flat_map(|(step, rows)| rows.into_iter().map(move |row| (step, row)));
+    rows.map(|(step, row)| case(format!("ends: {step}: {}", row.fault), move || run(&row)))
+        .collect()
 }

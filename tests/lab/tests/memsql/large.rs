@@ -6,8 +6,19 @@ use lab::command::{Command, Exit, Running};
 use lab::{clock, files};
 use serde_json::{Value, json};
 
+use crate::harness::{Case, case};
 use crate::servers::{Cluster, does, on_one_thread};
 use crate::stack::program;
+
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        case(
+            "large: a large cluster is looked at quickly",
+            a_large_cluster_is_looked_at_quickly,
+        )
+        .timed(),
+    ]
+}
 
 const LEAVES: usize = 64;
 const PARTITIONS: usize = 2_000;
@@ -16,7 +27,6 @@ const LIMIT_MS: u64 = 1_000;
 const DEBUG_LIMIT_MS: u64 = 10_000;
 const LIMIT_KB: u64 = 100_000;
 
-#[test]
 fn a_large_cluster_is_looked_at_quickly() {
     on_one_thread(async {
         let cluster = Cluster::up(LEAVES).await;

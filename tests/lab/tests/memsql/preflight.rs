@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::{Case, case};
 use crate::stack::{Plan, Stack, node, said};
 
 /// A fault, and who catches it.
@@ -170,15 +171,10 @@ fn judge(stack: &mut Stack, row: &Row) {
     (row.disarm)(stack);
 }
 
-#[test]
-fn what_stands_against_it_is_found_before_anything_is_touched() {
+fn found_before_anything_is_touched(rows: &[Row]) {
     let mut stack = Stack::up(&Plan::default());
-    for row in ops_rows()
-        .into_iter()
-        .chain(cluster_rows())
-        .chain(variable_rows())
-    {
-        judge(&mut stack, &row);
+    for row in rows {
+        judge(&mut stack, row);
     }
     // With all of it taken away again, nothing is found.
     let before = stack.effects().len();
@@ -188,6 +184,10 @@ fn what_stands_against_it_is_found_before_anything_is_touched() {
         .unwrap();
     assert!(output.is_ok(), "{}", said(&output));
     stack.assert_untouched(before, "preflight");
+}
+
+fn an_agent_is_away() {
+    let mut stack = Stack::up(&Plan::default());
     stack.lose_agent();
     judge(
         &mut stack,
@@ -195,63 +195,73 @@ fn what_stands_against_it_is_found_before_anything_is_touched() {
     );
 }
 
-/// A long statement, a backup and a change of a table run beside it.
-#[test]
-fn what_runs_beside_it_is_found() {
-    let stack = Stack::up(&Plan::default());
-    let quick = json!({"memsql_long_statement": 1});
-    for (statement, says) in [
-        ("SELECT SLEEP(60)", "SELECT SLEEP(60)"),
-        ("BACKUP DATABASE `s-1` TO '/x'", "BACKUP"),
-    ] {
-        std::thread::scope(|scope| {
-            let long = scope.spawn(|| drop(stack.say(&stack.master, statement)));
-            lab::clock::pause(std::time::Duration::from_millis(1_500));
-            if long.is_finished() {
-                return;
-            }
-            let before = stack.effects().len();
-            let output = stack.upgrade(&quick);
-            let text = format!("{}{}", output.out, output.err);
-            assert!(
-                !output.is_ok() && text.contains(says),
-                "{statement}: {}",
-                said(&output)
-            );
-            stack.assert_untouched(before, statement);
-        });
-    }
-}
-
-#[test]
-fn a_cluster_of_another_form_is_refused() {
-    for (what, plan, says) in [
-        (
-            "three leaves",
-            Plan {
-                groups: vec![1, 2, 1],
-                ..Plan::default()
-            },
-            "group",
-        ),
-        (
-            "one aggregator",
-            Plan {
-                children: 0,
-                ..Plan::default()
-            },
-            "is the only aggregator",
-        ),
-    ] {
-        let stack = Stack::up(&plan);
+/// A long statement, or a backup, runs beside it.
+fn runs_beside_it(statement: &str, says: &str) {
+    let stack = Stack::up(&Plan {
+        switches: json!({"backup_ms": 600_000}),
+        ..Plan::default()
+    });
+    let quick = json!({"memsql_long_statement": 1, "memsql_gate_timeout": 3});
+    std::thread::scope(|scope| {
+        let long = scope.spawn(|| stack.say(&stack.master, statement));
+        lab::clock::pause(std::time::Duration::from_millis(1_500));
+        assert!(!long.is_finished(), "{statement}: it does not last");
         let before = stack.effects().len();
-        let output = stack.upgrade(&json!({}));
+        let output = stack.upgrade(&quick);
         let text = format!("{}{}", output.out, output.err);
         assert!(
             !output.is_ok() && text.contains(says),
-            "{what}: {}",
+            "{statement}: {}",
             said(&output)
         );
-        stack.assert_untouched(before, what);
-    }
+        stack.assert_untouched(before, statement);
+    });
+}
+
+fn of_another_form(plan: &Plan, says: &str) {
+    let stack = Stack::up(plan);
+    let before = stack.effects().len();
+    let output = stack.upgrade(&json!({}));
+    let text = format!("{}{}", output.out, output.err);
+    assert!(
+        !output.is_ok() && text.contains(says),
+        "{says}: {}",
+        said(&output)
+    );
+    stack.assert_untouched(before, says);
+}
+
+pub(crate) fn cases() -> Vec<Case> {
+    let three_leaves = Plan {
+        groups: vec![1, 2, 1],
+        ..Plan::default()
+    };
+    let one_aggregator = Plan {
+        children: 0,
+        ..Plan::default()
+    };
+    vec![
+        case("preflight: what is wrong with the cluster is found", || {
+            found_before_anything_is_touched(&cluster_rows());
+        }),
+        case("preflight: what is wrong with the request is found", || {
+            found_before_anything_is_touched(&variable_rows());
+        }),
+        case("preflight: what is wrong with Ops is found", || {
+            found_before_anything_is_touched(&ops_rows());
+        }),
+        case("preflight: P2: an agent is away", an_agent_is_away),
+        case("preflight: P9: a long statement runs beside it", || {
+            runs_beside_it("SELECT SLEEP(60)", "SELECT SLEEP(60)");
+        }),
+        case("preflight: P9: a backup runs beside it", || {
+            runs_beside_it("BACKUP DATABASE `s-1` TO '/x'", "BACKUP");
+        }),
+        case("preflight: P5: three leaves", move || {
+            of_another_form(&three_leaves, "group");
+        }),
+        case("preflight: one aggregator", move || {
+            of_another_form(&one_aggregator, "is the only aggregator");
+        }),
+    ]
 }

@@ -14,6 +14,7 @@ use lab::sim::memsql::wire::{Answer, ClientError, Login};
 use lab::{clock, files, product};
 use serde_json::{Map, Value, json};
 
+use crate::harness::show;
 use crate::servers::{NEW, OLD};
 
 /// The password of root in the databases, which must be found nowhere.
@@ -28,10 +29,11 @@ fn usual() -> Map<String, Value> {
     usual.as_object().cloned().unwrap_or_default()
 }
 
-/// Variables that shorten waits to what scaled servers need.
-const WAITS: &str = r#"{"memsql_poll": 0.3, "memsql_gate_timeout": 4, "memsql_caught_up_timeout": 4,
-    "memsql_settle_timeout": 8, "memsql_attach_timeout": 20, "memsql_start_timeout": 20, "memsql_stop_timeout": 10,
-    "memsql_upgrade_timeout": 30, "memsql_detach_timeout": 20, "memsql_restore_timeout": 30}"#;
+/// Variables that shorten waits to what scaled servers need, also on a machine that is busy; a case in which one has to run
+/// out has its own, shorter one.
+const WAITS: &str = r#"{"memsql_poll": 0.3, "memsql_gate_timeout": 30, "memsql_caught_up_timeout": 30,
+    "memsql_settle_timeout": 30, "memsql_attach_timeout": 30, "memsql_start_timeout": 30, "memsql_stop_timeout": 30,
+    "memsql_upgrade_timeout": 60, "memsql_detach_timeout": 30, "memsql_restore_timeout": 60}"#;
 
 /// One of the two hosts.
 pub(crate) struct Machine {
@@ -82,6 +84,24 @@ pub(crate) fn program() -> &'static Path {
         Some(program) => program,
         None => product::build_for_trial("stagger").unwrap(),
     })
+}
+
+/// Makes the directory of a cluster, in memory if there is room and programs may be run from it: the operator's records are
+/// put on the disk at each step, and the cases would mostly wait for that.
+fn directory() -> tempfile::TempDir {
+    const ROOM: u64 = 4 << 30;
+    let memory = Path::new("/dev/shm");
+    let fits = rustix::fs::statvfs(memory).is_ok_and(|memory| {
+        let may_run = !memory
+            .f_flag
+            .contains(rustix::fs::StatVfsMountFlags::NOEXEC);
+        may_run && memory.f_bavail.saturating_mul(memory.f_frsize) > ROOM
+    });
+    if fits {
+        tempfile::tempdir_in(memory).unwrap()
+    } else {
+        tempfile::tempdir().unwrap()
+    }
 }
 
 /// Addresses of this machine that no other case uses.
@@ -150,7 +170,7 @@ impl Machine {
 impl Stack {
     /// Sets a cluster up and waits until it serves.
     pub(crate) fn up(plan: &Plan) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = directory();
         let net = network();
         let addresses = [format!("{net}.1"), format!("{net}.2")];
         let machines: Vec<Machine> = (0..2)
@@ -378,7 +398,7 @@ impl Stack {
             .as_array()
             .unwrap()
             .iter()
-            .find(|one| one["port"] == json!(at.port));
+            .find(|one| one["host"] == json!(at.host) && one["port"] == json!(at.port));
         own.unwrap()["memsql_id"].as_str().unwrap().to_owned()
     }
 
@@ -404,6 +424,19 @@ impl Stack {
         });
     }
 
+    /// Shows what the servers and Ops counted, in its order, with the case that fails.
+    fn show_effects(&self) {
+        let effects = self.effects();
+        let at = |effect: &Value| effect["unix_ms"].as_u64().unwrap_or(0);
+        let first = effects.first().map_or(0, at);
+        show("what was counted, in milliseconds:\n");
+        for effect in &effects {
+            let (ms, what, detail) = (at(effect) - first, &effect["what"], &effect["detail"]);
+            show(&format!("{ms:>7} {} {what} {detail}\n", effect["place"]));
+        }
+        show(&format!("what the cluster is now: {}\n", self.meta()));
+    }
+
     fn pids(&self) -> Vec<(String, rustix::process::Pid)> {
         let mut found = Vec::new();
         for machine in &self.machines {
@@ -425,6 +458,9 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.show_effects();
+        }
         for machine in &mut self.machines {
             if let Some(agent) = machine.agent.take() {
                 agent.signal(rustix::process::Signal::KILL);

@@ -8,11 +8,52 @@ use lab::sim::memsql::switches::Switches;
 use lab::sim::memsql::wire::client::ask;
 use lab::sim::memsql::wire::{Answer, ClientError, Fault, Login, Tls};
 
+use crate::harness::{Case, case};
 use crate::servers::{
     Cluster, NEW, OLD, Server, does, free_port, number, on_one_thread, rows, say, switches, until,
 };
 
-#[test]
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        case(
+            "traps: a killed leaf fails over only if somebody looks",
+            a_killed_leaf_fails_over_only_if_somebody_looks,
+        )
+        .timed(),
+        case(
+            "traps: auto attach takes back what was detached and restarted",
+            auto_attach_takes_back_what_was_detached_and_restarted,
+        )
+        .timed(),
+        case(
+            "traps: statements are refused with the known numbers",
+            statements_are_refused_with_the_known_numbers,
+        )
+        .timed(),
+        case(
+            "traps: the last copy goes and comes back with its leaf",
+            the_last_copy_goes_and_comes_back_with_its_leaf,
+        )
+        .timed(),
+        case(
+            "traps: what is not known is shown both ways",
+            what_is_not_known_is_shown_both_ways,
+        )
+        .timed(),
+        case(
+            "traps: an older leaf does not follow a newer one unless told to",
+            an_older_leaf_does_not_follow_a_newer_one_unless_told_to,
+        )
+        .timed(),
+        case("traps: faults do what they say", faults_do_what_they_say).timed(),
+        case(
+            "traps: tls is spoken where it is wanted",
+            tls_is_spoken_where_it_is_wanted,
+        )
+        .timed(),
+    ]
+}
+
 fn a_killed_leaf_fails_over_only_if_somebody_looks() {
     on_one_thread(async {
         let mut cluster = Cluster::up(2).await;
@@ -20,6 +61,12 @@ fn a_killed_leaf_fails_over_only_if_somebody_looks() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         cluster.leaves[0].kill();
         until("offline", || async { cluster.state(0).await == "offline" }).await;
+        // The other aggregator hears of it a moment later.
+        let count = "SELECT COUNT(*) FROM `s-1`.t";
+        until("served", || async {
+            say(&cluster.child.at, count).await.is_ok()
+        })
+        .await;
         assert_eq!((cluster.masters_on(1).await, cluster.held().await), (4, 20));
         // Back again it is attached by itself, as auto_attach is on, and masters are evened out.
         cluster.leaves[0].restart(OLD);
@@ -43,7 +90,6 @@ fn a_killed_leaf_fails_over_only_if_somebody_looks() {
     });
 }
 
-#[test]
 fn auto_attach_takes_back_what_was_detached_and_restarted() {
     on_one_thread(async {
         for (auto, state) in [("ON", "online"), ("OFF", "detached")] {
@@ -69,7 +115,6 @@ fn auto_attach_takes_back_what_was_detached_and_restarted() {
     });
 }
 
-#[test]
 fn statements_are_refused_with_the_known_numbers() {
     on_one_thread(async {
         let cluster = Cluster::up(2).await;
@@ -108,7 +153,6 @@ fn statements_are_refused_with_the_known_numbers() {
     });
 }
 
-#[test]
 fn the_last_copy_goes_and_comes_back_with_its_leaf() {
     on_one_thread(async {
         let cluster = Cluster::up(2).await;
@@ -133,7 +177,6 @@ fn the_last_copy_goes_and_comes_back_with_its_leaf() {
     });
 }
 
-#[test]
 fn what_is_not_known_is_shown_both_ways() {
     on_one_thread(async {
         let cluster = Cluster::up(2).await;
@@ -181,7 +224,6 @@ fn what_is_not_known_is_shown_both_ways() {
     });
 }
 
-#[test]
 fn an_older_leaf_does_not_follow_a_newer_one_unless_told_to() {
     on_one_thread(async {
         for follows in [false, true] {
@@ -226,7 +268,6 @@ fn an_older_leaf_does_not_follow_a_newer_one_unless_told_to() {
     });
 }
 
-#[test]
 fn faults_do_what_they_say() {
     on_one_thread(async {
         let cluster = Cluster::up(2).await;
@@ -269,7 +310,6 @@ fn faults_do_what_they_say() {
     });
 }
 
-#[test]
 fn tls_is_spoken_where_it_is_wanted() {
     on_one_thread(async {
         let home = tempfile::tempdir().unwrap();

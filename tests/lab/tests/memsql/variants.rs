@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::ends::assert_done;
+use crate::harness::{Case, case};
 use crate::stack::{Plan, Stack, said};
 
 /// Each fact that is not verified, as the simulators do not have it by themselves.
@@ -37,25 +38,17 @@ fn other_ways() -> Vec<(&'static str, Value)> {
     ]
 }
 
-#[test]
-fn what_is_not_known_may_be_either_way() {
-    std::thread::scope(|scope| {
-        for (what, switches) in other_ways() {
-            scope.spawn(move || {
-                let stack = Stack::up(&Plan {
-                    switches,
-                    ..Plan::default()
-                });
-                let output = stack.upgrade(&json!({}));
-                assert!(output.is_ok(), "{what}: {}", said(&output));
-                assert_done(&stack, what);
-            });
-        }
+fn may_be(what: &str, switches: Value) {
+    let stack = Stack::up(&Plan {
+        switches,
+        ..Plan::default()
     });
+    let output = stack.upgrade(&json!({}));
+    assert!(output.is_ok(), "{what}: {}", said(&output));
+    assert_done(&stack, what);
 }
 
 /// Names that need quoting, several databases, all leaves of a group at once.
-#[test]
 fn names_that_need_quoting() {
     let plan = Plan {
         groups: vec![1, 2, 1, 2],
@@ -66,4 +59,12 @@ fn names_that_need_quoting() {
     let output = stack.upgrade(&json!({"memsql_leaves_at_once": "all"}));
     assert!(output.is_ok(), "{}", said(&output));
     assert_done(&stack, "names that need quoting");
+}
+
+pub(crate) fn cases() -> Vec<Case> {
+    let names = case("variants: names that need quoting", names_that_need_quoting);
+    let others = other_ways()
+        .into_iter()
+        .map(|(what, switches)| case(format!("variants: {what}"), move || may_be(what, switches)));
+    std::iter::once(names).chain(others).collect()
 }

@@ -61,9 +61,7 @@ async fn follow_one(node: Arc<Node>, source: Address) {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         }
-        if switches.replication_lag_ms > 0 {
-            tokio::time::sleep(switches.timer(switches.replication_lag_ms)).await;
-        }
+        lag(&node).await;
         let Some(connection) = &mut client else {
             client = peer::connect(&source, limit).await.ok();
             if client.is_none() {
@@ -82,6 +80,19 @@ async fn follow_one(node: Arc<Node>, source: Address) {
             client = None;
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+}
+
+/// Stays behind for as long as the switches say, which may change meanwhile.
+async fn lag(node: &Node) {
+    let begun = time::mono_ms();
+    loop {
+        let switches = node.switches();
+        let ends = begun.saturating_add(time::ms(switches.timer(switches.replication_lag_ms)));
+        let Some(left) = ends.checked_sub(time::mono_ms()).filter(|left| *left > 0) else {
+            return;
+        };
+        tokio::time::sleep(Duration::from_millis(left.min(200))).await;
     }
 }
 

@@ -138,7 +138,7 @@ async fn define(
         Statement::Backup(name) => {
             let lock = node.database_lock(&name);
             let _lock = lock.lock().await;
-            node.pause(2_000).await;
+            node.pause(node.switches().backup_ms).await;
         }
         _ => return Err(Fault::new(1295, "This command is not supported here")),
     }

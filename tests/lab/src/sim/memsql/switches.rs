@@ -51,6 +51,8 @@ pub struct Switches {
     pub cut_after: Option<String>,
     /// How long copying a partition takes at least.
     pub copy_ms: u64,
+    /// How long a backup of a database takes.
+    pub backup_ms: u64,
     /// How many copies fail before one is done.
     pub copy_failures: u64,
     /// Whether a slave is waited for before a write is acknowledged.
@@ -146,6 +148,7 @@ impl Default for Switches {
             attach_failures: 0,
             cut_after: None,
             copy_ms: 1_000,
+            backup_ms: 2_000,
             copy_failures: 0,
             sync_replication: false,
             replicates: true,
