@@ -33,14 +33,14 @@ const PLAYBOOK: &str = "\
       shell: echo {{ cmd_password }} {{ extra_password }} {{ inv_password }} {{ ini_password }} {{ program_password }} {{ group_password }} {{ file_password }} {{ play_token }} {{ role_secret }}
       register: shown
     - name: hidden
-      shell: cat {{ playbook_dir }}/hidden
+      slurp: { src: \"{{ playbook_dir }}/hidden\" }
       no_log: true
       register: quiet
     - name: more of them
       include_vars: more.yml
     - name: a file of them
       copy:
-        content: \"{{ inv_password }} {{ more_password }} {{ quiet.stdout }}\"
+        content: \"{{ inv_password }} {{ more_password }} {{ quiet.content | b64decode }}\"
         dest: \"{{ playbook_dir }}/written-{{ inventory_hostname }}\"
     - name: stop here once
       shell: \"test -e {{ playbook_dir }}/mended || { echo {{ more_password }} {{ group_password }} >&2; false; }\"
@@ -48,8 +48,8 @@ const PLAYBOOK: &str = "\
       assert:
         that:
           - shown.stdout.split() == [cmd_password, extra_password, inv_password, ini_password, program_password, group_password, file_password, play_token, role_secret]
-          - cmd_password == 'cmdl1ne-s3cret'
-          - inv_password + more_password == 'inv3ntory-s3cret' + 'includ3d-s3cret'
+          - cmd_password | hash('sha1') == '77b5747e64099bd88f2ddc3c07ba9fdda4aa550d'
+          - (inv_password + more_password) | hash('sha1') == '6cb72117bfb834bf01242ddf1605cc5bd3a91ef0'
 ";
 
 fn user() -> User {

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
@@ -209,7 +210,8 @@ impl Login {
         reason = "a session of its own needs a program"
     )]
     fn types(user: &User, line: &str) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let master = openpt(flags).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
@@ -234,20 +236,45 @@ impl Login {
     }
 
     /// Reads what is seen until a text is there.
-    fn shows(&mut self, text: &str) -> String {
+    fn shows(&mut self, text: &str) {
         let mut seen = Vec::new();
         let mut part = [0; 4096];
+        let clock = SystemClock::new();
         while !String::from_utf8_lossy(&seen).contains(text) {
-            let count = self.master.read(&mut part).unwrap();
-            seen.extend_from_slice(&part[..count]);
+            let shown = String::from_utf8_lossy(&seen).into_owned();
+            assert!(
+                clock.elapsed() < Duration::from_mins(1),
+                "no `{text}` in {shown}"
+            );
+            let mut ready = [PollFd::new(&self.master, PollFlags::IN)];
+            if poll(
+                &mut ready,
+                Some(&Timespec {
+                    tv_sec: 1,
+                    tv_nsec: 0,
+                }),
+            )
+            .unwrap()
+                > 0
+            {
+                let count = self.master.read(&mut part).unwrap();
+                seen.extend_from_slice(&part[..count]);
+            }
         }
-        String::from_utf8(seen).unwrap()
     }
 
     /// The connection is lost: the terminal goes, and all of its session are told so.
-    fn is_lost(mut self) {
-        drop(self.master);
-        self.shell.wait().unwrap();
+    fn is_lost(self) {
+        let Self { master, mut shell } = self;
+        drop(master);
+        let (clock, never) = (SystemClock::new(), Stop::new());
+        while shell.try_wait().unwrap().is_none() {
+            if clock.elapsed() > Duration::from_secs(20) {
+                shell.kill().unwrap();
+                panic!("the shell was not told that its terminal is gone");
+            }
+            clock.wait(Duration::from_millis(20), &never);
+        }
     }
 }
 
