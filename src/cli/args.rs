@@ -27,6 +27,10 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one of them lives, for as long as the program runs"
+)]
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Apply a playbook to an inventory

@@ -18,7 +18,7 @@ use super::output;
 use crate::clock::{Clock as _, Stop, SystemClock};
 use crate::connection::Limit;
 use crate::connection::http::{HttpCall, http};
-use crate::events::{Event, EventKind, Sink};
+use crate::events::{BracketRef, ByHand, Event, EventKind, Sink};
 use crate::secrets::Secret;
 
 /// How long one telling may take.
@@ -70,85 +70,73 @@ impl Drop for Notifier {
     }
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "only these kinds are worth a message; the others are passed over on purpose"
-)]
 impl Sink for Notifier {
     fn on_event(&mut self, event: &Event) -> io::Result<()> {
-        match &event.kind {
-            EventKind::RunStarted {
-                run,
-                playbook,
-                check,
-                operator,
-                reason,
-                resumed,
-                ..
-            } => {
-                let bastion = self.about.get("bastion").cloned();
-                self.about = json!({"run": run, "playbook": playbook, "operator": operator, "reason": reason, "check": check, "bastion": bastion});
-                self.tell(event, "started", json!({"resumed": resumed}));
-            }
+        if let EventKind::RunStarted {
+            run,
+            playbook,
+            check,
+            operator,
+            reason,
+            ..
+        } = &event.kind
+        {
+            let bastion = self.about.get("bastion").cloned();
+            self.about = json!({"run": run, "playbook": playbook, "operator": operator, "reason": reason, "check": check, "bastion": bastion});
+        }
+        if let Some((what, more)) = self.worth_telling(event) {
+            self.tell(event, what, more);
+        }
+        Ok(())
+    }
+}
+
+impl Notifier {
+    /// Returns what an event is called, and what is told of it beside what is known of the run.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only these kinds are worth a message; the others are passed over on purpose"
+    )]
+    fn worth_telling(&self, event: &Event) -> Option<(&'static str, Value)> {
+        let debt = |bracket: &BracketRef, reason: &str, by_hand: &[ByHand]| json!({"bracket": bracket, "message": reason, "by_hand": by_hand});
+        Some(match &event.kind {
+            EventKind::RunStarted { resumed, .. } => ("started", json!({"resumed": resumed})),
             EventKind::ApprovalAsked { name, note } => {
-                let how = self
-                    .about
-                    .get("run")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
-                let how = format!("stagger resume {how} --approve '{name}'");
-                self.tell(
-                    event,
-                    "approval",
-                    json!({"name": name, "message": note, "unattended": how}),
+                let run = self.about.get("run").and_then(Value::as_str);
+                let how = format!(
+                    "stagger resume {} --approve '{name}'",
+                    run.unwrap_or_default()
                 );
+                let more = json!({"name": name, "message": note, "unattended": how});
+                ("approval", more)
             }
             EventKind::BracketOwed {
                 bracket,
                 reason,
                 by_hand,
-            } => {
-                self.tell(
-                    event,
-                    "owed",
-                    json!({"bracket": bracket, "message": reason, "by_hand": by_hand}),
-                );
-            }
+            } => ("owed", debt(bracket, reason, by_hand)),
             EventKind::BracketHeld {
                 bracket,
                 reason,
                 by_hand,
-            } => {
-                self.tell(
-                    event,
-                    "held",
-                    json!({"bracket": bracket, "message": reason, "by_hand": by_hand}),
-                );
-            }
+            } => ("held", debt(bracket, reason, by_hand)),
             EventKind::RunStopped {
                 cause,
                 message,
                 at,
                 by_hand,
-            } => {
-                self.tell(
-                    event,
-                    "stopped",
-                    json!({"cause": cause, "message": message, "place": at, "by_hand": by_hand}),
-                );
-            }
+            } => (
+                "stopped",
+                json!({"cause": cause, "message": message, "place": at, "by_hand": by_hand}),
+            ),
             EventKind::RunFinished {
                 exit_code, owed, ..
-            } => {
-                self.tell(
-                    event,
-                    "ended",
-                    json!({"exit_code": exit_code, "owed": owed, "took_ms": event.elapsed_ms}),
-                );
-            }
-            _ => {}
-        }
-        Ok(())
+            } => (
+                "ended",
+                json!({"exit_code": exit_code, "owed": owed, "took_ms": event.elapsed_ms}),
+            ),
+            _ => return None,
+        })
     }
 }
 

@@ -56,9 +56,15 @@ impl Session {
             .lines()
             .flat_map(|line| line.rsplit(':').next().unwrap_or_default().split('/'))
             .collect();
-        let of_session = |part: &&str| part.starts_with("session-") && part.ends_with(".scope");
-        let of_user = |part: &&str| part.starts_with("user@") && part.ends_with(".service");
-        if parts.iter().any(|part| of_user(part)) {
+        let of_session = |part: &&str| {
+            let named = part.strip_prefix("session-");
+            named.is_some_and(|rest| rest.strip_suffix(".scope").is_some())
+        };
+        let of_user = |part: &&str| {
+            let named = part.strip_prefix("user@");
+            named.is_some_and(|rest| rest.strip_suffix(".service").is_some())
+        };
+        if parts.iter().any(of_user) {
             return (!self.lingers).then(|| {
                 format!(
                     "it runs below the services of {}, which end with the last session (`loginctl enable-linger` keeps them)",
@@ -66,7 +72,7 @@ impl Session {
                 )
             });
         }
-        if !parts.iter().any(|part| of_session(part)) {
+        if !parts.iter().any(of_session) {
             return None;
         }
         match self.kills() {
@@ -101,11 +107,11 @@ impl Session {
 
     fn value(&self, key: &str) -> Option<String> {
         let lines = self.logind.iter().flat_map(|text| text.lines());
-        let values = lines.filter_map(|line| {
+        let mut values = lines.filter_map(|line| {
             let (name, value) = line.trim().split_once('=')?;
             (name.trim() == key).then(|| value.trim().to_owned())
         });
-        values.last()
+        values.next_back()
     }
 }
 
@@ -164,30 +170,19 @@ mod tests {
         );
         let spares = "KillExcludeUsers=root ann\n";
         let only = "KillOnlyUsers=bob\n";
+        let killed = Some("KillUserProcesses=yes");
         let table: [(Session, Option<&str>); 12] = [
-            (
-                session(in_session, &[yes], "ann", false),
-                Some("KillUserProcesses=yes"),
-            ),
-            (
-                session(old, &[yes], "ann", false),
-                Some("KillUserProcesses=yes"),
-            ),
+            (session(in_session, &[yes], "ann", false), killed),
+            (session(old, &[yes], "ann", false), killed),
             (session(in_session, &[yes], "root", false), None),
             (session(in_session, &[yes, spares], "ann", false), None),
             (session(in_session, &[yes, only], "ann", false), None),
-            (
-                session(in_session, &[yes, only], "bob", false),
-                Some("KillUserProcesses=yes"),
-            ),
+            (session(in_session, &[yes, only], "bob", false), killed),
             (session(in_session, &[built_in_no], "ann", false), None),
-            (
-                session(in_session, &[built_in_yes], "ann", false),
-                Some("KillUserProcesses=yes"),
-            ),
+            (session(in_session, &[built_in_yes], "ann", false), killed),
             (
                 session(in_session, &[built_in_no, yes], "ann", false),
-                Some("KillUserProcesses=yes"),
+                killed,
             ),
             (
                 session(in_session, &[], "ann", true),

@@ -1,6 +1,7 @@
 //! No secret of a whole run is anywhere: not on the terminal, not among its events, not in its records and frozen files,
 //! not in a report of any form; and what needed the secrets can still go on.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::user::{Ran, User};
@@ -71,7 +72,6 @@ fn user() -> User {
         .with("hidden", "n0l0g-s3cret-output\n")
         .with("roles/r/defaults/main.yml", "role_secret: r0le-s3cret\n")
         .with("roles/r/tasks/main.yml", "- debug: { msg: \"{{ role_secret }}\" }\n");
-    use std::os::unix::fs::PermissionsExt as _;
     let program = user.path("inv/c.sh");
     std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
     user

@@ -1,9 +1,10 @@
 //! Runs that go on without their terminal, stop by themselves, leave hosts out, and tell others.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -58,7 +59,7 @@ impl User {
     /// Waits until a file holds a text.
     fn waits_for(&self, path: &str, text: &str) {
         let (clock, never) = (SystemClock::new(), Stop::new());
-        while clock.elapsed() < Duration::from_secs(60) {
+        while clock.elapsed() < Duration::from_mins(1) {
             if self.has(path) && self.read(path).contains(text) {
                 return;
             }
@@ -111,9 +112,39 @@ impl Drop for Ends<'_> {
         self.0.writes("go", "");
         let ended = self.told(Signal::USR2, Duration::from_secs(10))
             || self.told(Signal::KILL, Duration::from_secs(5));
-        if !ended {
-            eprintln!("a run of this test still goes on: {:?}", self.of());
+        assert!(
+            ended || std::thread::panicking(),
+            "a run of this test still goes on: {:?}",
+            self.of()
+        );
+    }
+}
+
+/// A Ctrl-C ends the look and not the run.
+fn is_looked_at_and_left(user: &User) {
+    let mut child = user
+        .command("attach --state state -vv")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut told = Vec::new();
+    for line in lines.by_ref().map(Result::unwrap) {
+        let is_there = line.contains("a: begin");
+        told.push(line);
+        if is_there {
+            break;
         }
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    told.extend(lines.map(Result::unwrap));
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{told:#?}");
+    let told = told.join("\n");
+    for text in ["starts: site.yml", "goes on; `stagger attach"] {
+        assert!(told.contains(text), "`{text}` is not in {told}");
     }
 }
 
@@ -136,28 +167,7 @@ fn a_run_goes_on_without_its_terminal_and_is_looked_at_and_stopped() {
     let status = user.typed("status");
     assert!(status.done().contains(&run), "{status:#?}");
 
-    // A Ctrl-C ends the look and not the run.
-    let child = user
-        .command("attach --state state -vv")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (clock, never) = (SystemClock::new(), Stop::new());
-    clock.wait(Duration::from_millis(700), &never);
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, Signal::INT).unwrap();
-    let left = user.ran(&child.wait_with_output().unwrap());
-    left.ended(
-        0,
-        &[
-            "RUN starts: site.yml",
-            "a: begin",
-            "run RUN goes on; `stagger attach RUN",
-        ],
-    );
-
+    is_looked_at_and_left(&user);
     let mut child = user.command("attach --state state");
     let child = child
         .stdin(Stdio::null())
@@ -264,7 +274,7 @@ impl Login {
     }
 
     /// The connection is lost: the terminal goes, and all of its session are told so.
-    fn is_lost(self) {
+    fn loses_its_terminal(self) {
         let Self { master, mut shell } = self;
         drop(master);
         let (clock, never) = (SystemClock::new(), Stop::new());
@@ -293,7 +303,7 @@ fn a_run_outlives_its_terminal() {
         let mut login = Login::types(&user, line);
         login.shows(seen);
         user.waits_for("log", "a");
-        login.is_lost();
+        login.loses_its_terminal();
         user.writes("go", "");
         user.waits_for("log", "end of c");
         let seen = user.typed("attach");
@@ -447,33 +457,36 @@ fn what_is_owed_on_a_host_that_is_gone_is_forgiven_by_name() {
     assert_eq!(user.read("lamp-b"), "off\n");
 }
 
-#[test]
-fn others_are_told_and_what_cannot_be_told_stops_nothing() {
+/// Reads the body of one request and answers it.
+fn posted(socket: &mut TcpStream) -> Value {
+    let mut text = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        let count = socket.read(&mut part).unwrap();
+        text.extend_from_slice(&part[..count]);
+        let so_far = String::from_utf8_lossy(&text).into_owned();
+        let Some((head, body)) = so_far.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let head = head.to_lowercase();
+        let length = head.split("content-length: ").nth(1).unwrap();
+        let length: usize = length.lines().next().unwrap().trim().parse().unwrap();
+        if body.len() >= length {
+            let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+            socket.write_all(answer).unwrap();
+            return serde_json::from_str(body).unwrap();
+        }
+    }
+}
+
+/// Listens for what is posted until a run has ended; returns the address and all that was posted.
+fn listener() -> (String, JoinHandle<Vec<Value>>) {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/hook/KEY-9f3a77", server.local_addr().unwrap());
+    let address = server.local_addr().unwrap().to_string();
     let posts = std::thread::spawn(move || {
         let mut bodies = Vec::new();
         loop {
-            let mut socket = server.accept().unwrap().0;
-            let mut text = Vec::new();
-            let mut part = [0; 4096];
-            let body = loop {
-                let count = socket.read(&mut part).unwrap();
-                text.extend_from_slice(&part[..count]);
-                let so_far = String::from_utf8_lossy(&text).into_owned();
-                if let Some((head, body)) = so_far.split_once("\r\n\r\n") {
-                    let length = head.to_lowercase();
-                    let length = length.split("content-length: ").nth(1).unwrap();
-                    let length: usize = length.lines().next().unwrap().trim().parse().unwrap();
-                    if body.len() >= length {
-                        break body.to_owned();
-                    }
-                }
-            };
-            socket
-                .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
-                .unwrap();
-            let body: Value = serde_json::from_str(&body).unwrap();
+            let body = posted(&mut server.accept().unwrap().0);
             let is_last = body["what"] == "ended";
             bodies.push(body);
             if is_last {
@@ -481,6 +494,28 @@ fn others_are_told_and_what_cannot_be_told_stops_nothing() {
             }
         }
     });
+    (address, posts)
+}
+
+/// Requires that no record of any run holds one of these texts.
+fn no_record_holds(user: &User, secrets: &[&str]) {
+    for run in std::fs::read_dir(user.path("state/runs")).unwrap() {
+        for file in std::fs::read_dir(run.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let content = std::fs::read(&path).unwrap();
+            for secret in secrets {
+                let mut parts = content.windows(secret.len());
+                let found = parts.any(|part| part == secret.as_bytes());
+                assert!(!found, "{secret} is in {}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn others_are_told_and_what_cannot_be_told_stops_nothing() {
+    let (address, posts) = listener();
+    let url = format!("http://{address}/hook/KEY-9f3a77");
     let fails = "\
 - name: work
   hosts: all
@@ -516,17 +551,5 @@ fn others_are_told_and_what_cannot_be_told_stops_nothing() {
     for body in bodies {
         assert!(!body.to_string().contains("hunter2222"), "{body}");
     }
-    let runs = user.path("state/runs");
-    for run in std::fs::read_dir(runs).unwrap() {
-        for file in std::fs::read_dir(run.unwrap().path()).unwrap() {
-            let path = file.unwrap().path();
-            let content = std::fs::read(&path).unwrap();
-            for secret in ["KEY-9f3a77", "hunter2222"] {
-                let found = content
-                    .windows(secret.len())
-                    .any(|part| part == secret.as_bytes());
-                assert!(!found, "{secret} is in {}", path.display());
-            }
-        }
-    }
+    no_record_holds(&user, &["KEY-9f3a77", "hunter2222"]);
 }

@@ -19,6 +19,7 @@ use crate::cli::commands::runs::stopped;
 use crate::cli::failure::{ExitCode, Failure, draw_as};
 use crate::cli::machine::Machine;
 use crate::cli::memory::{Answers, Memory, Unsealed};
+use crate::cli::prepared::Prepared;
 use crate::cli::{output, pausing, plan_file, secret_vars, vaults};
 use crate::clock::Clock as _;
 use crate::events::EventKind;
@@ -90,17 +91,7 @@ impl Reopened {
                 place.directory
             ))
         })?;
-        let mut answers: Answers = kept_value(&journal, header, ANSWERS)?;
-        learned(&entries, &mut answers);
-        let digests: Vec<String> = answers
-            .files()
-            .map(|(_, digest)| digest.to_owned())
-            .collect();
-        for digest in digests {
-            if let Some(content) = journal.kept(&digest).map_err(|error| state(&error))? {
-                answers.give(&digest, content);
-            }
-        }
+        let mut answers = thawed(&journal, header, &entries)?;
         let unsealed = unsealed(&mut answers, machine);
         named(&hidden.seal, &unsealed.secrets);
         let then = machine.with(Memory::reading(answers.clone()));
@@ -176,21 +167,14 @@ impl Reopened {
             ..old.clone()
         };
         if how.accept_changes {
-            let before: Plan = kept_value(&journal, &old, PLAN)?;
-            say_changes(&before.differs(&prepared.plan));
-            let answers = sealed_answers(&machine.memory.answers(), &self.hidden.seal);
-            header.frozen = freeze(
+            let (request, hidden) = (&self.request, &self.hidden);
+            freeze_anew(
                 &mut journal,
-                (&answers, &self.hidden.seal),
-                &prepared.plan,
-                &self.request,
+                &mut header,
+                (request, hidden),
+                &prepared,
                 &machine,
             )?;
-            header.plan_digest.clone_from(&prepared.plan.digest);
-            let record = Record::Opened(header.clone());
-            journal
-                .append(prepared.clock.now(), &[record], Durability::Synced)
-                .map_err(|error| state(&error))?;
         }
         header.args = typed_words(&self.request, &self.hidden);
         say_debts(&self.directory, Some(&header.run));
@@ -211,6 +195,42 @@ impl Reopened {
         };
         run(&self.request, prepared, parts, &machine)
     }
+}
+
+/// Keeps the files as they are now, and says what changed since the run was planned.
+fn freeze_anew(
+    journal: &mut SqliteJournal,
+    header: &mut Header,
+    (request, hidden): (&Request, &Hidden),
+    prepared: &Prepared,
+    machine: &Machine,
+) -> Result<(), Failure> {
+    let before: Plan = kept_value(journal, header, PLAN)?;
+    say_changes(&before.differs(&prepared.plan));
+    let answers = sealed_answers(&machine.memory.answers(), &hidden.seal);
+    let kept = (&answers, &*hidden.seal);
+    header.frozen = freeze(journal, kept, &prepared.plan, request, machine)?;
+    header.plan_digest.clone_from(&prepared.plan.digest);
+    let record = Record::Opened(header.clone());
+    journal
+        .append(prepared.clock.now(), &[record], Durability::Synced)
+        .map_err(|error| state(&error))
+}
+
+/// Reads what a run keeps of its files, as it keeps it: without secrets.
+fn thawed(journal: &SqliteJournal, header: &Header, entries: &[Entry]) -> Result<Answers, Failure> {
+    let mut answers: Answers = kept_value(journal, header, ANSWERS)?;
+    learned(entries, &mut answers);
+    let digests: Vec<String> = answers
+        .files()
+        .map(|(_, digest)| digest.to_owned())
+        .collect();
+    for digest in digests {
+        if let Some(content) = journal.kept(&digest).map_err(|error| state(&error))? {
+            answers.give(&digest, content);
+        }
+    }
+    Ok(answers)
 }
 
 /// Puts the secrets back that stood openly in the run's files, from the files as they are now.
