@@ -26,12 +26,16 @@ mod readme;
 mod resume;
 #[path = "cli/secrets.rs"]
 mod secrets;
+#[path = "cli/stranded.rs"]
+mod stranded;
 #[path = "cli/terminal.rs"]
 mod terminal;
 #[path = "cli/unattended.rs"]
 mod unattended;
 #[path = "cli/upgrade_script.rs"]
 mod upgrade_script;
+#[path = "cli/upgrade_whole.rs"]
+mod upgrade_whole;
 #[path = "cli/user.rs"]
 mod user;
 #[path = "cli/vault.rs"]

@@ -301,6 +301,9 @@ pub(super) struct Recover {
     /// Why it is given up
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
+    /// Upgrade the servers of this host that are down with data too old for the installed program
+    #[arg(long, value_name = "HOST", conflicts_with = "forgive")]
+    pub(super) upgrade_stranded: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]

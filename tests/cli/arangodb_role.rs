@@ -1,5 +1,19 @@
 //! What the ArangoDB role decides by: its conditions, as they stand in its files, on what a look could show.
 
+#![expect(
+    clippy::too_many_lines,
+    reason = "tables of what a look could show, one for each condition"
+)]
+
+#[path = "arangodb_role/members.rs"]
+mod members;
+#[path = "arangodb_role/restarts.rs"]
+mod restarts;
+#[path = "arangodb_role/somebody_else.rs"]
+mod somebody_else;
+#[path = "arangodb_role/stranded.rs"]
+mod stranded;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -40,16 +54,35 @@ fn all(that: &Value) -> String {
 type Case<'a> = (&'a str, Value, bool);
 
 /// Asks a condition in each case; `vars` are those that stand at its task.
+fn ask(that: &Value, vars: &Value, cases: &[Case<'_>]) {
+    ask_and_tell(that, &Value::Null, vars, cases);
+}
+
+/// Asks what an assertion asks, with its message, which is made in each case.
+fn judge(task: &Value, cases: &[Case<'_>]) {
+    let asserted = &task["assert"];
+    ask_and_tell(
+        &asserted["that"],
+        &asserted["fail_msg"],
+        &task["vars"],
+        cases,
+    );
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a playbook is written, and stagger started"
 )]
-fn ask(that: &Value, vars: &Value, cases: &[Case<'_>]) {
+fn ask_and_tell(that: &Value, tells: &Value, vars: &Value, cases: &[Case<'_>]) {
     let here = tempfile::tempdir().unwrap();
     let tasks = cases.iter().map(|(name, so, expected)| {
         let mut own = vars.as_object().cloned().unwrap_or_default();
         own.extend(so.as_object().cloned().unwrap_or_default());
-        json!({"name": name, "assert": {"that": format!("(({}) | bool) == {expected}", all(that))}, "vars": own})
+        let mut asserts = json!({"that": format!("(({}) | bool) == {expected}", all(that))});
+        if tells.is_string() {
+            asserts["fail_msg"] = tells.clone();
+        }
+        json!({"name": name, "assert": asserts, "vars": own})
     });
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("roles/arangodb");
     let play = json!([{"hosts": "localhost", "connection": "local", "gather_facts": false,
@@ -74,9 +107,12 @@ fn server(role: &str, running: bool) -> Value {
 
 #[test]
 fn starters_are_held_while_one_is_out() {
+    let own = "the starters are in stagger's hands";
     let file = read("upgrade_servers.yml");
-    let bracket = named(&file, "the starters are in stagger's hands").unwrap();
+    let bracket = named(&file, own).unwrap();
     let hold = bracket.get("hold_while").unwrap();
+    // A restart takes them in the same way.
+    assert_eq!(named(&read("restart.yml"), own).unwrap(), bracket);
     let host = |held: bool, starter: bool, servers: Value, found: Value| {
         let starter = if starter {
             json!({"pid": 7})
@@ -160,7 +196,7 @@ fn no_client_is_sent_to_a_coordinator_that_was_not_tried() {
     )
     .unwrap();
     let look = |available: bool, version: &str, tried: bool| {
-        json!({"arangodb_drain": "drain", "arangodb_version": "3.4.0", "arangodb_tried": tried,
+        json!({"arangodb_drain": "drain", "arangodb_version": "3.4.0", "arangodb_tried": tried, "arangodb_reached": true,
             "arangodb_host": {"servers": [{"endpoint": "tcp://h1:8529"}]},
             "result": {"store_problem": null, "coordinators": [
                 {"endpoint": "tcp://h1:8529", "available": available, "version": version},
@@ -170,6 +206,12 @@ fn no_client_is_sent_to_a_coordinator_that_was_not_tried() {
     unread["result"] = json!({"store_problem": "no leader", "coordinators": []});
     let mut none = look(false, "3.4.0", false);
     none["arangodb_drain"] = json!("");
+    let restart = |available: bool, tried: bool, reached: bool| {
+        let mut so = look(available, "3.4.0", tried);
+        so["arangodb_restarts"] = json!(true);
+        so["arangodb_reached"] = json!(reached);
+        so
+    };
     ask(
         &bracket["hold_while"]["that"],
         &json!({}),
@@ -180,6 +222,14 @@ fn no_client_is_sent_to_a_coordinator_that_was_not_tried() {
             ("upgraded and tried", look(true, "3.4.0", true), false),
             ("nobody knows", unread, true),
             ("there is no load balancer", none, false),
+            (
+                "a restart did not get to it",
+                restart(true, false, false),
+                false,
+            ),
+            ("restarted, down", restart(false, false, true), true),
+            ("restarted, not tried", restart(true, false, true), true),
+            ("restarted and tried", restart(true, true, true), false),
         ],
     );
 }
@@ -235,47 +285,6 @@ fn a_lock_is_given_back_by_its_own_run_alone() {
 }
 
 #[test]
-fn a_machine_under_two_names_is_refused() {
-    let file = read("tasks/preflight.yml");
-    let task = named(
-        &file,
-        "every machine of the cluster is in the inventory, and only once",
-    )
-    .unwrap();
-    let look = |id: &str, machine: &str, boot: &str| json!({"setup": {"id": id}, "machine_id": machine, "boot_id": boot});
-    let so = |looks: Value| json!({"looks": looks, "arangodb_host": {"setup": {"peers": [{"id": "a", "address": "h1"}, {"id": "b", "address": "h2"}]}}});
-    let mut vars = task["vars"].clone();
-    vars.as_object_mut().unwrap().remove("looks");
-    ask(
-        &task["assert"]["that"],
-        &vars,
-        &[
-            (
-                "two machines",
-                so(json!([look("a", "m1", "b1"), look("b", "m2", "b2")])),
-                true,
-            ),
-            (
-                "a copied machine-id",
-                so(json!([look("a", "m1", "b1"), look("b", "m1", "b2")])),
-                true,
-            ),
-            (
-                "one machine",
-                so(json!([look("a", "m1", "b1"), look("b", "m1", "b1")])),
-                false,
-            ),
-            (
-                "one starter",
-                so(json!([look("a", "m1", "b1"), look("a", "m2", "b2")])),
-                false,
-            ),
-            ("one is missing", so(json!([look("a", "m1", "b1")])), false),
-        ],
-    );
-}
-
-#[test]
 fn leadership_that_came_back_is_seen_before_the_stop() {
     let file = read("tasks/before_dbserver.yml");
     let task = named(&file, "do they lead again").unwrap();
@@ -290,7 +299,7 @@ fn leadership_that_came_back_is_seen_before_the_stop() {
     ));
     let so = |way: &str, version: &str, leading: Value| {
         json!({"arangodb_way": way, "arangodb_version": "3.4.0",
-            "arangodb_host": {"servers": [{"endpoint": "tcp://h1:8530"}]},
+            "arangodb_host": {"servers": [{"endpoint": "tcp://h1:8530", "identity": "b1/7/9"}]},
             "arangodb_cluster": {"shards": {"leading": leading}, "dbservers": [
                 {"id": "PRMR-1", "endpoint": "tcp://h1:8530", "version": version},
                 {"id": "PRMR-2", "endpoint": "tcp://h2:8530", "version": "3.3.20"}]}})
@@ -392,34 +401,6 @@ fn maintenance_mode_is_renewed_twice_before_it_runs_out() {
             ("with a revision", so("3.4.6-1"), true),
             ("with a command", so("3.4.0; reboot"), false),
             ("in two lines", so("3.4.0\nreboot"), false),
-        ],
-    );
-}
-
-#[test]
-fn the_run_stops_for_a_stranded_host_before_its_consequences_are_told() {
-    let file = read("tasks/preflight.yml");
-    let place = |name: &str| {
-        let mut tasks = file.as_array().unwrap().iter();
-        tasks.position(|task| task["name"] == json!(name)).unwrap()
-    };
-    let name = "no server of this host is stranded";
-    assert!(place(name) < place("what the host shows fits together"));
-    assert!(place(name) < place("no server of this host is down"));
-    ask(
-        &named(&file, name).unwrap()["assert"]["that"],
-        &json!({}),
-        &[
-            (
-                "all serve",
-                json!({"arangodb_host": {"stranded": []}}),
-                true,
-            ),
-            (
-                "one is",
-                json!({"arangodb_host": {"stranded": ["agent on port 8531"]}}),
-                false,
-            ),
         ],
     );
 }

@@ -7,6 +7,9 @@
     reason = "runs shells over tables of cases, as a server that is slow"
 )]
 
+#[path = "upgrade_script/kinds.rs"]
+mod kinds;
+
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -37,6 +40,10 @@ const PLAYBOOK: &str = "\
       command: [/bin/true]
     survivors: []
     sync_servers: []
+    arangodb_restart: RESTART
+    arangodb_is_stranded: STRANDED
+    arangodb_more: MORE
+    arangodb_binary: HERE/arangod
     arangodb_unit: arangodb
     arangodb_hold_file: /nowhere/hold
     arangodb_version: 3.4.0
@@ -100,12 +107,28 @@ fn server() -> u16 {
 }
 
 /// Renders the script for a server of this role that goes to this version of the data.
-fn rendered(
+fn rendered(here: &Path, port: u16, name: &str, tools: &str, does: (&str, u32)) -> String {
+    rendered_for(here, port, name, tools, does, Kind::Upgrade)
+}
+
+/// For what the script is rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Upgrade,
+    Restart,
+    /// A server that is down; whether another one of its host waits too.
+    Stranded {
+        more: bool,
+    },
+}
+
+fn rendered_for(
     here: &Path,
     port: u16,
     name: &str,
     tools: &str,
     (role, number): (&str, u32),
+    kind: Kind,
 ) -> String {
     let typed = |arguments: &[&str]| {
         let ran = Command::new(env!("CARGO_BIN_EXE_stagger"))
@@ -122,6 +145,12 @@ fn rendered(
     let playbook = PLAYBOOK
         .replace("PORT", &port.to_string())
         .replace("TOOLS", tools)
+        .replace("RESTART", &(kind == Kind::Restart).to_string())
+        .replace(
+            "STRANDED",
+            &matches!(kind, Kind::Stranded { .. }).to_string(),
+        )
+        .replace("MORE", &(kind == Kind::Stranded { more: true }).to_string())
         .replace("ROLE", role)
         .replace("NUMBER", &number.to_string())
         .replace("NAME", name)
@@ -356,6 +385,42 @@ fn an_upgrade_of_the_data_is_judged_by_its_own_words() {
             let what = format!("{shell:?}: {}: {told}", case.name);
             assert_eq!(ran.status.code(), Some(case.code), "{what}");
             assert!(told.contains(case.said), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_port_that_somebody_took_is_seen() {
+    let here = tempfile::tempdir().unwrap();
+    let script = rendered(
+        here.path(),
+        1,
+        "port",
+        "{bash: /bin/bash}",
+        ("coordinator", 30400),
+    );
+    // Asked after the server has ended, before its data is touched.
+    let asks = script.find("within 30 port_free").unwrap();
+    assert!(asks > script.find("kill -s TERM \"$server_pid\"").unwrap());
+    assert!(asks < script.find("mark begin upgrade the data").unwrap());
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let free = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    for shell in shells() {
+        for (port, wanted) in [(port, false), (free, true)] {
+            let ran = Command::new(shell[0])
+                .args(&shell[1..])
+                .args([
+                    "-c",
+                    &format!("{}\nport_free {port}\n", definitions(&script)),
+                ])
+                .stdin(std::process::Stdio::null())
+                .output()
+                .unwrap();
+            assert_eq!(ran.status.success(), wanted, "{shell:?} {port}");
         }
     }
 }

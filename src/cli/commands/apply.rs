@@ -50,6 +50,13 @@ pub(in crate::cli) fn run(arguments: &Apply, machine: &Machine) -> Result<ExitCo
     begin(&request, prepared, &machine)
 }
 
+/// Begins a run of its own that another one was the reason for.
+pub(super) fn begins(request: &Request, machine: &Machine) -> Result<ExitCode, Failure> {
+    let machine = remembering(machine);
+    let prepared = request.prepare(&machine)?;
+    begin(request, prepared, &machine)
+}
+
 /// Asks every host whether a run could go through: the parts tagged `preflight`, in check mode.
 pub(in crate::cli) fn preflight(
     arguments: &Preflight,
@@ -76,6 +83,7 @@ pub(in crate::cli) fn preflight(
         start_at: None,
         state: arguments.state.clone(),
         pausing: Pausing::default(),
+        words: None,
     };
     let machine = remembering(machine);
     let prepared = request.prepare(&machine)?;

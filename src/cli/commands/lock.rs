@@ -325,6 +325,7 @@ impl<'a> Applied<'a> {
             start_at: None,
             state: None,
             pausing: Pausing::default(),
+            words: None,
         }
     }
 }

@@ -35,6 +35,10 @@ pub(in crate::cli) fn run(arguments: &Resume, machine: &Machine) -> Result<ExitC
 /// Puts back what a run owes.
 pub(in crate::cli) fn recover(arguments: &Recover, machine: &Machine) -> Result<ExitCode, Failure> {
     let reopened = Reopened::open(&arguments.again, false, machine)?;
+    if let Some(host) = &arguments.upgrade_stranded {
+        let request = reopened.upgrades_stranded(host, &arguments.again)?;
+        return super::apply::begins(&request, machine);
+    }
     let how = GoingOn {
         in_doubt: None,
         accept_changes: false,

@@ -11,8 +11,8 @@ use super::frozen::{
 };
 use super::records::{records_directory, say_changes, say_debts, state};
 use super::{
-    Asked, Hidden, Parts, Request, connector, operator, planned_hosts, run, says_what_ends_it,
-    typed_words,
+    Asked, Hidden, Parts, Request, connector, operator, planned_hosts, recorded_words, run,
+    says_what_ends_it, stranded,
 };
 use crate::cli::args::{Again, Cli, Command, Pausing};
 use crate::cli::commands::runs::stopped;
@@ -130,6 +130,37 @@ impl Reopened {
         })
     }
 
+    /// Returns the request for a run of its own that upgrades the stranded servers of a host; the records of this one are
+    /// closed, as it does not go on.
+    pub(in crate::cli) fn upgrades_stranded(
+        self,
+        host: &str,
+        again: &Again,
+    ) -> Result<Request, Failure> {
+        let typed = typed_words(self.recollection.header(), &self.hidden.seal)?;
+        let words = stranded::words(&typed, &self.request.playbook, host, &again.extra_vars)
+            .ok_or_else(|| {
+                Failure::usage("the run was started from a plan that was kept".to_owned()).hint(
+                    "stagger apply roles/arangodb/stranded.yml -i INVENTORY -e arangodb_stranded=HOST --reason \"...\"",
+                )
+            })?;
+        let line = ["stagger".to_owned()].into_iter().chain(words.clone());
+        let Command::Apply(apply) = parsed(line, self.recollection.header())? else {
+            return Err(only_looked(&self.recollection.header().run));
+        };
+        let mut request = Request::of(&apply);
+        // Where the other run was to stop, and how, was said of its own plays.
+        request.pausing = Pausing::default();
+        request.sources.inventory = self.request.sources.inventory;
+        request.showing = again.showing.clone();
+        request.mode.verbosity = again.showing.verbose;
+        request.state.clone_from(&again.state);
+        request.reaching.ask_pass |= again.ask_pass;
+        request.reaching.ask_become_pass |= again.ask_become_pass;
+        request.words = Some(words);
+        Ok(request)
+    }
+
     /// Goes on with the run.
     pub(in crate::cli) fn go_on(
         self,
@@ -176,7 +207,7 @@ impl Reopened {
                 &machine,
             )?;
         }
-        header.args = typed_words(&self.request, &self.hidden);
+        header.args = recorded_words(&self.request, &self.hidden);
         say_debts(&self.directory, Some(&header.run));
         let parts = Parts {
             header,
@@ -286,9 +317,9 @@ fn still_down(entries: &[Entry]) -> Vec<(String, HostName)> {
     down
 }
 
-/// Reads the command line that a run was started with.
-fn typed(header: &Header, seal: &Sealer, machine: &Machine) -> Result<Request, Failure> {
-    let mut words = vec!["stagger".to_owned()];
+/// Returns the words that a run was started with, without the program's name.
+fn typed_words(header: &Header, seal: &Sealer) -> Result<Vec<String>, Failure> {
+    let mut words = Vec::new();
     for word in &header.args {
         match seal.unseal(&Value::String(word.clone())) {
             Ok(value) => words.push(value.as_str().unwrap_or_default().to_owned()),
@@ -301,13 +332,31 @@ fn typed(header: &Header, seal: &Sealer, machine: &Machine) -> Result<Request, F
             Err(error @ SealError::Nameless) => return Err(Failure::usage(error.to_string())),
         }
     }
-    let run = &header.run;
-    let cli = Cli::try_parse_from(words).map_err(|error| {
+    Ok(words)
+}
+
+fn parsed(line: impl IntoIterator<Item = String>, header: &Header) -> Result<Command, Failure> {
+    let parsed = Cli::try_parse_from(line).map(|cli| cli.command);
+    parsed.map_err(|error| {
         Failure::usage(format!(
-            "the command line of run {run} is not understood: {error}"
+            "the command line of run {} is not understood: {error}",
+            header.run
         ))
-    })?;
-    match cli.command {
+    })
+}
+
+fn only_looked(run: &str) -> Failure {
+    Failure::usage(format!(
+        "run {run} only looked; there is nothing to go on with"
+    ))
+    .hint("run it again")
+}
+
+/// Reads the command line that a run was started with.
+fn typed(header: &Header, seal: &Sealer, machine: &Machine) -> Result<Request, Failure> {
+    let words = typed_words(header, seal)?;
+    let line = ["stagger".to_owned()].into_iter().chain(words);
+    match parsed(line, header)? {
         Command::Apply(apply) => {
             let kept = plan_file::read(&apply, machine)?;
             Ok(Request::of(
@@ -331,9 +380,6 @@ fn typed(header: &Header, seal: &Sealer, machine: &Machine) -> Result<Request, F
         | Command::Init(_)
         | Command::Modules(_)
         | Command::Completions(_)
-        | Command::Man(_) => Err(Failure::usage(format!(
-            "run {run} only looked; there is nothing to go on with"
-        ))
-        .hint("run it again")),
+        | Command::Man(_) => Err(only_looked(&header.run)),
     }
 }

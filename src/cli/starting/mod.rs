@@ -8,6 +8,7 @@ mod frozen;
 mod going_on;
 mod handing;
 mod records;
+mod stranded;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -55,6 +56,8 @@ pub(in crate::cli) struct Request {
     pub(in crate::cli) start_at: Option<String>,
     pub(in crate::cli) state: Option<PathBuf>,
     pub(in crate::cli) pausing: Pausing,
+    /// What the records say was typed, where that is not what was typed.
+    pub(in crate::cli) words: Option<Vec<String>>,
 }
 
 impl Request {
@@ -78,6 +81,7 @@ impl Request {
             start_at: arguments.start_at_task.clone(),
             state: arguments.state.clone(),
             pausing: arguments.pausing.clone(),
+            words: None,
         }
     }
 
@@ -100,6 +104,7 @@ impl Request {
             start_at: None,
             state: None,
             pausing: Pausing::default(),
+            words: None,
         }
     }
 
@@ -221,7 +226,7 @@ pub(in crate::cli) fn begin(
     // What the operator typed may hold secrets of the files: these must be known before it is kept.
     let answers = sealed_answers(&machine.memory.answers(), &hidden.seal);
     let mut header = header(request, &prepared, machine);
-    header.args = typed_words(request, &hidden);
+    header.args = recorded_words(request, &hidden);
     header.reason = header.reason.map(|reason| hidden.masker.mask(&reason));
     let kept = records_directory(request.state.as_deref(), machine);
     let directory = StateDirectory::prepare(&kept).map_err(|error| state(&error))?;
@@ -260,12 +265,14 @@ pub(in crate::cli) fn begin(
 }
 
 /// Returns what was typed, without what is secret in it and without whom the run tells.
-fn typed_words(request: &Request, hidden: &Hidden) -> Vec<String> {
+fn recorded_words(request: &Request, hidden: &Hidden) -> Vec<String> {
     for secret in notify::secrets(&request.pausing.notify) {
         hidden.masker.add(&secret);
     }
-    let typed = notify::without(std::env::args().skip(1)).into_iter();
-    typed.map(|word| sealed(&hidden.seal, &word)).collect()
+    let typed = || std::env::args().skip(1).collect();
+    let words: Vec<String> = request.words.clone().unwrap_or_else(typed);
+    let words = notify::without(words.into_iter()).into_iter();
+    words.map(|word| sealed(&hidden.seal, &word)).collect()
 }
 
 /// Says before anything starts whether the run would end with the operator's session; one that is to go on without it is

@@ -1,5 +1,6 @@
 //! The way back before the point of no return, and a second run on a cluster that is done: both leave what serves alone.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lab::clock;
@@ -31,17 +32,8 @@ const AT_MOST: Duration = Duration::from_secs(30);
 
 fn back(lab: &Lab) -> Outcome {
     let fleet = lab.fleet(&Options::new("test: the way back", 3))?;
-    let mut wanted = ClusterOptions::default();
-    wanted
-        .switches
-        .insert("time_factor".to_owned(), json!(FACTOR));
-    let clusters = Clusters::up(&fleet, &lab.place()?.program, &wanted)?;
-    let bastion = fleet.bastion();
-    bastion.provide("stagger", &lab.product()?.program)?;
-    let inventory = clusters.inventory(Login::Root);
-    files::write(&bastion.home().join("inventory.yml"), inventory, 0o600)?;
-    let old = &wanted.from;
-    let packages = json!({"arangodb_packages": [clusters.main().package(old)]});
+    let (old, package) = cluster(lab, &fleet)?;
+    let packages = json!({"arangodb_packages": [package]});
     let version = format!("arangodb_version={old}");
     let old = [
         "-e".to_owned(),
@@ -51,6 +43,21 @@ fn back(lab: &Lab) -> Outcome {
     ];
     the_packages_go_back(&fleet, &old)?;
     a_second_run(&fleet, &old)
+}
+
+/// Boots a cluster, with all on the bastion that an upgrade needs; tells its version and the package of it.
+pub(crate) fn cluster(lab: &Lab, fleet: &Fleet) -> Result<(String, PathBuf), Failure> {
+    let mut wanted = ClusterOptions::default();
+    wanted
+        .switches
+        .insert("time_factor".to_owned(), json!(FACTOR));
+    let clusters = Clusters::up(fleet, &lab.place()?.program, &wanted)?;
+    let bastion = fleet.bastion();
+    bastion.provide("stagger", &lab.product()?.program)?;
+    let inventory = clusters.inventory(Login::Root);
+    files::write(&bastion.home().join("inventory.yml"), inventory, 0o600)?;
+    let package = clusters.main().package(&wanted.from);
+    Ok((wanted.from, package))
 }
 
 /// Nobody has approved: the new packages are there, and no data was touched; then they go back, and once more nothing.
@@ -100,7 +107,8 @@ fn a_second_run(fleet: &Fleet, old: &[String]) -> Outcome {
     )
 }
 
-fn ends(output: &Output, code: i32) -> Outcome {
+/// Fails with the last that was said, unless it ended so.
+pub(crate) fn ends(output: &Output, code: i32) -> Outcome {
     let said = format!("{}\n{}", output.out, output.err);
     let end: Vec<_> = said.lines().rev().take(60).collect();
     let end: Vec<_> = end.into_iter().rev().collect();
@@ -110,7 +118,8 @@ fn ends(output: &Output, code: i32) -> Outcome {
     )
 }
 
-fn run(fleet: &Fleet, playbook: &str, more: &[String]) -> Result<Output, Failure> {
+/// Applies a playbook of the role from the bastion.
+pub(crate) fn run(fleet: &Fleet, playbook: &str, more: &[String]) -> Result<Output, Failure> {
     let apply = Command::line("stagger apply")
         .arg(format!("roles/arangodb/{playbook}"))
         .args([

@@ -19,6 +19,8 @@ mod mariadb;
 mod memsql;
 mod oracle;
 mod packages;
+mod restart;
+mod stranded;
 mod units;
 mod upgrade;
 
@@ -45,6 +47,8 @@ fn main() {
         memsql::cases(),
         oracle::cases(),
         packages::cases(),
+        restart::cases(),
+        stranded::cases(),
         units::cases(),
         upgrade::cases(),
     ];

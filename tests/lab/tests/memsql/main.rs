@@ -4,6 +4,7 @@
 //! - [`stack`]: servers and Ops as processes of this machine, which the real program upgrades;
 //!   [`readback`]: what they are then;
 //! - [`preflight`], [`ends`], [`beyond`], [`variants`]: each fault, the gate that must catch it, and the end that it must come to;
+//! - [`lock`]: one run at a time;
 //! - [`detectors`]: each gate taken away, and who then tells; [`bugs`]: those of an older tool.
 //!
 //! Each row of a table is a case of its own, with its own cluster; how many run at once is said in [`harness`], and
@@ -24,6 +25,7 @@ mod ends;
 mod harness;
 mod large;
 mod load;
+mod lock;
 mod preflight;
 mod readback;
 mod servers;
@@ -42,6 +44,7 @@ fn main() {
         load::cases(),
         traps::cases(),
         detectors::cases(),
+        lock::cases(),
         beyond::cases(),
         preflight::cases(),
         bugs::cases(),

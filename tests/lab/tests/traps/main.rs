@@ -1,0 +1,142 @@
+//! What can go wrong with an upgrade of ArangoDB, as a table: each gate, invariant and silence of the procedure with the
+//! fault that arms it, what must come of it, who else would notice, and the cases that try it.
+//!
+//! A case is named by the file that holds it and by its name there; a row whose case is gone, and a gate without a fault,
+//! fail here. The cheapest level that can show a thing has it: a rule on data, then the script with processes, then
+//! simulated servers, then hosts.
+
+mod cluster;
+mod one_server;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// One way in which things go wrong.
+#[derive(Debug)]
+struct Row {
+    /// The gates (G), invariants (I) and silences of the procedure (P) that it arms.
+    arms: &'static str,
+    fault: &'static str,
+    /// What must come of it.
+    end: &'static str,
+    /// Who notices where the gate does not.
+    detector: &'static str,
+    /// File and name of each case.
+    cases: &'static [(&'static str, &'static str)],
+}
+
+const ROLE: &str = "tests/cli/arangodb_role.rs";
+const ROLE_MEMBERS: &str = "tests/cli/arangodb_role/members.rs";
+const ROLE_RESTARTS: &str = "tests/cli/arangodb_role/restarts.rs";
+const ROLE_ELSE: &str = "tests/cli/arangodb_role/somebody_else.rs";
+const ROLE_STRANDED: &str = "tests/cli/arangodb_role/stranded.rs";
+const FAULT: &str = "tests/cli/upgrade_whole/faults.rs";
+const WHOLE: &str = "tests/cli/upgrade_whole.rs";
+const SCRIPT: &str = "tests/cli/upgrade_script.rs";
+const SCRIPT_KINDS: &str = "tests/cli/upgrade_script/kinds.rs";
+const AGENCY: &str = "src/cluster/model/arangodb/agency.rs";
+const SHARDS: &str = "src/cluster/model/arangodb/shards.rs";
+const VERSIONS: &str = "src/cluster/model/arangodb/versions.rs";
+const MEMBER: &str = "src/cluster/arangodb/member/tests.rs";
+const JUDGED: &str = "src/cluster/arangodb/tests.rs";
+const STRANDED: &str = "src/cluster/model/arangodb/stranded.rs";
+const COMMAND_FILE: &str = "src/modules/command_file.rs";
+const READINESS: &str = "src/cluster/readiness/judge.rs";
+const ORACLE: &str = "tests/lab/src/load/invariants.rs";
+const HOSTS: &str = "tests/lab/tests/hosts";
+
+/// All rows: of one server and its host, and of the cluster.
+fn rows() -> impl Iterator<Item = &'static Row> {
+    one_server::ROWS.iter().chain(cluster::ROWS)
+}
+
+/// The faults that simulators must be able to make, and those that are asked for beside them.
+const FAULTS: &[&str] = &[
+    "KillMode is missing",
+    "slow server at adoption",
+    "auto-upgrade exits 1",
+    "auto-upgrade hangs",
+    "TTL expires in the middle",
+    "DB-Server out of sync",
+    "replication factor 1",
+    "an agent never catches up",
+    "terms that flap, two leaders",
+    "standalone service on 8529",
+    "stale command file",
+    "command file written during an auto-upgrade",
+    "command file with spaces and $",
+    "recycled pid in LOCK",
+    "SSH lost after kill -9",
+    "tool crash while maintenance is on",
+    "the coordinator used for API calls is the one being upgraded",
+    "package missing on one host",
+    "package half-configured on one host",
+    "unit edited without reload",
+    "the starter gives up after 100 failures",
+    "follower re-sync on and off during maintenance",
+    "exit 1 and exit 11 on an old data directory",
+    "stranded members",
+    "members that are not hosts",
+];
+
+fn read(file: &str) -> String {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    std::fs::read_to_string(top.join(file)).unwrap_or_default()
+}
+
+#[test]
+fn every_gate_invariant_and_silence_has_a_fault_that_arms_it() {
+    let numbered = |letter: char, from: usize, to: usize| {
+        (from..=to).map(move |number| format!("{letter}{number}"))
+    };
+    let all = numbered('G', 0, 11).chain(numbered('I', 1, 10));
+    let wanted: BTreeSet<String> = all.chain(numbered('P', 1, 13)).collect();
+    let there = rows().flat_map(|row| row.arms.split(' '));
+    let there: BTreeSet<String> = there.map(str::to_owned).collect();
+    assert_eq!(there, wanted);
+    // The role's page has each gate, and each trap has a line there.
+    let page = read("roles/arangodb/README.md");
+    for gate in wanted.iter().filter(|name| name.starts_with('G')) {
+        assert!(page.contains(&format!("| {gate} ")), "{gate}");
+    }
+}
+
+#[test]
+fn every_fault_has_one_row_and_says_how_it_ends() {
+    for fault in FAULTS {
+        let rows = rows().filter(|row| row.fault == *fault).count();
+        assert_eq!(rows, 1, "{fault}");
+    }
+    let names: BTreeSet<&str> = rows().map(|row| row.fault).collect();
+    assert_eq!(names.len(), rows().count());
+    for row in rows() {
+        let told = [row.end, row.detector].iter().all(|text| !text.is_empty());
+        assert!(told && !row.cases.is_empty(), "{}", row.fault);
+    }
+}
+
+#[test]
+fn every_case_of_the_table_is_there() {
+    let mut gone = Vec::new();
+    for row in rows() {
+        for (file, name) in row.cases {
+            let text = read(file);
+            let known = [format!("fn {name}("), format!("\"{name}\"")];
+            if !known.iter().any(|known| text.contains(known)) {
+                gone.push(format!("{}: {file}: {name}", row.fault));
+            }
+        }
+    }
+    assert!(gone.is_empty(), "{}", gone.join("\n"));
+}
+
+#[test]
+fn every_file_of_host_cases_is_started() {
+    let main = read(&format!("{HOSTS}/main.rs"));
+    for (file, _) in rows().flat_map(|row| row.cases) {
+        if let Some(name) = file.strip_prefix(HOSTS) {
+            let name = name.trim_matches('/').trim_end_matches(".rs");
+            assert!(main.contains(&format!("{name}::cases()")), "{name}");
+        }
+    }
+}
