@@ -306,7 +306,7 @@ mod tests {
                 &["hunter22"],
             ),
             (
-                "n1: { ansible_host: h, ansible_password: root, ansible_user: root }\n",
+                "n1: { ansible_host: h, ansible_password: root, ansible_user: ann }\n",
                 &["root"],
             ),
             (
