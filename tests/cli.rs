@@ -24,10 +24,14 @@ mod reading;
 mod readme;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/secrets.rs"]
+mod secrets;
 #[path = "cli/stranded.rs"]
 mod stranded;
 #[path = "cli/terminal.rs"]
 mod terminal;
+#[path = "cli/unattended.rs"]
+mod unattended;
 #[path = "cli/upgrade_script.rs"]
 mod upgrade_script;
 #[path = "cli/upgrade_whole.rs"]

@@ -1,6 +1,7 @@
 //! What was typed. No meaning is given to it here; `settings` does that.
 
 mod lock;
+mod unattended;
 mod vault;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use lock::{Lock, LockAcquire, LockCommand, LockRelease, LockStatus, Locked};
+pub(super) use unattended::{Attach, Pausing, StopRun};
 pub(super) use vault::{Vault, VaultCommand, VaultEdit, VaultFiles, VaultRekey, VaultString};
 
 /// Upgrades fleets of stateful servers one safe batch at a time, over SSH.
@@ -25,6 +27,10 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one of them lives, for as long as the program runs"
+)]
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Apply a playbook to an inventory
@@ -37,6 +43,10 @@ pub(super) enum Command {
     Runs(Runs),
     /// Say what a run is doing now, from its records
     Status(Status),
+    /// Show a run that goes on, live; Ctrl-C leaves it alone
+    Attach(Attach),
+    /// Ask a run that goes on to stop at its next rest point
+    Stop(StopRun),
     /// Say what a run did, from its records
     Report(Report),
     /// Show what a run would do, without touching a host
@@ -197,7 +207,7 @@ pub(super) struct Apply {
     #[arg(short = 'D', long)]
     pub(super) diff: bool,
     /// Ask before each task
-    #[arg(long)]
+    #[arg(long, conflicts_with = "detach")]
     pub(super) step: bool,
     /// Approve a point of no return beforehand; may be repeated
     #[arg(long, value_name = "NAME")]
@@ -205,6 +215,8 @@ pub(super) struct Apply {
     /// Why this is done; required by the shipped upgrades
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
+    #[command(flatten)]
+    pub(super) pausing: Pausing,
     /// Start at the task with this name; refused where a play has gates, guards or brackets
     #[arg(long, value_name = "NAME")]
     pub(super) start_at_task: Option<String>,
@@ -261,6 +273,11 @@ pub(super) struct Resume {
     /// Plan what is left from the files as they are now, and show what changed
     #[arg(long)]
     pub(super) accept_changes: bool,
+    #[command(flatten)]
+    pub(super) pausing: Pausing,
+    /// Why hosts are skipped
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
 }
 
 /// What to do with a step in doubt that nothing tells about.
@@ -278,8 +295,14 @@ pub(super) enum InDoubt {
 pub(super) struct Recover {
     #[command(flatten)]
     pub(super) again: Again,
+    /// Give up what is owed on this host, which is gone for good; may be repeated
+    #[arg(long, value_name = "HOST", requires = "reason")]
+    pub(super) forgive: Vec<String>,
+    /// Why it is given up
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
     /// Upgrade the servers of this host that are down with data too old for the installed program
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", conflicts_with = "forgive")]
     pub(super) upgrade_stranded: Option<String>,
 }
 

@@ -4,6 +4,7 @@
 
 mod args;
 mod asking;
+mod background;
 mod commands;
 mod embedded;
 pub mod failure;
@@ -12,16 +13,20 @@ mod lines;
 mod listing;
 mod machine;
 mod memory;
+mod notify;
 mod output;
+mod pausing;
 mod plan_file;
 mod prepared;
 mod progress;
 mod prompts;
+mod sealed_files;
 mod secret_vars;
 mod sessions;
 mod settings;
 mod starting;
 mod surveying;
+mod surviving;
 mod vaults;
 
 use clap::Parser as _;
@@ -86,6 +91,8 @@ fn dispatch(command: Command, machine: &Machine) -> Result<ExitCode, Failure> {
         Command::Recover(arguments) => return commands::resume::recover(&arguments, machine),
         Command::Runs(arguments) => commands::runs::run(&arguments, machine)?,
         Command::Status(arguments) => commands::status::run(&arguments, machine)?,
+        Command::Attach(arguments) => return commands::attach::run(&arguments, machine),
+        Command::Stop(arguments) => return commands::attach::stop(&arguments, machine),
         Command::Report(arguments) => commands::report::run(&arguments, machine)?,
         Command::Lock(arguments) => return commands::lock::run(&arguments, machine),
         Command::Plan(arguments) => return commands::plan::run(&arguments, machine),

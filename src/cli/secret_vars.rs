@@ -25,9 +25,28 @@ pub(super) fn find(extra_vars: &[String]) -> Vec<(String, Secret)> {
     pairs(extra_vars).into_iter().filter_map(secret).collect()
 }
 
+/// Ends of names that say where a secret is, or something of it, and not the secret.
+const ABOUT: [&str; 12] = [
+    "_file",
+    "_files",
+    "_path",
+    "_keyfile",
+    "_dir",
+    "_url",
+    "_length",
+    "_chars",
+    "_prompt",
+    "_ttl",
+    "update_password",
+    "encrypt_password",
+];
+
 /// Tells whether a variable's name says that it is a secret.
 pub(super) fn is_secret(name: &str) -> bool {
     let lower = name.to_lowercase();
+    if ABOUT.iter().any(|end| lower.ends_with(end)) {
+        return false;
+    }
     SECRETIVE.iter().any(|word| lower.contains(word))
 }
 

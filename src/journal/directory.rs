@@ -133,6 +133,11 @@ impl StateDirectory {
         SqliteJournal::open(&directory.join("journal"), self.ballast())
     }
 
+    /// Returns the file for what a run says that has no terminal.
+    pub fn lines_of(&self, run: &str) -> PathBuf {
+        self.directory(run).join("lines")
+    }
+
     /// Tells who works on a run, or did last.
     pub fn holder(&self, run: &str) -> Option<Holder> {
         RunLock::holder(&self.directory(run).join("lock"))

@@ -142,6 +142,26 @@ impl SqliteJournal {
     }
 }
 
+impl SqliteJournal {
+    /// Reads the records behind one of a number, in order.
+    pub fn entries_after(&self, seq: u64) -> Result<Vec<Entry>, JournalError> {
+        let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+        let read = || -> rusqlite::Result<Vec<(i64, String, String, String)>> {
+            let mut query = self
+                .database
+                .prepare("SELECT seq, at, kind, body FROM record WHERE seq > ?1 ORDER BY seq")?;
+            let rows = query.query_map([seq], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })?;
+            rows.collect()
+        };
+        let rows = read().map_err(|error| self.failed(&error))?;
+        rows.into_iter()
+            .map(|(seq, at, kind, body)| entry(seq, &at, &kind, &body))
+            .collect()
+    }
+}
+
 impl Journal for SqliteJournal {
     fn append(
         &mut self,
@@ -177,19 +197,7 @@ impl Journal for SqliteJournal {
     }
 
     fn entries(&self) -> Result<Vec<Entry>, JournalError> {
-        let read = || -> rusqlite::Result<Vec<(i64, String, String, String)>> {
-            let mut query = self
-                .database
-                .prepare("SELECT seq, at, kind, body FROM record ORDER BY seq")?;
-            let rows = query.query_map([], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-            })?;
-            rows.collect()
-        };
-        let rows = read().map_err(|error| self.failed(&error))?;
-        rows.into_iter()
-            .map(|(seq, at, kind, body)| entry(seq, &at, &kind, &body))
-            .collect()
+        self.entries_after(0)
     }
 
     fn keep(&mut self, content: &[u8]) -> Result<String, JournalError> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::events::{Difference, StepOutcome, StepResult};
@@ -209,6 +211,9 @@ impl Ended {
                 hide(value, masker);
             }
         }
+        if let Some(text) = decoded(&self.result) {
+            masker.add(&Secret::new(text));
+        }
     }
 
     /// Makes what people see of it.
@@ -251,6 +256,14 @@ const SHORTEST_HIDDEN: usize = 8;
 const LONGEST_SHOWN: usize = 8 * 1024;
 /// Fields that only repeat others.
 const REPEATED: [&str; 4] = ["stdout_lines", "stderr_lines", "ansible_facts", "results"];
+
+/// Returns the text of a file that was read whole: who reads one decodes it, and then it is as secret as before.
+fn decoded(result: &Map<String, Value>) -> Option<String> {
+    let text = |name: &str| result.get(name).and_then(Value::as_str);
+    text("encoding").filter(|encoding| *encoding == "base64")?;
+    let text = String::from_utf8(STANDARD.decode(text("content")?).ok()?).ok()?;
+    (text.len() >= SHORTEST_HIDDEN).then_some(text)
+}
 
 fn hide(value: &Value, masker: &Masker) {
     match value {
@@ -380,6 +393,9 @@ mod tests {
         assert!(!shown.fields.contains_key("stdout_lines"));
         let hidden = ended.shown(true, true);
         assert!(hidden.fields.is_empty() && hidden.message.contains("no_log"));
+        let read = json!({"encoding": "base64", "content": "aHVudGVyMjItaW4tYS1maWxl"});
+        let read = read.as_object().unwrap();
+        assert_eq!(decoded(read).as_deref(), Some("hunter22-in-a-file"));
         let masker = Masker::new();
         ended.hide(&masker);
         assert_eq!(masker.mask("Bearer abcdefgh123"), "Bearer ***");

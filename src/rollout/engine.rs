@@ -137,6 +137,10 @@ pub(super) struct State {
     pub(super) before_start: bool,
     pub(super) stepping: bool,
     pub(super) stop_told: Option<StopLevel>,
+    /// How many batches ended that `serial` cut.
+    pub(super) batches: u32,
+    /// What says that the run stops at the next rest point.
+    pub(super) pause_due: Option<String>,
 }
 
 /// A run that goes on.

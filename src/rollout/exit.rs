@@ -5,6 +5,8 @@
 pub enum Verdict {
     /// All was done.
     Done,
+    /// All was done but for what was skipped by name.
+    Partial,
     /// Steps failed, or are in doubt.
     Failed,
     /// A guard, a gate or a missing approval stopped it.
@@ -26,6 +28,7 @@ impl Verdict {
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,
+            Self::Partial => 8,
             Self::Failed => 2,
             Self::Stopped => 3,
             Self::Unreachable => 4,
@@ -50,10 +53,11 @@ mod tests {
             Verdict::Unreachable,
             Verdict::Stopped,
             Verdict::Failed,
+            Verdict::Partial,
             Verdict::Done,
         ];
         let codes: Vec<u8> = heavy_first.iter().map(|verdict| verdict.code()).collect();
-        assert_eq!(codes, [7, 6, 5, 4, 3, 2, 0]);
+        assert_eq!(codes, [7, 6, 5, 4, 3, 2, 8, 0]);
         for pair in heavy_first.windows(2) {
             assert_eq!(pair[0].max(pair[1]), pair[0]);
         }

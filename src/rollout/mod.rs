@@ -38,6 +38,7 @@ mod loops;
 mod meta;
 mod one_of;
 mod outside;
+mod pauses;
 mod place;
 mod play;
 mod play_run;
@@ -70,6 +71,7 @@ pub use login::{BecomeDefaults, become_for};
 pub use outside::{
     Asker, Connector, Desk, GuardMode, NoSession, Settings, StepAnswer, Templaters, Wish,
 };
+pub use pauses::{PauseAfter, Pauses};
 pub use previously::{EnteredAt, Known, KnownBracket, NothingBefore, Previously, Volatile};
 pub use recollection::{Recollection, Unreadable};
 pub use run::{Ended, Rollout};

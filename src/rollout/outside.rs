@@ -13,6 +13,7 @@ use crate::template::{Templater, Variables};
 use crate::yaml::Problem;
 
 use super::login::BecomeDefaults;
+use super::pauses::Pauses;
 
 /// A session that is wanted.
 #[derive(Debug)]
@@ -149,6 +150,8 @@ pub struct Settings {
     pub connect: Vec<Duration>,
     /// How long to wait before each further try to leave a bracket.
     pub leave: Vec<Duration>,
+    /// Where it stops by itself, and what it leaves out.
+    pub pauses: Pauses,
     /// What the command line says of becoming another user.
     pub r#become: BecomeDefaults,
     /// How guards are watched.
@@ -187,6 +190,7 @@ impl Default for Settings {
             reconnect: seconds(&[1, 2, 4, 8, 15, 30]),
             connect: seconds(&[1, 2, 4]),
             leave: seconds(&[1, 2, 5, 10, 20]),
+            pauses: Pauses::default(),
             r#become: BecomeDefaults::default(),
             guards: GuardMode::Background,
             survey: false,

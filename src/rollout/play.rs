@@ -87,6 +87,7 @@ impl Engine {
         if let Some(limit) = &self.settings.limit {
             hosts = limit.apply(&inventory, &hosts);
         }
+        hosts.retain(|host| !self.is_skipped(host));
         Ok(hosts)
     }
 
@@ -138,6 +139,9 @@ impl Engine {
             end = end.with_record(done).synced(true);
         }
         drop(self.ledger.write(end));
+        if !self.is_halted() {
+            self.play_ended(play);
+        }
     }
 
     /// Tells whether the tags leave a play anything to do.
@@ -239,6 +243,7 @@ impl Engine {
             if ends {
                 break;
             }
+            self.batch_ended(play, number);
             self.rest_point(place, "the next batch");
         }
         walked

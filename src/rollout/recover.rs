@@ -21,8 +21,12 @@ use super::previously::KnownBracket;
 impl Engine {
     /// Leaves what is still entered, the innermost first.
     pub(super) fn recover(&self, playbook: &Playbook) {
+        self.forgive();
         let open = self.outside.previously.open_brackets();
         for reference in open.iter().rev() {
+            if self.state().left_again.contains(reference) {
+                continue;
+            }
             let Some(known) = self.outside.previously.bracket(reference) else {
                 continue;
             };

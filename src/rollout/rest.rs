@@ -59,7 +59,7 @@ impl Engine {
             self.halt(StopCause::Failed, why, before);
             return false;
         }
-        true
+        !self.pauses(before)
     }
 
     /// A step ended because the run is to stop: for whatever reason that was.

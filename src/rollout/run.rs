@@ -103,6 +103,7 @@ impl Rollout {
         }
         engine.hearing(|| {
             let done = catch_unwind(AssertUnwindSafe(|| {
+                engine.skip_hosts();
                 engine.read_again(&playbook);
                 walk(&engine, &playbook);
             }));

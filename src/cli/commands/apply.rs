@@ -1,15 +1,18 @@
 //! `stagger apply` and `stagger preflight`: a playbook on an inventory.
 
-use super::super::args::{Apply, Preflight, Selection};
+use super::super::args::{Apply, Pausing, Preflight, Selection};
 use super::super::failure::{ExitCode, Failure};
 use super::super::machine::Machine;
 use super::super::memory::Memory;
 use super::super::prepared::Mode;
 use super::super::starting::{Request, begin};
-use super::super::{listing, output, plan_file};
+use super::super::{background, listing, output, plan_file};
 
 /// Applies a playbook.
 pub(in crate::cli) fn run(arguments: &Apply, machine: &Machine) -> Result<ExitCode, Failure> {
+    if arguments.pausing.detach && !machine.detached {
+        return background::start(machine);
+    }
     let machine = remembering(machine);
     let kept = plan_file::read(arguments, &machine)?;
     let arguments = kept.as_ref().map_or(arguments, |(applied, _)| applied);
@@ -79,6 +82,7 @@ pub(in crate::cli) fn preflight(
         reason: None,
         start_at: None,
         state: arguments.state.clone(),
+        pausing: Pausing::default(),
         words: None,
     };
     let machine = remembering(machine);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::super::args::{Lock, LockAcquire, LockCommand, LockRelease, LockStatus, Locked};
-use super::super::args::{Selection, Showing};
+use super::super::args::{Pausing, Selection, Showing};
 use super::super::failure::{ExitCode, Failure};
 use super::super::machine::Machine;
 use super::super::prepared::{Mode, secrets_of};
@@ -324,6 +324,7 @@ impl<'a> Applied<'a> {
             reason: None,
             start_at: None,
             state: None,
+            pausing: Pausing::default(),
             words: None,
         }
     }

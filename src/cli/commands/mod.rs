@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(super) mod apply;
+pub(super) mod attach;
 pub(super) mod check;
 pub(super) mod exec;
 pub(super) mod init;

@@ -1,6 +1,7 @@
 //! `stagger resume` and `stagger recover`: a run that stopped goes on, or puts back what it left switched off.
 
 use super::super::args::{InDoubt, Recover, Resume};
+use super::super::background;
 use super::super::failure::{ExitCode, Failure};
 use super::super::machine::Machine;
 use super::super::starting::{GoingOn, Reopened};
@@ -8,8 +9,15 @@ use crate::rollout;
 
 /// Goes on with a run.
 pub(in crate::cli) fn run(arguments: &Resume, machine: &Machine) -> Result<ExitCode, Failure> {
+    if arguments.pausing.detach && !machine.detached {
+        return background::start(machine);
+    }
     let mut reopened = Reopened::open(&arguments.again, arguments.accept_changes, machine)?;
-    reopened.request.approve.extend(arguments.approve.clone());
+    let request = &mut reopened.request;
+    request.approve.extend(arguments.approve.clone());
+    let earlier = std::mem::take(&mut request.pausing.skip);
+    request.pausing = arguments.pausing.clone();
+    request.pausing.skip.extend(earlier);
     let how = GoingOn {
         in_doubt: match arguments.in_doubt {
             Some(InDoubt::Rerun) => Some(rollout::InDoubt::Rerun),
@@ -18,6 +26,8 @@ pub(in crate::cli) fn run(arguments: &Resume, machine: &Machine) -> Result<ExitC
         },
         accept_changes: arguments.accept_changes,
         recovers: false,
+        reason: arguments.reason.clone(),
+        forgive: Vec::new(),
     };
     reopened.go_on(how, machine)
 }
@@ -33,6 +43,8 @@ pub(in crate::cli) fn recover(arguments: &Recover, machine: &Machine) -> Result<
         in_doubt: None,
         accept_changes: false,
         recovers: true,
+        reason: arguments.reason.clone(),
+        forgive: arguments.forgive.clone(),
     };
     reopened.go_on(how, machine)
 }

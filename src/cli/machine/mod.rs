@@ -4,8 +4,8 @@
 mod desk;
 mod lookups;
 
-use super::embedded;
 use super::memory::Memory;
+use super::{background, embedded};
 use crate::secrets::{Secret, Vault, is_vaulted};
 use crate::yaml::{Source, hear_all, parse};
 use crate::{inventory, playbook};
@@ -64,6 +64,8 @@ pub(super) struct Machine {
     pub(super) memory: Memory,
     /// What opens encrypted files and values.
     pub(super) vault: Arc<Vault>,
+    /// Whether this process is to leave its terminal.
+    pub(super) detached: bool,
     /// Whether encrypted files are read as they stand.
     sealed: bool,
     /// Directories in which a relative path of a lookup or a copied file is searched, first to last.
@@ -73,6 +75,7 @@ pub(super) struct Machine {
 impl Machine {
     pub(super) fn new(environment: Environment) -> Self {
         Self {
+            detached: background::is_wanted(&environment),
             environment,
             memory: Memory::default(),
             vault: Arc::default(),

@@ -7,13 +7,15 @@ use serde_json::Value;
 use super::{Request, state};
 use crate::cli::failure::Failure;
 use crate::cli::machine::Machine;
-use crate::cli::memory::{Answers, Keeper};
+use crate::cli::memory::{Answers, Keeper, READ, sealed_answer, sealed_content};
 use crate::cli::settings;
 use crate::clock::{Clock, Timestamp};
 use crate::journal::{
-    Durability, Entry, Frozen, Header, Journal, JournalError, Record, SqliteJournal,
+    Durability, Entry, Frozen, Header, Journal, JournalError, Record, Seal as _, Sealer,
+    SqliteJournal,
 };
 use crate::plan::Plan;
+use crate::secrets::Secret;
 
 /// The names under which a run keeps what is no file of the operator's.
 pub(super) const ANSWERS: &str = "stagger:answers";
@@ -29,10 +31,17 @@ pub(super) struct Place {
     pub(super) inventory: Vec<String>,
 }
 
-/// Keeps everything that the run loaded, its plan, and where it was started.
+/// Returns what a run loaded as it is kept; from here on the secrets that stand openly in it are hidden everywhere.
+pub(super) fn sealed_answers(answers: &Answers, seal: &Sealer) -> Answers {
+    let (answers, secrets) = answers.sealed();
+    named(seal, &secrets);
+    answers
+}
+
+/// Keeps everything that the run loaded, as `sealed_answers` gives it, its plan, and where it was started.
 pub(super) fn freeze(
     journal: &mut SqliteJournal,
-    answers: &Answers,
+    (answers, seal): (&Answers, &Sealer),
     plan: &Plan,
     request: &Request,
     machine: &Machine,
@@ -59,7 +68,7 @@ pub(super) fn freeze(
     };
     let own = [
         (ANSWERS, text(serde_json::to_string(answers))?),
-        (PLAN, text(serde_json::to_string(plan))?),
+        (PLAN, text(sealed_plan(plan, seal))?),
         (PLACE, text(serde_json::to_string(&place))?),
     ];
     for (name, value) in own {
@@ -72,6 +81,20 @@ pub(super) fn freeze(
         });
     }
     Ok(frozen)
+}
+
+/// From here on secrets that stand openly in files are hidden and kept under their names.
+pub(super) fn named(seal: &Sealer, secrets: &[(String, Secret)]) {
+    for (name, secret) in secrets {
+        if secret.is_long_enough() {
+            seal.name(name, secret);
+        }
+    }
+}
+
+/// Writes a plan as it is kept: what it shows of the files has no secrets in it.
+fn sealed_plan(plan: &Plan, seal: &Sealer) -> serde_json::Result<String> {
+    serde_json::to_string(&seal.seal(&serde_json::to_value(plan)?))
 }
 
 /// Reads back what a run keeps under a name.
@@ -113,13 +136,15 @@ pub(super) fn learned(entries: &[Entry], answers: &mut Answers) {
 pub(super) struct SharedJournal {
     journal: Arc<Mutex<SqliteJournal>>,
     clock: Arc<dyn Clock>,
+    seal: Arc<Sealer>,
 }
 
 impl SharedJournal {
-    pub(super) fn new(journal: SqliteJournal, clock: &Arc<dyn Clock>) -> Self {
+    pub(super) fn new(journal: SqliteJournal, clock: &Arc<dyn Clock>, seal: &Arc<Sealer>) -> Self {
         Self {
             journal: Arc::new(Mutex::new(journal)),
             clock: Arc::clone(clock),
+            seal: Arc::clone(seal),
         }
     }
 
@@ -135,11 +160,19 @@ impl SharedJournal {
 
 impl Keeper for SharedJournal {
     fn learned(&self, question: &str, answer: &Value, content: Option<&[u8]>) {
+        let mut secrets = Vec::new();
+        let mut answer = sealed_answer(question, answer, &mut secrets);
+        let path = question.strip_prefix(READ).unwrap_or(question);
+        let content = content.map(|content| sealed_content(path, content, &mut secrets));
+        named(&self.seal, &secrets);
         let mut journal = self.lock();
-        let kept = content.map_or(Ok(String::new()), |content| journal.keep(content));
+        let kept = content.map_or(Ok(String::new()), |content| journal.keep(&content));
+        if let Some(digest) = kept.as_ref().ok().filter(|digest| !digest.is_empty()) {
+            answer = Value::from(digest.as_str());
+        }
         let record = Record::Learned {
             question: question.to_owned(),
-            answer: answer.clone(),
+            answer,
         };
         // The intent of the step that uses it comes later and is synced, and this one with it. A journal that cannot be
         // written says so there.

@@ -6,24 +6,31 @@ use std::sync::Arc;
 use clap::Parser as _;
 use serde_json::Value;
 
-use super::frozen::{ANSWERS, PLACE, PLAN, Place, freeze, kept_value, learned};
+use super::frozen::{
+    ANSWERS, PLACE, PLAN, Place, freeze, kept_value, learned, named, sealed_answers,
+};
 use super::records::{records_directory, say_changes, say_debts, state};
 use super::{
-    Asked, Hidden, Parts, Request, connector, operator, planned_hosts, run, sealed, stranded,
+    Asked, Hidden, Parts, Request, connector, operator, planned_hosts, recorded_words, run,
+    says_what_ends_it, stranded,
 };
-use crate::cli::args::{Again, Cli, Command};
+use crate::cli::args::{Again, Cli, Command, Pausing};
 use crate::cli::commands::runs::stopped;
-use crate::cli::failure::{ExitCode, Failure};
+use crate::cli::failure::{ExitCode, Failure, draw_as};
 use crate::cli::machine::Machine;
-use crate::cli::memory::{Answers, Memory};
-use crate::cli::{plan_file, secret_vars, vaults};
+use crate::cli::memory::{Answers, Memory, Unsealed};
+use crate::cli::prepared::Prepared;
+use crate::cli::{output, pausing, plan_file, secret_vars, vaults};
 use crate::clock::Clock as _;
+use crate::events::EventKind;
+use crate::inventory::{Files, HostName};
 use crate::journal::{
-    Durability, Header, Journal as _, Record, RunLock, Seal as _, SealError, Sealer, SqliteJournal,
-    StateDirectory,
+    Durability, Entry, Header, Journal as _, Record, RunLock, Seal as _, SealError, Sealer,
+    SqliteJournal, StateDirectory,
 };
 use crate::plan::Plan;
-use crate::rollout::{InDoubt, Previously as _, Recollection};
+use crate::rollout::{InDoubt, Pauses, Previously as _, Recollection};
+use crate::yaml::Problem;
 
 /// A run that is about to go on.
 #[derive(Debug)]
@@ -37,14 +44,22 @@ pub(in crate::cli) struct Reopened {
     recollection: Recollection,
     hidden: Hidden,
     answers: Answers,
+    /// The secrets that are not where they stood, with their places.
+    missing: Vec<(String, String)>,
+    /// The members that earlier parts left down, with their hosts.
+    down: Vec<(String, HostName)>,
 }
 
 /// What the operator says when a run goes on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(in crate::cli) struct GoingOn {
     pub(in crate::cli) in_doubt: Option<InDoubt>,
     pub(in crate::cli) accept_changes: bool,
     pub(in crate::cli) recovers: bool,
+    /// Why hosts are skipped, or forgiven.
+    pub(in crate::cli) reason: Option<String>,
+    /// The hosts that are gone for good.
+    pub(in crate::cli) forgive: Vec<String>,
 }
 
 impl Reopened {
@@ -64,6 +79,7 @@ impl Reopened {
             .open(&run, operator(machine))
             .map_err(|error| state(&error))?;
         let entries = journal.entries().map_err(|error| state(&error))?;
+        let down = still_down(&entries);
         let recollection = Recollection::of(&entries)
             .map_err(|error| Failure::usage(format!("run {run} cannot go on: {error}")))?;
         let header = recollection.header();
@@ -75,17 +91,9 @@ impl Reopened {
                 place.directory
             ))
         })?;
-        let mut answers: Answers = kept_value(&journal, header, ANSWERS)?;
-        learned(&entries, &mut answers);
-        let digests: Vec<String> = answers
-            .files()
-            .map(|(_, digest)| digest.to_owned())
-            .collect();
-        for digest in digests {
-            if let Some(content) = journal.kept(&digest).map_err(|error| state(&error))? {
-                answers.give(&digest, content);
-            }
-        }
+        let mut answers = thawed(&journal, header, &entries)?;
+        let unsealed = unsealed(&mut answers, machine);
+        named(&hidden.seal, &unsealed.secrets);
         let then = machine.with(Memory::reading(answers.clone()));
         let mut request = typed(header, &hidden.seal, &then)?;
         request.sources.inventory = place.inventory;
@@ -102,6 +110,11 @@ impl Reopened {
             ))
             .hint("--accept-changes plans what is left anew"));
         }
+        // Where the first part was to stop, and whom it told, is said anew; who is left out stays so.
+        request.pausing = Pausing {
+            skip: std::mem::take(&mut request.pausing.skip),
+            ..Pausing::default()
+        };
         request.sources.extra_vars.extend(again.extra_vars.clone());
         Ok(Self {
             request,
@@ -112,6 +125,8 @@ impl Reopened {
             recollection,
             hidden,
             answers,
+            missing: unsealed.missing,
+            down,
         })
     }
 
@@ -134,6 +149,8 @@ impl Reopened {
             return Err(only_looked(&self.recollection.header().run));
         };
         let mut request = Request::of(&apply);
+        // Where the other run was to stop, and how, was said of its own plays.
+        request.pausing = Pausing::default();
         request.sources.inventory = self.request.sources.inventory;
         request.showing = again.showing.clone();
         request.mode.verbosity = again.showing.verbose;
@@ -155,7 +172,19 @@ impl Reopened {
         } else {
             Memory::reading(self.answers)
         });
+        if !how.accept_changes {
+            say_missing(&self.missing, how.recovers)?;
+        }
         let prepared = self.request.prepare(&machine)?;
+        let now = prepared.clock.now();
+        let reason = how.reason.as_deref().or(self.request.reason.as_deref());
+        let pauses = Pauses {
+            down: self.down,
+            forgiven: pausing::hosts(&how.forgive, &prepared)?,
+            forgiven_because: how.reason.clone().unwrap_or_default(),
+            ..pausing::pauses(&self.request.pausing, reason, &prepared, now)?
+        };
+        says_what_ends_it(&self.request, &prepared, &machine)?;
         self.hidden.hears(&machine.vault);
         vaults::reopen(machine.memory.answers().read_files(), &machine);
         let earlier = self.recollection.answers();
@@ -169,24 +198,16 @@ impl Reopened {
             ..old.clone()
         };
         if how.accept_changes {
-            let before: Plan = kept_value(&journal, &old, PLAN)?;
-            say_changes(&before.differs(&prepared.plan));
-            let answers = machine.memory.answers();
-            header.frozen = freeze(
+            let (request, hidden) = (&self.request, &self.hidden);
+            freeze_anew(
                 &mut journal,
-                &answers,
-                &prepared.plan,
-                &self.request,
+                &mut header,
+                (request, hidden),
+                &prepared,
                 &machine,
             )?;
-            header.plan_digest.clone_from(&prepared.plan.digest);
-            let record = Record::Opened(header.clone());
-            journal
-                .append(prepared.clock.now(), &[record], Durability::Synced)
-                .map_err(|error| state(&error))?;
         }
-        let typed = std::env::args().skip(1);
-        header.args = typed.map(|word| sealed(&self.hidden.seal, &word)).collect();
+        header.args = recorded_words(&self.request, &self.hidden);
         say_debts(&self.directory, Some(&header.run));
         let parts = Parts {
             header,
@@ -200,10 +221,100 @@ impl Reopened {
             stopped_runs: self
                 .directory
                 .stopped_runs(&old.run, &planned_hosts(&prepared)),
+            pauses,
             kept: self.kept,
         };
         run(&self.request, prepared, parts, &machine)
     }
+}
+
+/// Keeps the files as they are now, and says what changed since the run was planned.
+fn freeze_anew(
+    journal: &mut SqliteJournal,
+    header: &mut Header,
+    (request, hidden): (&Request, &Hidden),
+    prepared: &Prepared,
+    machine: &Machine,
+) -> Result<(), Failure> {
+    let before: Plan = kept_value(journal, header, PLAN)?;
+    say_changes(&before.differs(&prepared.plan));
+    let answers = sealed_answers(&machine.memory.answers(), &hidden.seal);
+    let kept = (&answers, &*hidden.seal);
+    header.frozen = freeze(journal, kept, &prepared.plan, request, machine)?;
+    header.plan_digest.clone_from(&prepared.plan.digest);
+    let record = Record::Opened(header.clone());
+    journal
+        .append(prepared.clock.now(), &[record], Durability::Synced)
+        .map_err(|error| state(&error))
+}
+
+/// Reads what a run keeps of its files, as it keeps it: without secrets.
+fn thawed(journal: &SqliteJournal, header: &Header, entries: &[Entry]) -> Result<Answers, Failure> {
+    let mut answers: Answers = kept_value(journal, header, ANSWERS)?;
+    learned(entries, &mut answers);
+    let digests: Vec<String> = answers
+        .files()
+        .map(|(_, digest)| digest.to_owned())
+        .collect();
+    for digest in digests {
+        if let Some(content) = journal.kept(&digest).map_err(|error| state(&error))? {
+            answers.give(&digest, content);
+        }
+    }
+    Ok(answers)
+}
+
+/// Puts the secrets back that stood openly in the run's files, from the files as they are now.
+fn unsealed(answers: &mut Answers, machine: &Machine) -> Unsealed {
+    let file = |path: &str| Machine::read_file(path).ok();
+    let program = |asked: &str| {
+        let mut words = asked.split_whitespace();
+        let program = words.next()?;
+        let arguments: Vec<&str> = words.collect();
+        let output = Files::run(machine, program, &arguments).ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Some(Value::from(text))
+    };
+    answers.unseal(&file, &program)
+}
+
+/// Says which secrets are not where they stood: going on stops there; what only puts things back is not kept from what it
+/// can do without them.
+fn say_missing(missing: &[(String, String)], recovers: bool) -> Result<(), Failure> {
+    let said = |(name, place): &(String, String)| {
+        format!(
+            "the secret `{name}` of {place} is needed again: the run's records do not hold it, and it does not stand there any more"
+        )
+    };
+    if recovers {
+        for one in missing {
+            let problem = Problem::nowhere(said(one));
+            output::message(&draw_as("warning", &problem));
+        }
+        return Ok(());
+    }
+    match missing.first() {
+        None => Ok(()),
+        Some(first) => Err(Failure::usage(said(first))
+            .hint("put it back, or plan what is left anew: --accept-changes")),
+    }
+}
+
+/// Returns the members that were taken down and not brought up again, with their hosts.
+fn still_down(entries: &[Entry]) -> Vec<(String, HostName)> {
+    let mut down: Vec<(String, HostName)> = Vec::new();
+    for entry in entries {
+        let Record::Event(event) = &entry.record else {
+            continue;
+        };
+        if let EventKind::MemberDown { member, host, .. } = &event.kind {
+            down.push((member.clone(), HostName::new(host)));
+        }
+        if let EventKind::MemberUp { member, .. } = &event.kind {
+            down.retain(|(other, _)| other != member);
+        }
+    }
+    down
 }
 
 /// Returns the words that a run was started with, without the program's name.
@@ -257,6 +368,8 @@ fn typed(header: &Header, seal: &Sealer, machine: &Machine) -> Result<Request, F
         | Command::Runs(_)
         | Command::Status(_)
         | Command::Report(_)
+        | Command::Attach(_)
+        | Command::Stop(_)
         | Command::Plan(_)
         | Command::Preflight(_)
         | Command::Check(_)

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use serde_json::Map;
 
 use super::{Request, operator};
+use crate::cli::args::Showing;
 use crate::cli::failure::{Failure, draw_as};
 use crate::cli::lines::{Lines, Wanted};
 use crate::cli::machine::Machine;
+use crate::cli::notify::Notifier;
 use crate::cli::output;
 use crate::cli::prepared::Prepared;
 use crate::cli::progress::{LiveView, Screen};
@@ -60,9 +62,6 @@ pub(in crate::cli) fn outline(prepared: &Prepared) -> Vec<PlayOutline> {
 }
 
 pub(super) fn header(request: &Request, prepared: &Prepared, machine: &Machine) -> Header {
-    let bastion = machine
-        .read("/proc/sys/kernel/hostname")
-        .unwrap_or_default();
     let inventory = prepared
         .world
         .inventory()
@@ -77,9 +76,17 @@ pub(super) fn header(request: &Request, prepared: &Prepared, machine: &Machine) 
         args: Vec::new(),
         reason: request.reason.clone(),
         operator: operator(machine).to_owned(),
-        bastion: String::from_utf8_lossy(&bastion).trim().to_owned(),
+        bastion: bastion(machine),
         check: request.mode.check,
     }
+}
+
+/// Names this machine.
+fn bastion(machine: &Machine) -> String {
+    let name = machine
+        .read("/proc/sys/kernel/hostname")
+        .unwrap_or_default();
+    String::from_utf8_lossy(&name).trim().to_owned()
 }
 
 /// Names a run by its time and some chance: sorted by time, unique on this machine.
@@ -95,8 +102,8 @@ fn records(state: Option<&Path>) -> String {
 }
 
 /// Returns where the live view is drawn, if there is one.
-pub(super) fn screen(request: &Request) -> Option<Screen> {
-    (output::is_terminal() && !request.showing.plain).then(Screen::stderr)
+pub(in crate::cli) fn screen(showing: &Showing) -> Option<Screen> {
+    (output::is_terminal() && !showing.plain).then(Screen::stderr)
 }
 
 pub(super) fn sinks(
@@ -104,12 +111,28 @@ pub(super) fn sinks(
     screen: Option<&Screen>,
     machine: &Machine,
 ) -> Result<Vec<Box<dyn Sink>>, Failure> {
-    let showing = &request.showing;
+    let state = request.state.as_deref();
+    let mut sinks = views(&request.showing, request.mode.diff, state, screen, machine)?;
+    if !request.pausing.notify.is_empty() {
+        let whom = request.pausing.notify.clone();
+        sinks.push(Box::new(Notifier::new(whom, &bastion(machine))));
+    }
+    Ok(sinks)
+}
+
+/// Makes what shows a run to its operator, and what writes its events down.
+pub(in crate::cli) fn views(
+    showing: &Showing,
+    diff: bool,
+    state: Option<&Path>,
+    screen: Option<&Screen>,
+    machine: &Machine,
+) -> Result<Vec<Box<dyn Sink>>, Failure> {
     let wanted = Wanted {
         verbosity: showing.verbose,
-        diff: request.mode.diff,
+        diff,
         color: screen.is_some() && machine.environment.get("NO_COLOR").is_none(),
-        records: records(request.state.as_deref()),
+        records: records(state),
     };
     let mut sinks: Vec<Box<dyn Sink>> = match screen {
         Some(screen) => vec![Box::new(LiveView::on(screen.clone(), wanted))],

@@ -16,27 +16,29 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::args::{Apply, Plan, Reaching, Selection, Showing, Sources};
+use super::args::{Apply, Pausing, Plan, Reaching, Selection, Showing, Sources};
 use super::asking::{Terminal, password};
 use super::failure::{ExitCode, Failure, draw_as};
 use super::machine::{Machine, MachineDesk};
 use super::prepared::{Mode, Prepared, prepare};
 use super::sessions::MachineConnector;
-use super::{interrupt, output, prompts, secret_vars};
+use super::{background, interrupt, notify, output, pausing, prompts, secret_vars, surviving};
 use crate::clock::{Clock, Stop};
 use crate::journal::{Header, RunLock, Seal as _, Sealer, SqliteJournal, StateDirectory};
 use crate::modules::{self, Notes};
 use crate::playbook::Entry;
-use crate::rollout::{NothingBefore, Outside, Previously, Rollout, Settings};
+use crate::rollout::{NothingBefore, Outside, Pauses, Previously, Rollout, Settings};
 use crate::secrets::{Masker, Secret, Vault};
+use crate::template::Variables as _;
+use crate::vars::Layers;
 use crate::yaml::Problem;
 
-use frozen::{SharedJournal, freeze};
-use handing::{header, screen, sinks};
+use frozen::{SharedJournal, freeze, sealed_answers};
+use handing::{header, sinks};
 use records::say_debts;
 
 pub(in crate::cli) use going_on::{GoingOn, Reopened};
-pub(in crate::cli) use handing::{connector, engine_settings, outline, run_id};
+pub(in crate::cli) use handing::{connector, engine_settings, outline, run_id, screen, views};
 pub(in crate::cli) use records::{records_directory, state};
 
 /// What is asked for, whichever command asks.
@@ -53,6 +55,7 @@ pub(in crate::cli) struct Request {
     pub(in crate::cli) reason: Option<String>,
     pub(in crate::cli) start_at: Option<String>,
     pub(in crate::cli) state: Option<PathBuf>,
+    pub(in crate::cli) pausing: Pausing,
     /// What the records say was typed, where that is not what was typed.
     pub(in crate::cli) words: Option<Vec<String>>,
 }
@@ -77,6 +80,7 @@ impl Request {
             reason: arguments.reason.clone(),
             start_at: arguments.start_at_task.clone(),
             state: arguments.state.clone(),
+            pausing: arguments.pausing.clone(),
             words: None,
         }
     }
@@ -99,6 +103,7 @@ impl Request {
             reason: None,
             start_at: None,
             state: None,
+            pausing: Pausing::default(),
             words: None,
         }
     }
@@ -172,6 +177,7 @@ struct Parts {
     connector: MachineConnector,
     recovers: bool,
     stopped_runs: Vec<String>,
+    pauses: Pauses,
     kept: PathBuf,
 }
 
@@ -213,13 +219,15 @@ pub(in crate::cli) fn begin(
     hidden.hears(&machine.vault);
     let mut asked = Asked::of(request, &prepared, &hidden, &BTreeMap::new())?;
     // Nothing is recorded of a run that cannot begin.
+    let now = prepared.clock.now();
+    let pauses = pausing::pauses(&request.pausing, request.reason.as_deref(), &prepared, now)?;
+    says_what_ends_it(request, &prepared, machine)?;
     let connector = connector(request, &prepared, machine, asked.login.take())?;
-    let answers = machine.memory.answers();
+    // What the operator typed may hold secrets of the files: these must be known before it is kept.
+    let answers = sealed_answers(&machine.memory.answers(), &hidden.seal);
     let mut header = header(request, &prepared, machine);
-    let typed = || std::env::args().skip(1).collect();
-    let words: Vec<String> = request.words.clone().unwrap_or_else(typed);
-    let words = words.iter().map(|word| sealed(&hidden.seal, word));
-    header.args = words.collect();
+    header.args = recorded_words(request, &hidden);
+    header.reason = header.reason.map(|reason| hidden.masker.mask(&reason));
     let kept = records_directory(request.state.as_deref(), machine);
     let directory = StateDirectory::prepare(&kept).map_err(|error| state(&error))?;
     say_debts(&directory, None);
@@ -232,7 +240,13 @@ pub(in crate::cli) fn begin(
     let (lock, mut journal) = directory
         .create(&header.run, &header.operator, protects)
         .map_err(|error| state(&error))?;
-    header.frozen = freeze(&mut journal, &answers, &prepared.plan, request, machine)?;
+    header.frozen = freeze(
+        &mut journal,
+        (&answers, &hidden.seal),
+        &prepared.plan,
+        request,
+        machine,
+    )?;
     let run_id = header.run.clone();
     let parts = Parts {
         header,
@@ -244,9 +258,70 @@ pub(in crate::cli) fn begin(
         connector,
         recovers: false,
         stopped_runs: directory.stopped_runs(&run_id, &hosts),
+        pauses,
         kept,
     };
     run(request, prepared, parts, machine)
+}
+
+/// Returns what was typed, without what is secret in it and without whom the run tells.
+fn recorded_words(request: &Request, hidden: &Hidden) -> Vec<String> {
+    for secret in notify::secrets(&request.pausing.notify) {
+        hidden.masker.add(&secret);
+    }
+    let typed = || std::env::args().skip(1).collect();
+    let words: Vec<String> = request.words.clone().unwrap_or_else(typed);
+    let words = notify::without(words.into_iter()).into_iter();
+    words.map(|word| sealed(&hidden.seal, &word)).collect()
+}
+
+/// Says before anything starts whether the run would end with the operator's session; one that is to go on without it is
+/// refused where that cannot be.
+fn says_what_ends_it(
+    request: &Request,
+    prepared: &Prepared,
+    machine: &Machine,
+) -> Result<(), Failure> {
+    if request.mode.check {
+        return Ok(());
+    }
+    if !machine.detached {
+        let ends = surviving::Session::read(operator(machine)).ends_what_it_started();
+        if let Some(why) = ends.filter(|_| protects_a_cluster(prepared)) {
+            let problem = Problem::nowhere(format!("the run ends with your session: {why}"));
+            output::message(&draw_as("warning", &problem));
+        }
+        return Ok(());
+    }
+    let reaches = request.reaching.private_key.is_none() && !all_local(prepared, &request.playbook);
+    if let Some(why) = surviving::keys_go_with_the_session(machine).filter(|_| reaches) {
+        return Err(
+            Failure::usage(format!("the run would not outlive your session: {why}")).hint(
+                "name a key file of this machine (--private-key), or start an agent here; \
+                 `env -u SSH_AUTH_SOCK stagger ...` where the keys that ~/.ssh names are enough",
+            ),
+        );
+    }
+    let known = prepared.plan.points_of_no_return();
+    let unasked = known.iter().filter(|name| !request.approve.contains(name));
+    for name in unasked {
+        output::message(&format!(
+            "warning: nobody can be asked about `{name}`: the run stops there (--approve '{name}' approves it now)\n"
+        ));
+    }
+    Ok(())
+}
+
+/// Tells whether no host of the plan is reached over the network.
+fn all_local(prepared: &Prepared, playbook: &str) -> bool {
+    let (layers, magic) = (Arc::new(Layers::default()), Arc::new(Map::new()));
+    let directory = crate::playbook::directory_of(playbook);
+    planned_hosts(prepared).iter().all(|host| {
+        let scope = prepared.world.scope(host, directory, &layers, &magic);
+        let connection = scope.lookup("ansible_connection");
+        let connection = connection.as_ref().and_then(|raw| raw.value.as_str());
+        connection == Some("local")
+    })
 }
 
 /// Returns the names of the hosts that the plan concerns.
@@ -281,12 +356,17 @@ fn run(
         answers,
         ..
     } = parts.asked;
-    let screen = screen(request);
-    let sinks = sinks(request, screen.as_ref(), machine)?;
     let stop = Stop::new();
     let watching = interrupt::watch(&stop)?;
+    let run = parts.header.run.clone();
+    if machine.detached {
+        let lines = StateDirectory::at(&parts.kept).lines_of(&run);
+        background::leave_terminal(&run, &lines)?;
+    }
+    let screen = screen(&request.showing);
+    let sinks = sinks(request, screen.as_ref(), machine)?;
     let clock: Arc<dyn Clock> = Arc::<crate::clock::SystemClock>::clone(&prepared.clock);
-    let journal = SharedJournal::new(parts.journal, &clock);
+    let journal = SharedJournal::new(parts.journal, &clock, &seal);
     machine.memory.goes_on(journal.keeper());
     let outside = Outside {
         clock,
@@ -303,11 +383,11 @@ fn run(
         notes: Notes::new(),
         previously: parts.previously,
     };
-    let run = parts.header.run.clone();
     let rollout = Rollout {
         header: parts.header,
         settings: Settings {
             stopped_runs: parts.stopped_runs,
+            pauses: parts.pauses,
             ..engine_settings(request, &prepared, become_password)
         },
         outside,
