@@ -282,48 +282,50 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn kept_connections_lose_no_request_while_servers_come_and_go() {
-        struct Quick;
-        impl Service for Quick {
-            async fn call(&self, _: Request) -> Response {
-                Response::text(200, "ok")
+    struct Quick;
+
+    impl Service for Quick {
+        async fn call(&self, _: Request) -> Response {
+            Response::text(200, "ok")
+        }
+    }
+
+    /// Asks until told to stop; returns how often it was answered. Nothing that was sent may be lost.
+    async fn ask_on(target: Target, kept: bool, over: Arc<AtomicBool>) -> u64 {
+        let mut answered = 0;
+        while !over.load(Ordering::Relaxed) {
+            let mut request = Call::new(&target, "POST", "/", Duration::from_secs(5));
+            request.kept = kept;
+            match call(request).await {
+                Ok(reply) => answered += u64::from(reply.status == 200),
+                Err(error) => assert!(error.was_not_sent(), "kept: {kept}: {error}"),
             }
+            tokio::task::yield_now().await;
         }
-        let listener = bind("127.0.0.1", 0).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let target = Target::parse(&format!("tcp://127.0.0.1:{port}")).unwrap();
-        let mut door = Door::open(listener, None, Arc::new(Quick));
-        let over = Arc::new(AtomicBool::new(false));
-        let clients: Vec<_> = (0..4)
-            .map(|_| {
-                let (target, over) = (target.clone(), Arc::clone(&over));
-                tokio::spawn(async move {
-                    let mut answered = 0;
-                    while !over.load(Ordering::Relaxed) {
-                        let limit = Duration::from_secs(5);
-                        match call(Call::new(&target, "POST", "/", limit).kept()).await {
-                            Ok(reply) => answered += u64::from(reply.status == 200),
-                            Err(error) => assert!(error.was_not_sent(), "{error}"),
-                        }
-                        tokio::task::yield_now().await;
-                    }
-                    answered
-                })
-            })
-            .collect();
-        for _ in 0..50 {
-            tokio::time::sleep(Duration::from_millis(3)).await;
-            assert!(door.close(Duration::from_secs(5)).await);
-            door = Door::open(
-                bind("127.0.0.1", port).await.unwrap(),
-                None,
-                Arc::new(Quick),
-            );
-        }
-        over.store(true, Ordering::Relaxed);
-        for client in clients {
-            assert!(client.await.unwrap() > 0);
+        answered
+    }
+
+    #[tokio::test]
+    async fn no_request_is_lost_while_a_server_comes_and_goes() {
+        for kept in [true, false] {
+            let listener = bind("127.0.0.1", 0).await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let target = Target::parse(&format!("tcp://127.0.0.1:{port}")).unwrap();
+            let mut door = Door::open(listener, None, Arc::new(Quick));
+            let over = Arc::new(AtomicBool::new(false));
+            let clients: Vec<_> = (0..4)
+                .map(|_| tokio::spawn(ask_on(target.clone(), kept, Arc::clone(&over))))
+                .collect();
+            for _ in 0..50 {
+                tokio::time::sleep(Duration::from_millis(3)).await;
+                assert!(door.close(Duration::from_secs(5)).await);
+                let listener = bind("127.0.0.1", port).await.unwrap();
+                door = Door::open(listener, None, Arc::new(Quick));
+            }
+            over.store(true, Ordering::Relaxed);
+            for client in clients {
+                assert!(client.await.unwrap() > 0);
+            }
         }
     }
 
