@@ -55,6 +55,9 @@ pub struct Bracket {
     pub after: Vec<Item>,
     /// While this holds, the bracket must not be left: it is held.
     pub hold_while: Option<Probed>,
+    /// Whether a step in doubt that may still run inside holds it too; not where being switched off does more harm to what
+    /// is around the step than the step's end can do.
+    pub hold_in_doubt: bool,
 }
 
 /// A condition watched in the background all through the scope that declares it.

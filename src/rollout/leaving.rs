@@ -80,6 +80,10 @@ impl Engine {
                     (false, _) => (false, self.last_message(&open.hosts)),
                 }
             };
+            // What holds one of them mostly holds those around it too, and was waited for.
+            if reason.0 && self.state().debts.iter().any(|debt| debt.held) {
+                return Err(reason);
+            }
             let Some(wait) = waits.next() else {
                 return Err(reason);
             };
@@ -91,14 +95,9 @@ impl Engine {
 
     /// Says why a bracket must not be left yet.
     fn holds_back(&self, open: &Open) -> Option<String> {
-        let running = self.state().running.clone();
-        let inside = running
-            .iter()
-            .find(|step| open.hosts.iter().any(|host| host.as_str() == step.host));
-        if let Some(step) = inside {
-            return Some(format!("the step {step} is in doubt and may still run"));
-        }
-        if let Some(reason) = self.still_runs(&open.hosts) {
+        if open.bracket.hold_in_doubt
+            && let Some(reason) = self.in_doubt_inside(open)
+        {
             return Some(reason);
         }
         let hold = open.bracket.hold_while.as_ref();
@@ -116,6 +115,18 @@ impl Engine {
             }
         }
         unasked.map(|reason| format!("its `hold_while` cannot be asked: {reason}"))
+    }
+
+    /// Says which step inside of a bracket may still run.
+    fn in_doubt_inside(&self, open: &Open) -> Option<String> {
+        let running = self.state().running.clone();
+        let inside = running
+            .iter()
+            .find(|step| open.hosts.iter().any(|host| host.as_str() == step.host));
+        if let Some(step) = inside {
+            return Some(format!("the step {step} is in doubt and may still run"));
+        }
+        self.still_runs(&open.hosts)
     }
 
     fn owe(&self, open: &Open, held: bool, reason: String) {

@@ -230,6 +230,7 @@ impl Load<'_> {
         let expect = fields.take("expect").map(|(_, node)| node.clone());
         let found = self.text(fields.take("found"));
         let hold_while = self.probed(fields.take("hold_while"), &inner.child("hold_while"));
+        let hold_in_doubt = self.literal_flag(fields.take("hold_in_doubt"), true);
         let mut part = |load: &mut Self, name: &'static str| {
             let list = load.list(fields.take(name));
             load.items(list, &inner.child(name))
@@ -272,6 +273,7 @@ impl Load<'_> {
             leave,
             after,
             hold_while,
+            hold_in_doubt,
         }))
     }
 

@@ -104,6 +104,7 @@ pub(super) const BRACKET: &[&str] = &[
     "leave",
     "after",
     "hold_while",
+    "hold_in_doubt",
 ];
 
 pub(super) const GUARD: &[&str] = &["every", "until", "grace", "unknown_grace"];

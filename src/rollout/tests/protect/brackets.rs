@@ -200,6 +200,42 @@ fn while_it_must_not_be_left_a_bracket_is_held() {
 }
 
 #[test]
+fn a_step_in_doubt_holds_all_around_it_but_what_says_otherwise_and_is_waited_for_once() {
+    let bracket = |name: &str, more: &str| {
+        format!(
+            "    - name: {name}\n      enter: [{{act: {name}-on}}]\n      leave: [{{act: {name}-off}}]\n{more}"
+        )
+    };
+    let text = format!(
+        "- hosts: all\n  gather_facts: false\n  brackets:\n{}{}{}  tasks:\n    - launch: upgrade\n",
+        bracket("lock", ""),
+        bracket("attach", ""),
+        bracket("detection", "      hold_in_doubt: false\n"),
+    );
+    let kit = || Kit::new("a", &text).fault("a job upgrade", Fault::TimesOut);
+    let ran = kit().run();
+    assert_eq!(ran.exit(), 7);
+    let done = ran.did();
+    assert!(done.contains(&"a do detection-off"), "{done:?}");
+    assert!(!done.contains(&"a do attach-off") && !done.contains(&"a do lock-off"));
+    let held: Vec<_> = ran
+        .ended
+        .debts
+        .iter()
+        .map(|debt| (debt.what.name.as_str(), debt.held))
+        .collect();
+    assert_eq!(held, [("attach", true), ("lock", true)]);
+    let mut impatient = kit();
+    impatient.settings.leave.clear();
+    let waits: std::time::Duration = kit().settings.leave.iter().sum();
+    assert_eq!(
+        ran.elapsed_s - impatient.run().elapsed_s,
+        waits.as_secs(),
+        "it was waited for one of them"
+    );
+}
+
+#[test]
 fn another_value_than_expected_needs_the_operators_word() {
     let strange = || {
         let mut kit = kit().finds("mode", &[json!("maintenance")]);

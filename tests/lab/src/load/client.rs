@@ -179,8 +179,9 @@ impl Client {
         let place = usize::try_from(place.unwrap_or(0)).unwrap_or(0);
         let coordinator = open.get(place).ok_or("no coordinator is known")?;
         let limit = Duration::from_millis(self.options.deadline_ms);
-        let mut request =
-            Call::new(coordinator, method, path, limit).authorized(self.authorization.as_deref());
+        let mut request = Call::new(coordinator, method, path, limit)
+            .authorized(self.authorization.as_deref())
+            .kept();
         if let Some(body) = &body {
             request = request.json(body);
         }

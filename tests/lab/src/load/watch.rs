@@ -42,6 +42,13 @@ struct Seen {
     replication: Replication,
 }
 
+/// What the agency holds, with the term and the place in the log at which it did.
+#[derive(Debug)]
+struct Known {
+    mark: (u64, u64),
+    tree: Value,
+}
+
 /// The watch over a cluster.
 #[derive(Debug)]
 pub struct Watch {
@@ -153,15 +160,28 @@ impl Watch {
 
     /// Asks a server for JSON; nothing if it does not answer with 200 in time.
     pub async fn get(&self, target: &Target, path: &str) -> Option<Value> {
-        let request =
-            Call::new(target, "GET", path, LIMIT).authorized(self.authorization.as_deref());
+        self.get_within(target, path, LIMIT).await
+    }
+
+    /// The same, with a time of its own.
+    pub async fn get_within(&self, target: &Target, path: &str, limit: Duration) -> Option<Value> {
+        let request = Call::new(target, "GET", path, limit)
+            .authorized(self.authorization.as_deref())
+            .kept();
         let reply = call(request).await.ok()?;
         (reply.status == 200).then(|| reply.json())
     }
 
     /// Returns what the agency holds, as the agent that leads it has it.
     pub async fn tree(&self) -> Option<Value> {
-        let mut best: Option<(u64, Value)> = None;
+        let mut known = None;
+        self.look_at_agency(&mut known).await;
+        known.map(|known| known.tree)
+    }
+
+    /// Asks every agent whether it leads and how far its log counts, and for the tree where that is further than what is
+    /// known. Without a leader nothing is known.
+    async fn look_at_agency(&self, known: &mut Option<Known>) {
         let agents: Vec<Target> = if self.members.is_empty() {
             self.agents().await
         } else {
@@ -170,21 +190,27 @@ impl Watch {
                 .map(|member| member.target.clone())
                 .collect()
         };
+        let mut leader = None;
         for agent in agents {
             let Some(state) = self.get(&agent, "/_lab/state").await else {
                 continue;
             };
-            let leading = state.get("leading").and_then(Value::as_bool) == Some(true);
-            let term = state.get("term").and_then(Value::as_u64).unwrap_or(0);
-            if leading
-                && best.as_ref().is_none_or(|(known, _)| *known < term)
-                && let Some(store) = self.get(&agent, "/_lab/store").await
-            {
-                let tree = store.pointer("/read_db/0").cloned().unwrap_or_default();
-                best = Some((term, tree));
+            let number = |name: &str| state.get(name).and_then(Value::as_u64).unwrap_or(0);
+            let mark = (number("term"), number("commit"));
+            if state.get("leading").and_then(Value::as_bool) == Some(true) {
+                leader = leader.max(Some((mark, agent)));
             }
         }
-        best.map(|(_, tree)| tree)
+        let Some((mark, agent)) = leader else {
+            *known = None;
+            return;
+        };
+        if known.as_ref().is_some_and(|known| known.mark == mark) {
+            return;
+        }
+        // What the tree holds may be newer than its mark: then it is asked for once more.
+        let tree = self.get(&agent, "/_lab/tree").await;
+        *known = tree.map(|tree| Known { mark, tree });
     }
 
     /// Ends the watch.
@@ -347,7 +373,7 @@ async fn watch_one(watch: Arc<Watch>, id: String) {
     while !watch.over.load(Ordering::SeqCst) {
         let begin = time::mono_ms();
         let path = "/_admin/server/availability";
-        let request = Call::new(&member.target, "GET", path, LIMIT);
+        let request = Call::new(&member.target, "GET", path, LIMIT).kept();
         let serves = call(request).await.is_ok_and(|reply| reply.status == 200);
         let now = time::mono_ms();
         {
@@ -372,22 +398,32 @@ async fn watch_one(watch: Arc<Watch>, id: String) {
 async fn watch_agency(watch: Arc<Watch>) {
     let mut last = time::mono_ms();
     let mut leaderless = 0;
+    let mut known = None;
+    let mut noted = None;
+    let mut catalog = Catalog::default();
     while !watch.over.load(Ordering::SeqCst) {
-        let tree = watch.tree().await;
+        watch.look_at_agency(&mut known).await;
         let now = time::mono_ms();
         let passed = now.saturating_sub(last);
         last = now;
         {
             let mut seen = watch.seen();
-            match tree {
+            match &known {
                 None => {
                     seen.leaderless_ms += passed;
                     leaderless += passed;
                     seen.longest_leaderless_ms = seen.longest_leaderless_ms.max(leaderless);
                 }
-                Some(tree) => {
+                Some(known) => {
                     leaderless = 0;
-                    note_tree(&mut seen, &tree, now, passed);
+                    if noted != Some(known.mark) {
+                        noted = Some(known.mark);
+                        catalog = Catalog::of(&known.tree);
+                        note_shards(&mut seen, &catalog, now);
+                    }
+                    if catalog.maintenance {
+                        seen.maintenance_ms += passed;
+                    }
                 }
             }
         }
@@ -395,11 +431,7 @@ async fn watch_agency(watch: Arc<Watch>) {
     }
 }
 
-fn note_tree(seen: &mut Seen, tree: &Value, now: u64, passed: u64) {
-    let catalog = Catalog::of(tree);
-    if catalog.maintenance {
-        seen.maintenance_ms += passed;
-    }
+fn note_shards(seen: &mut Seen, catalog: &Catalog, now: u64) {
     seen.shards.clear();
     seen.single.clear();
     for (path, planned) in catalog.planned() {

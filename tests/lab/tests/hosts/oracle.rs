@@ -41,7 +41,7 @@ fn has(seen: &Seen, invariant: &str) -> bool {
 const LEADERS_STAY: &[Change] = &[
     Change {
         file: "roles/arangodb/tasks/leaders_away.yml",
-        from: "  when: arangodb_dbserver.version != arangodb_version and",
+        from: "  when: arangodb_dbserver.endpoint in arangodb_pending and",
         to: "  when: false and",
     },
     Change {

@@ -21,6 +21,7 @@
 mod beyond;
 mod bugs;
 mod detectors;
+mod doubt;
 mod ends;
 mod harness;
 mod large;
@@ -45,6 +46,7 @@ fn main() {
         traps::cases(),
         detectors::cases(),
         lock::cases(),
+        doubt::cases(),
         beyond::cases(),
         preflight::cases(),
         bugs::cases(),

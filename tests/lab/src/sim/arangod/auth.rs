@@ -1,5 +1,7 @@
 //! Who may ask what: superusers everywhere, people on coordinators and single servers.
 
+use std::sync::OnceLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -14,6 +16,8 @@ use crate::sim::time;
 pub struct Auth {
     /// The cluster's secret; nothing where authentication is off.
     secret: Option<String>,
+    /// What this server shows to others, once it was asked for.
+    own: OnceLock<String>,
 }
 
 impl Auth {
@@ -25,20 +29,25 @@ impl Auth {
                 .unwrap_or_default()
                 .to_owned()
         });
-        Self { secret }
+        Self {
+            secret,
+            own: OnceLock::new(),
+        }
     }
 
     /// Returns authentication with a secret, or none.
     pub fn with_secret(secret: Option<&str>) -> Self {
         Self {
             secret: secret.map(str::to_owned),
+            own: OnceLock::new(),
         }
     }
 
     /// Returns the header with which this server speaks to others.
     pub fn header(&self, server_id: &str) -> Option<String> {
         let secret = self.secret.as_deref()?;
-        Some(format!("bearer {}", jwt::superuser(secret, server_id)))
+        let made = || format!("bearer {}", jwt::superuser(secret, server_id));
+        Some(self.own.get_or_init(made).clone())
     }
 
     /// Tells whether a request may pass. People are let in only where `people` says so.

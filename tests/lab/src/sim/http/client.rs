@@ -9,11 +9,12 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::HeaderMap;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::Target;
+use super::{Target, kept};
 use crate::sim::tls;
 
 /// A request to be made.
@@ -35,6 +36,8 @@ pub struct Call<'a> {
     pub connect_limit: Duration,
     /// How long all of it may take.
     pub limit: Duration,
+    /// Whether the connection may be an old one, and is kept for the next request.
+    pub kept: bool,
 }
 
 impl<'a> Call<'a> {
@@ -49,6 +52,7 @@ impl<'a> Call<'a> {
             body: Vec::new(),
             connect_limit: Duration::from_secs(2).min(limit),
             limit,
+            kept: false,
         }
     }
 
@@ -61,8 +65,21 @@ impl<'a> Call<'a> {
 
     /// Sets a JSON body.
     #[must_use]
-    pub fn json(mut self, body: &Value) -> Self {
-        self.body = body.to_string().into_bytes();
+    pub fn json(self, body: &Value) -> Self {
+        self.serialized(body)
+    }
+
+    /// Sets a JSON body of anything that has one.
+    #[must_use]
+    pub fn serialized(mut self, body: &impl Serialize) -> Self {
+        self.body = serde_json::to_vec(body).unwrap_or_default();
+        self
+    }
+
+    /// Lets the request go over a connection that is open already, and leaves it open.
+    #[must_use]
+    pub fn kept(mut self) -> Self {
+        self.kept = true;
         self
     }
 }
@@ -118,30 +135,70 @@ impl CallError {
 /// The future is boxed: handlers of one server call other servers, and theirs in turn.
 pub fn call(call: Call<'_>) -> Pin<Box<dyn Future<Output = Result<Reply, CallError>> + Send + '_>> {
     Box::pin(async move {
-        let end = tokio::time::Instant::now() + call.limit;
+        let end = Instant::now() + call.limit;
+        if call.kept {
+            while let Some(mut sender) = kept::take(call.target) {
+                match ask(&call, &mut sender, end).await {
+                    // It was closed before the request was worked on: as if it had never been open.
+                    Err(Broken::Closed) => {}
+                    outcome => return conclude(&call, sender, outcome),
+                }
+            }
+        }
         let not_sent = |why: String| CallError::NotSent {
             target: call.target.to_string(),
             why,
         };
         let connect_limit = call.connect_limit.min(call.limit);
-        let sender = timeout(connect_limit, connect(call.target))
+        let mut sender = timeout(connect_limit, connect(call.target))
             .await
             .map_err(|_| not_sent("the connection timed out".to_owned()))?
             .map_err(|error| not_sent(error.to_string()))?;
-        let request = build(&call).map_err(|error| not_sent(error.to_string()))?;
-        let unanswered = |why: String| CallError::Unanswered {
-            target: call.target.to_string(),
-            why,
-        };
-        let left = end.saturating_duration_since(tokio::time::Instant::now());
-        timeout(left, exchange(sender, request))
-            .await
-            .map_err(|_| unanswered("the answer timed out".to_owned()))?
-            .map_err(|error| unanswered(error.to_string()))
+        let outcome = ask(&call, &mut sender, end).await;
+        conclude(&call, sender, outcome)
     })
 }
 
-type Sender = http1::SendRequest<Full<Bytes>>;
+/// A connection of the client's side.
+pub(super) type Sender = http1::SendRequest<Full<Bytes>>;
+
+/// What became of a request that has no answer.
+#[derive(Debug)]
+enum Broken {
+    /// The server closed the connection without having looked at it.
+    Closed,
+    /// It may have been carried out.
+    Unanswered(String),
+}
+
+async fn ask(call: &Call<'_>, sender: &mut Sender, end: Instant) -> Result<Reply, Broken> {
+    let left = end.saturating_duration_since(Instant::now());
+    timeout(left, exchange(call, sender))
+        .await
+        .unwrap_or_else(|_| Err(Broken::Unanswered("the answer timed out".to_owned())))
+}
+
+/// Keeps the connection if it is to be kept, and says what a broken one means.
+fn conclude(
+    call: &Call<'_>,
+    sender: Sender,
+    outcome: Result<Reply, Broken>,
+) -> Result<Reply, CallError> {
+    let unanswered = |why: String| CallError::Unanswered {
+        target: call.target.to_string(),
+        why,
+    };
+    match outcome {
+        Ok(reply) => {
+            if call.kept {
+                kept::give(call.target, sender);
+            }
+            Ok(reply)
+        }
+        Err(Broken::Closed) => Err(unanswered("the connection was closed".to_owned())),
+        Err(Broken::Unanswered(why)) => Err(unanswered(why)),
+    }
+}
 
 async fn connect(target: &Target) -> std::io::Result<Sender> {
     let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
@@ -171,8 +228,12 @@ fn build(call: &Call<'_>) -> Result<hyper::Request<Full<Bytes>>, hyper::http::Er
     let mut request = hyper::Request::builder()
         .method(call.method)
         .uri(call.path)
-        .header("Host", call.target.authority())
-        .header("Connection", "close");
+        .header("Host", call.target.authority());
+    request = if call.kept {
+        request.header(kept::MARK, "yes")
+    } else {
+        request.header("Connection", "close")
+    };
     if let Some(authorization) = call.authorization {
         request = request.header("Authorization", authorization);
     }
@@ -182,15 +243,26 @@ fn build(call: &Call<'_>) -> Result<hyper::Request<Full<Bytes>>, hyper::http::Er
     request.body(Full::new(Bytes::from(call.body.clone())))
 }
 
-async fn exchange(
-    mut sender: Sender,
-    request: hyper::Request<Full<Bytes>>,
-) -> Result<Reply, hyper::Error> {
-    let response = sender.send_request(request).await?;
+async fn exchange(call: &Call<'_>, sender: &mut Sender) -> Result<Reply, Broken> {
+    let unanswered = |error: hyper::Error| Broken::Unanswered(error.to_string());
+    let request = build(call).map_err(|error| Broken::Unanswered(error.to_string()))?;
+    sender.ready().await.map_err(|_| Broken::Closed)?;
+    let response = sender
+        .try_send_request(request)
+        .await
+        .map_err(|mut error| match error.take_message() {
+            // It never left this process.
+            Some(_) => Broken::Closed,
+            None => unanswered(error.into_error()),
+        })?;
     let (parts, body) = response.into_parts();
-    Ok(Reply {
+    let reply = Reply {
         status: parts.status.as_u16(),
         headers: parts.headers,
-        body: body.collect().await?.to_bytes(),
-    })
+        body: body.collect().await.map_err(unanswered)?.to_bytes(),
+    };
+    if call.kept && kept::is_farewell(&reply) {
+        return Err(Broken::Closed);
+    }
+    Ok(reply)
 }

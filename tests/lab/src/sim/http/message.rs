@@ -55,6 +55,11 @@ impl Request {
         found.eq_ignore_ascii_case(scheme).then(|| rest.trim())
     }
 
+    /// Returns a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// Returns what the request named itself in `Host`, without the port.
     pub fn host(&self) -> Option<&str> {
         let host = self.headers.get(hyper::header::HOST)?.to_str().ok()?;
@@ -82,7 +87,15 @@ impl Response {
             status,
             headers: Vec::new(),
             content_type: "application/json; charset=utf-8",
-            body: body.to_string().into_bytes(),
+            body: serde_json::to_vec(body).unwrap_or_default(),
+        }
+    }
+
+    /// Returns a JSON response whose text is there already.
+    pub fn json_text(status: u16, body: Vec<u8>) -> Self {
+        Self {
+            body,
+            ..Self::json(status, &Value::Null)
         }
     }
 

@@ -1,9 +1,11 @@
 //! HTTP as the simulators speak it: one message type each way, a server and a client.
 //!
-//! The client opens a connection for each request. That costs little here and keeps what a
-//! broken connection means exact: refused, sent, or answered.
+//! What a broken connection means is exact: refused, sent, or answered. So the client opens a
+//! connection for each request, except for a [`Call::kept`], which may go over one that has
+//! answered before; [`kept`] says how that stays exact.
 
 pub mod client;
+pub mod kept;
 pub mod message;
 pub mod server;
 pub mod target;

@@ -1,10 +1,12 @@
 //! A port with a service behind it, that can be closed in good order.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,10 +15,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
+use super::kept::{FAREWELL, MARK};
 use super::message::{parse_query, split_database};
 use super::{Request, Response};
 
@@ -135,27 +139,41 @@ async fn serve<S, I>(
     S: Service,
     I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    // A connection that was in the queue when the port closed may not have sent its request
-    // yet; it is given a moment before it counts as idle.
-    let late = *stopped.borrow();
-    let connection = http1::Builder::new().serve_connection(
+    let is_used = Arc::new(AtomicBool::new(false));
+    let is_kept = Arc::new(AtomicBool::new(false));
+    let (uses, keeps) = (Arc::clone(&is_used), Arc::clone(&is_kept));
+    let mut connection = http1::Builder::new().serve_connection(
         TokioIo::new(stream),
-        service_fn(move |request| answer(Arc::clone(&service), request, from)),
+        service_fn(move |request: hyper::Request<Incoming>| {
+            uses.store(true, Ordering::Relaxed);
+            keeps.fetch_or(request.headers().contains_key(MARK), Ordering::Relaxed);
+            Box::pin(answer(Arc::clone(&service), request, from))
+        }),
     );
-    let mut connection = std::pin::pin!(connection);
     let stop = async move {
         told(&mut stopped).await;
-        if late {
+        // One that was opened a moment ago may not have sent its request yet; it is given a
+        // moment before it counts as idle.
+        if !is_used.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    tokio::select! {
-        ended = connection.as_mut() => drop(ended),
-        () = stop => {
-            connection.as_mut().graceful_shutdown();
-            drop(connection.await);
+    let is_stopped = tokio::select! {
+        ended = poll_fn(|context| connection.poll_without_shutdown(context)) => {
+            drop(ended);
+            false
         }
+        () = stop => true,
+    };
+    if is_stopped {
+        Pin::new(&mut connection).graceful_shutdown();
+        drop(poll_fn(|context| connection.poll_without_shutdown(context)).await);
     }
+    let mut stream = connection.into_parts().io.into_inner();
+    if is_stopped && is_kept.load(Ordering::Relaxed) {
+        drop(stream.write_all(FAREWELL).await);
+    }
+    drop(stream.shutdown().await);
 }
 
 async fn answer<S: Service>(
@@ -201,6 +219,7 @@ fn to_hyper(response: Response) -> hyper::Response<Full<Bytes>> {
 mod tests {
     use super::*;
     use crate::sim::http::{Call, Target, call};
+    use tokio::io::AsyncReadExt as _;
 
     struct Slow;
 
@@ -241,6 +260,71 @@ mod tests {
             .await
             .unwrap_err();
         assert!(error.was_not_sent(), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_stop_says_farewell_to_those_alone_who_have_asked_for_it() {
+        for (mark, said) in [("X-Lab-Farewell: yes\r\n", FAREWELL), ("", &b""[..])] {
+            let (door, target) = open().await;
+            let mut stream = TcpStream::connect((target.host.as_str(), target.port))
+                .await
+                .unwrap();
+            let request = format!("GET / HTTP/1.1\r\nHost: x\r\n{mark}\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = vec![0; 4096];
+            let count = stream.read(&mut answer).await.unwrap();
+            assert!(answer[..count].starts_with(b"HTTP/1.1 200"));
+            // One that was kept does not keep the server.
+            assert!(door.close(Duration::from_secs(5)).await, "all answered");
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await.unwrap();
+            assert_eq!(rest, said);
+        }
+    }
+
+    #[tokio::test]
+    async fn kept_connections_lose_no_request_while_servers_come_and_go() {
+        struct Quick;
+        impl Service for Quick {
+            async fn call(&self, _: Request) -> Response {
+                Response::text(200, "ok")
+            }
+        }
+        let listener = bind("127.0.0.1", 0).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let target = Target::parse(&format!("tcp://127.0.0.1:{port}")).unwrap();
+        let mut door = Door::open(listener, None, Arc::new(Quick));
+        let over = Arc::new(AtomicBool::new(false));
+        let clients: Vec<_> = (0..4)
+            .map(|_| {
+                let (target, over) = (target.clone(), Arc::clone(&over));
+                tokio::spawn(async move {
+                    let mut answered = 0;
+                    while !over.load(Ordering::Relaxed) {
+                        let limit = Duration::from_secs(5);
+                        match call(Call::new(&target, "POST", "/", limit).kept()).await {
+                            Ok(reply) => answered += u64::from(reply.status == 200),
+                            Err(error) => assert!(error.was_not_sent(), "{error}"),
+                        }
+                        tokio::task::yield_now().await;
+                    }
+                    answered
+                })
+            })
+            .collect();
+        for _ in 0..50 {
+            tokio::time::sleep(Duration::from_millis(3)).await;
+            assert!(door.close(Duration::from_secs(5)).await);
+            door = Door::open(
+                bind("127.0.0.1", port).await.unwrap(),
+                None,
+                Arc::new(Quick),
+            );
+        }
+        over.store(true, Ordering::Relaxed);
+        for client in clients {
+            assert!(client.await.unwrap() > 0);
+        }
     }
 
     #[tokio::test]

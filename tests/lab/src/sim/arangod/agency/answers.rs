@@ -52,21 +52,20 @@ fn paths(query: &Value) -> Option<Vec<String>> {
 }
 
 fn read(agent: &Agent, request: &Request) -> Response {
-    let body = request.json().unwrap_or_default();
-    let queries: Option<Vec<Vec<String>>> = body
-        .as_array()
-        .and_then(|all| all.iter().map(paths).collect());
-    let Some(queries) = queries else {
-        return bad("Excpecting body to be an array of arrays of paths");
-    };
-    let mut answers = Vec::new();
-    for query in &queries {
-        match agent.read(query) {
-            Ok(answer) => answers.push(answer),
-            Err(refused) => return refuse(&refused, &request.path),
+    match agent.read_all(&request.body) {
+        Ok(Some(answer)) => {
+            let tag = format!("\"{}\"", answer.index);
+            // Who has been answered so before need not hear it again.
+            let response = if request.header("if-none-match") == Some(&tag) {
+                Response::empty(304)
+            } else {
+                Response::json_text(200, answer.text.into())
+            };
+            response.with_header("ETag", tag)
         }
+        Ok(None) => bad("Excpecting body to be an array of arrays of paths"),
+        Err(refused) => refuse(&refused, &request.path),
     }
-    Response::json(200, &Value::Array(answers))
 }
 
 fn transactions(request: &Request) -> Option<Vec<Transaction>> {

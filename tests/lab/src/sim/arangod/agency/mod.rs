@@ -6,6 +6,7 @@
 
 pub mod answers;
 pub mod journal;
+pub mod memo;
 pub mod messages;
 pub mod node;
 pub mod notify;
@@ -44,7 +45,7 @@ impl RoleService for Agent {
     async fn lab(&self, request: &Request) -> Response {
         match request.path.as_str() {
             "/_lab/state" => Response::json(200, &self.lab_state()),
-            "/_lab/store" => Response::json(200, &self.whole()),
+            "/_lab/tree" => Response::json_text(200, self.tree_text()),
             _ => Response::unknown_path(&request.path),
         }
     }

@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::super::server::Server;
 use super::journal::Journal;
+use super::memo::{Answer as Answered, Memo};
 use super::notify;
 use super::raft::{Ack, Answer, Ask, Core, Record, Role, Timing};
 use super::store::Store;
@@ -25,9 +26,11 @@ use crate::sim::time;
 pub(super) struct Inner {
     pub(super) core: Option<Core>,
     records: Vec<Record>,
-    store: Store,
-    spear: Store,
-    transient: Store,
+    store: Arc<Store>,
+    spear: Arc<Store>,
+    spear_is_behind: bool,
+    transient: Arc<Store>,
+    memo: Memo,
     applied: u64,
     pool: BTreeMap<String, String>,
     lead_term: Option<u64>,
@@ -109,9 +112,11 @@ impl Agent {
             inner: Mutex::new(Inner {
                 core: None,
                 records,
-                store: Store::default(),
-                spear: Store::default(),
-                transient: Store::default(),
+                store: Arc::default(),
+                spear: Arc::default(),
+                spear_is_behind: true,
+                transient: Arc::default(),
+                memo: Memo::default(),
                 applied: 0,
                 pool,
                 lead_term: None,
@@ -200,10 +205,15 @@ impl Agent {
         decision: impl FnOnce(&mut Core, u64) -> T,
     ) -> Option<(T, oneshot::Receiver<()>)> {
         let mut inner = self.lock();
+        let before = inner.core.as_ref()?.mark();
         let decided = decision(inner.core.as_mut()?, time::mono_ms());
         let safe = self.settle(&mut inner);
+        let after = inner.core.as_ref()?.mark();
         drop(inner);
-        self.progress.send_modify(|step| *step += 1);
+        // Most decisions are that nothing is to be done: nobody is woken for those.
+        if after != before {
+            self.progress.send_modify(|step| *step += 1);
+        }
         Some((decided, safe))
     }
 
@@ -214,7 +224,8 @@ impl Agent {
         if core.role() == Role::Leader && inner.lead_term != Some(core.term()) {
             inner.lead_term = Some(core.term());
             inner.lead_since_ms = time::mono_ms();
-            inner.transient = Store::default();
+            inner.transient = Arc::default();
+            inner.spear_is_behind = true;
             // An entry of its own term lets everything before it count.
             core.propose(json!({}), time::unix_ms());
             self.server.log.info(&format!(
@@ -223,23 +234,27 @@ impl Agent {
                 core.term()
             ));
         } else if core.role() != Role::Leader && inner.lead_term.take().is_some() {
-            inner.transient = Store::default();
+            inner.transient = Arc::default();
         }
         let safe = self.journal.write(core.take_unsaved());
         let mut changed = Vec::new();
         for entry in core.counted_after(inner.applied) {
             if let Some(operations) = entry.operations.as_object() {
-                changed.extend(inner.store.apply(operations, entry.unix_ms));
+                let store = Arc::make_mut(&mut inner.store);
+                changed.extend(store.apply(operations, entry.unix_ms));
             }
         }
         let news = core.commit() != inner.applied;
         inner.applied = core.commit();
+        inner.memo.forget(&changed);
         if core.role() == Role::Leader {
-            if news {
-                inner.spear = inner.store.clone();
+            // From then on it is ahead by what this leader itself proposes, and nothing else.
+            if news && inner.spear_is_behind {
+                inner.spear_is_behind = false;
+                inner.spear = Arc::clone(&inner.store);
                 for entry in core.uncounted() {
                     if let Some(operations) = entry.operations.as_object() {
-                        inner.spear.apply(operations, entry.unix_ms);
+                        Arc::make_mut(&mut inner.spear).apply(operations, entry.unix_ms);
                     }
                 }
             }
@@ -285,6 +300,12 @@ impl Agent {
         })
     }
 
+    /// Returns the tree that counts as JSON, as this agent has it.
+    pub fn tree_text(&self) -> Vec<u8> {
+        let store = Arc::clone(&self.lock().store);
+        serde_json::to_vec(store.root()).unwrap_or_default()
+    }
+
     fn lead<'a>(&self, inner: &'a mut Inner) -> Result<&'a mut Inner, Refused> {
         let Some(core) = inner.core.as_ref() else {
             return Err(Refused::NoLeader);
@@ -301,16 +322,41 @@ impl Agent {
     }
 
     /// Returns the trees that count, the lasting and the passing one, if this agent leads.
-    pub fn trees(&self) -> Result<(Store, Store), Refused> {
+    pub fn trees(&self) -> Result<(Arc<Store>, Arc<Store>), Refused> {
         let mut inner = self.lock();
         let inner = self.lead(&mut inner)?;
-        Ok((inner.store.clone(), inner.transient.clone()))
+        Ok((Arc::clone(&inner.store), Arc::clone(&inner.transient)))
     }
 
     /// Reads from the tree that counts, if this agent leads.
     pub fn read(&self, paths: &[String]) -> Result<Value, Refused> {
         let mut inner = self.lock();
         Ok(self.lead(&mut inner)?.store.read(paths))
+    }
+
+    /// Answers a question of several readings, if this agent leads; nothing if it is none.
+    ///
+    /// What was answered before is answered again as long as nothing that it names changes.
+    pub fn read_all(&self, question: &[u8]) -> Result<Option<Answered>, Refused> {
+        let mut inner = self.lock();
+        let inner = self.lead(&mut inner)?;
+        if let Some(known) = inner.memo.answer(question) {
+            return Ok(Some(known));
+        }
+        let Ok(readings) = serde_json::from_slice::<Vec<Vec<String>>>(question) else {
+            return Ok(None);
+        };
+        let answers: Vec<Value> = readings
+            .iter()
+            .map(|paths| inner.store.read(paths))
+            .collect();
+        let answer = Answered {
+            index: inner.applied,
+            text: serde_json::to_vec(&answers).unwrap_or_default().into(),
+        };
+        let paths = readings.into_iter().flatten();
+        inner.memo.keep(question, paths, answer.clone());
+        Ok(Some(answer))
     }
 
     /// Carries out transactions; returns the index of each, 0 where a precondition failed.
@@ -327,7 +373,7 @@ impl Agent {
                     continue;
                 }
                 let operations = scale_ttl(&transaction.operations, factor);
-                led.spear.apply(&operations, now);
+                Arc::make_mut(&mut led.spear).apply(&operations, now);
                 let core = led.core.as_mut().ok_or(Refused::NoLeader)?;
                 let index = core.propose(Value::Object(operations), now);
                 results.push(index.ok_or(Refused::NoLeader)?);
@@ -353,7 +399,7 @@ impl Agent {
             .map(|transaction| {
                 let holds = led.transient.holds(&transaction.preconditions);
                 if holds {
-                    led.transient.apply(&transaction.operations, now);
+                    Arc::make_mut(&mut led.transient).apply(&transaction.operations, now);
                 }
                 u64::from(holds)
             })
@@ -407,7 +453,8 @@ impl Agent {
         let authorization = self.server.authorization();
         let asked = Call::new(&target, "POST", path, limit)
             .authorized(authorization.as_deref())
-            .json(&json!(ask));
+            .serialized(&ask)
+            .kept();
         let Ok(reply) = call(asked).await else { return };
         if let Ok(answer) = serde_json::from_slice::<Answer>(&reply.body)
             && reply.status == 200

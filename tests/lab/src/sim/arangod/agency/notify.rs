@@ -17,7 +17,7 @@ pub fn send(notices: Vec<Notice>, term: u64, index: u64) {
             };
             let path = path_of(&url);
             let limit = Duration::from_secs(5);
-            drop(call(Call::new(&target, "POST", &path, limit).json(&body)).await);
+            drop(call(Call::new(&target, "POST", &path, limit).json(&body).kept()).await);
         });
     }
 }

@@ -172,6 +172,32 @@ impl Core {
             .collect()
     }
 
+    /// Returns what others wait for a change of: what the agent is, in which term, how far its log
+    /// reaches and how far it counts.
+    pub fn mark(&self) -> (Role, u64, u64, u64) {
+        (self.role, self.term, self.last_index(), self.commit)
+    }
+
+    /// Returns the last entry that another agent holds for certain, if this one leads it.
+    pub fn matched(&self, peer: &str) -> Option<u64> {
+        self.standings.get(peer).map(|standing| standing.matched)
+    }
+
+    /// Returns when time alone will make a difference to [`Core::tick`].
+    pub fn due_ms(&self) -> u64 {
+        if self.role != Role::Leader {
+            return self.election_ms;
+        }
+        let mut acked: Vec<u64> = self.standings.values().map(|at| at.acked_ms).collect();
+        acked.sort_unstable_by(|a, b| b.cmp(a));
+        // As many others as make a majority with this one: the last of them to be lost decides.
+        let needed = (self.members.len() / 2).checked_sub(1);
+        match needed.and_then(|place| acked.get(place)) {
+            Some(acked) => acked + self.timing.max_ping_ms + 1,
+            None => u64::MAX,
+        }
+    }
+
     /// Lets time pass; returns what to ask the others if an election begins.
     pub fn tick(&mut self, now_ms: u64) -> Option<Ask> {
         match self.role {

@@ -253,3 +253,26 @@ fn an_agent_with_an_older_log_is_not_elected() {
     let second = net.leader().expect("two of three elect");
     assert_ne!(second, old);
 }
+
+#[test]
+fn until_it_is_due_time_makes_no_difference() {
+    for size in [1_usize, 2, 3, 4, 5] {
+        let mut net = Net::of(size);
+        net.run(20_000);
+        let leader = net.leader().unwrap();
+        for (id, agent) in &mut net.agents {
+            let due = agent.due_ms();
+            if *id == leader && size == 1 {
+                assert_eq!(due, u64::MAX, "it is a majority by itself");
+                continue;
+            }
+            assert!(due > net.now, "{id} of {size}");
+            let mark = agent.mark();
+            assert_eq!(agent.tick(due - 1), None);
+            assert_eq!(agent.mark(), mark, "{id} of {size}, too early");
+            let asks = agent.tick(due).is_some();
+            assert_ne!(agent.mark(), mark, "{id} of {size}");
+            assert_eq!(asks, *id != leader, "a leader steps down, others stand");
+        }
+    }
+}

@@ -45,8 +45,8 @@ impl Store {
     }
 
     /// Returns the whole tree.
-    pub fn root(&self) -> Value {
-        Value::Object(self.root.clone())
+    pub fn root(&self) -> &Map<String, Value> {
+        &self.root
     }
 
     /// Returns the parts of the tree that the paths name, each below its full path.
@@ -54,7 +54,7 @@ impl Store {
         let mut out = Map::new();
         for path in paths {
             if parts(path).next().is_none() {
-                return self.root();
+                return Value::Object(self.root.clone());
             }
             if let Some(value) = self.get(path) {
                 put(&mut out, path, value.clone());
@@ -214,7 +214,8 @@ impl Store {
     }
 }
 
-fn related(observed: &str, changed: &str) -> bool {
+/// Tells whether a change at one path is one of what another path names.
+pub(super) fn related(observed: &str, changed: &str) -> bool {
     let under = |outer: &str, inner: &str| {
         inner == outer || inner.starts_with(&format!("{outer}/")) || outer.is_empty()
     };
@@ -314,7 +315,7 @@ mod tests {
         let mut store = Store::default();
         apply(&mut store, &json!({"/a/b": 1, "/a/c": 2}), 0);
         apply(&mut store, &json!({"/a/b": {"op": "delete"}}), 0);
-        assert_eq!(store.root(), json!({"a": {"c": 2}}));
+        assert_eq!(json!(store.root()), json!({"a": {"c": 2}}));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, json};
 
 use super::node::{Agent, Transaction};
-use super::raft::{Ask, Role};
+use super::raft::{Ask, Core, Role};
 use crate::sim::time;
 
 /// Lives the life of an agent once all agents are known: elections, replication, ends of life.
@@ -26,12 +26,14 @@ pub async fn live(agent: Arc<Agent>) {
 
 async fn elect(agent: Arc<Agent>) {
     loop {
-        tokio::time::sleep(Duration::from_millis(agent.timing.min_ping_ms / 20)).await;
+        let switches = agent.server.live.now();
+        let flap_ms = switches.term_flap_ms.map(|ms| switches.timer_ms(ms));
+        tokio::time::sleep(agent.until_due(switches.agent_catches_up, flap_ms)).await;
         let switches = agent.server.live.now();
         if !switches.agent_catches_up {
             continue;
         }
-        let flap = agent.is_time_to_flap(switches.term_flap_ms.map(|ms| switches.timer_ms(ms)));
+        let flap = agent.is_time_to_flap(flap_ms);
         let Some((vote, safe)) = agent.decide(|core, now| {
             if flap {
                 Some(core.stand(now))
@@ -54,6 +56,17 @@ async fn elect(agent: Arc<Agent>) {
 }
 
 impl Agent {
+    /// Returns how long nothing can be due, and never so long that a changed switch is overlooked.
+    fn until_due(&self, takes_part: bool, flap_every_ms: Option<u64>) -> Duration {
+        let longest_ms = self.timing.min_ping_ms / 3;
+        let inner = self.lock();
+        let now = time::mono_ms();
+        let due = inner.core.as_ref().filter(|_| takes_part).map(Core::due_ms);
+        let flap = flap_every_ms.map(|every| inner.flapped_ms.saturating_add(every));
+        let next = due.into_iter().chain(flap).min().unwrap_or(u64::MAX);
+        Duration::from_millis(next.saturating_sub(now).clamp(1, longest_ms))
+    }
+
     fn is_time_to_flap(&self, every_ms: Option<u64>) -> bool {
         let Some(every_ms) = every_ms else {
             return false;
@@ -123,10 +136,7 @@ impl Agent {
                 .uncounted()
                 .last()
                 .is_some_and(|last| last.index > sent)
-            && core
-                .acks(time::mono_ms())
-                .get(peer)
-                .is_some_and(|ack| ack.index >= sent)
+            && core.matched(peer).is_some_and(|matched| matched >= sent)
     }
 }
 

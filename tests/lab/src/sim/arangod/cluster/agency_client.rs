@@ -1,10 +1,11 @@
 //! The agency as a server, a coordinator or the starter asks it: whichever agent leads.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::catalog::{Catalog, PATHS};
 use crate::sim::http::{Call, Reply, Target, call};
 
 /// Asks the agency, follows its leader, and goes on to the next agent if one is away.
@@ -13,6 +14,7 @@ pub struct AgencyClient {
     endpoints: Vec<Target>,
     authorization: Option<String>,
     at: Mutex<Target>,
+    catalog: Mutex<Option<(String, Arc<Catalog>)>>,
 }
 
 /// Why the agency gave no answer.
@@ -34,6 +36,7 @@ impl AgencyClient {
             endpoints,
             authorization,
             at: Mutex::new(first),
+            catalog: Mutex::new(None),
         })
     }
 
@@ -74,6 +77,16 @@ impl AgencyClient {
         body: Option<&Value>,
         limit: Duration,
     ) -> Result<Reply, AgencyError> {
+        self.ask_with(method, path, (&[], body), limit).await
+    }
+
+    async fn ask_with(
+        &self,
+        method: &str,
+        path: &str,
+        (headers, body): (&[(&str, &str)], Option<&Value>),
+        limit: Duration,
+    ) -> Result<Reply, AgencyError> {
         let end = tokio::time::Instant::now() + limit;
         let mut last = String::from("no time was given");
         loop {
@@ -83,7 +96,9 @@ impl AgencyClient {
             }
             let target = self.current();
             let mut request = Call::new(&target, method, path, left.min(Duration::from_secs(5)))
-                .authorized(self.authorization.as_deref());
+                .authorized(self.authorization.as_deref())
+                .kept();
+            request.headers = headers;
             request.connect_limit = request.connect_limit.min(Duration::from_secs(1));
             if let Some(body) = body {
                 request = request.json(body);
@@ -123,10 +138,36 @@ impl AgencyClient {
         let reply = self
             .ask("POST", "/_api/agency/read", Some(&body), limit)
             .await?;
-        if reply.status != 200 {
-            return Err(AgencyError(format!("status {}", reply.status)));
+        match reply.status {
+            200 => Ok(first_of(&reply)),
+            other => Err(AgencyError(format!("status {other}"))),
         }
-        Ok(reply.json().get(0).cloned().unwrap_or_default())
+    }
+
+    /// Reads the catalog; where the agency says that nothing has changed in it, it is the one from before.
+    pub async fn catalog(&self, limit: Duration) -> Result<Arc<Catalog>, AgencyError> {
+        let before = self.known().clone();
+        let tag = before.as_ref().map(|(tag, _)| tag.as_str());
+        let headers: Vec<(&str, &str)> =
+            tag.map(|tag| ("If-None-Match", tag)).into_iter().collect();
+        let body = json!([PATHS]);
+        let reply = self
+            .ask_with("POST", "/_api/agency/read", (&headers, Some(&body)), limit)
+            .await?;
+        match (reply.status, before) {
+            (200, _) => {
+                let catalog = Arc::new(Catalog::of(&first_of(&reply)));
+                let tag = reply.headers.get("etag").and_then(|tag| tag.to_str().ok());
+                *self.known() = tag.map(|tag| (tag.to_owned(), Arc::clone(&catalog)));
+                Ok(catalog)
+            }
+            (304, Some((_, catalog))) => Ok(catalog),
+            (other, _) => Err(AgencyError(format!("status {other}"))),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<(String, Arc<Catalog>)>> {
+        self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Carries out one transaction; false means that a precondition failed.
@@ -165,4 +206,10 @@ impl AgencyClient {
             other => Err(AgencyError(format!("status {other}"))),
         }
     }
+}
+
+/// Returns the first of the answers to several questions.
+fn first_of(reply: &Reply) -> Value {
+    let answers: Vec<Value> = serde_json::from_slice(&reply.body).unwrap_or_default();
+    answers.into_iter().next().unwrap_or_default()
 }

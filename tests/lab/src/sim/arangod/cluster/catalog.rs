@@ -103,32 +103,37 @@ pub const PATHS: [&str; 6] = [
 impl Catalog {
     /// Reads the catalog out of the tree that an agency answered.
     pub fn of(tree: &Value) -> Self {
+        tree.get("arango").map(Self::below).unwrap_or_default()
+    }
+
+    /// Reads the catalog out of what is below `/arango`.
+    pub fn below(tree: &Value) -> Self {
         let at = |path: &str| tree.pointer(path).and_then(Value::as_object);
         let names = |path: &str| at(path).map(|all| all.keys().cloned().collect());
         let mut collections = Vec::new();
-        for (database, all) in at("/arango/Plan/Collections").into_iter().flatten() {
+        for (database, all) in at("/Plan/Collections").into_iter().flatten() {
             for (id, planned) in all.as_object().into_iter().flatten() {
                 collections.push(collection(database, id, planned));
             }
         }
         Self {
             plan_version: tree
-                .pointer("/arango/Plan/Version")
+                .pointer("/Plan/Version")
                 .and_then(Value::as_u64)
                 .unwrap_or(0),
-            databases: at("/arango/Plan/Databases")
+            databases: at("/Plan/Databases")
                 .map(|all| all.clone().into_iter().collect())
                 .unwrap_or_default(),
             collections,
             current: current(tree),
-            dbservers: names("/arango/Plan/DBServers").unwrap_or_default(),
-            coordinators: names("/arango/Plan/Coordinators").unwrap_or_default(),
-            endpoints: texts(at("/arango/Current/ServersRegistered"), "endpoint"),
-            short_names: texts(at("/arango/Target/MapUniqueToShortID"), "ShortName"),
+            dbservers: names("/Plan/DBServers").unwrap_or_default(),
+            coordinators: names("/Plan/Coordinators").unwrap_or_default(),
+            endpoints: texts(at("/Current/ServersRegistered"), "endpoint"),
+            short_names: texts(at("/Target/MapUniqueToShortID"), "ShortName"),
             maintenance: tree
-                .pointer("/arango/Supervision/State/Mode")
+                .pointer("/Supervision/State/Mode")
                 .is_some_and(|mode| mode == "Maintenance"),
-            read_only: tree.pointer("/arango/Readonly") == Some(&Value::Bool(true)),
+            read_only: tree.pointer("/Readonly") == Some(&Value::Bool(true)),
         }
     }
 
@@ -147,6 +152,15 @@ impl Catalog {
                 .iter()
                 .map(|(shard, servers)| (collection.path(shard), servers))
         })
+    }
+
+    /// Returns where a shard of that name hangs.
+    pub fn shard(&self, name: &str) -> Option<ShardPath> {
+        let holds = |one: &&Collection| one.shards.contains_key(name);
+        self.collections
+            .iter()
+            .find(holds)
+            .map(|one| one.path(name))
     }
 
     /// Returns the servers that hold a shard now.
@@ -214,7 +228,7 @@ fn collection(database: &str, id: &str, planned: &Value) -> Collection {
 
 fn current(tree: &Value) -> BTreeMap<ShardPath, Vec<String>> {
     let mut found = BTreeMap::new();
-    let all = tree.pointer("/arango/Current/Collections");
+    let all = tree.pointer("/Current/Collections");
     for (database, collections) in all.and_then(Value::as_object).into_iter().flatten() {
         for (collection, shards) in collections.as_object().into_iter().flatten() {
             for (shard, known) in shards.as_object().into_iter().flatten() {

@@ -5,7 +5,5 @@ pub mod catalog;
 pub mod membership;
 
 pub use agency_client::{AgencyClient, AgencyError};
-pub use catalog::{
-    Catalog, Collection, PATHS as CATALOG_PATHS, ShardPath, bare, leader_of, responsible_shard,
-};
+pub use catalog::{Catalog, Collection, ShardPath, bare, leader_of, responsible_shard};
 pub use membership::{Membership, beat, join};

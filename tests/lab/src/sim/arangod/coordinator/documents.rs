@@ -163,8 +163,9 @@ impl Coordinator {
         };
         let authorization = self.server.authorization();
         let connect_limit = Duration::from_millis(self.server.live.now().connect_limit_ms);
-        let mut request =
-            Call::new(&target, question.method, &to, left).authorized(authorization.as_deref());
+        let mut request = Call::new(&target, question.method, &to, left)
+            .authorized(authorization.as_deref())
+            .kept();
         request.connect_limit = connect_limit.min(left);
         request.body.clone_from(&question.body);
         match call(request).await {

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::cluster::{self, AgencyError, CATALOG_PATHS, Catalog, Membership};
+use super::cluster::{self, AgencyError, Catalog, Membership};
 use super::server::{RoleService, Server};
 use crate::sim::http::{Call, CallError, Reply, Request, Response, Target, call};
 
@@ -147,12 +147,7 @@ impl Coordinator {
             return Ok(self.catalog());
         }
         self.loads.fetch_add(1, Ordering::SeqCst);
-        let tree = self
-            .member
-            .agency
-            .read(&CATALOG_PATHS, AGENCY_LIMIT)
-            .await?;
-        let catalog = Arc::new(Catalog::of(&tree));
+        let catalog = self.member.agency.catalog(AGENCY_LIMIT).await?;
         self.server
             .read_only
             .store(catalog.read_only, Ordering::SeqCst);

@@ -136,7 +136,8 @@ impl DbServer {
         let authorization = self.server.authorization();
         let request = Call::new(&target, method, path, limit)
             .authorized(authorization.as_deref())
-            .json(body);
+            .json(body)
+            .kept();
         call(request).await
     }
 }

@@ -9,7 +9,6 @@ use serde_json::json;
 use super::super::cluster::{AgencyError, Catalog, ShardPath, bare};
 use super::shard::{Shard, Standing};
 use super::{DbServer, catch_up};
-use crate::sim::arangod::cluster::CATALOG_PATHS;
 
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -60,8 +59,7 @@ impl DbServer {
 
     /// Reads the catalog anew.
     pub(super) async fn refresh(&self) -> Result<(), AgencyError> {
-        let tree = self.member.agency.read(&CATALOG_PATHS, LIMIT).await?;
-        let catalog = Arc::new(Catalog::of(&tree));
+        let catalog = self.member.agency.catalog(LIMIT).await?;
         *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) = catalog;
         Ok(())
     }

@@ -104,11 +104,7 @@ impl DbServer {
     }
 
     pub(super) fn path_of(&self, shard: &Shard) -> Option<ShardPath> {
-        let catalog = self.catalog();
-        catalog
-            .planned()
-            .map(|(path, _)| path)
-            .find(|path| path.shard == shard.name())
+        self.catalog().shard(shard.name())
     }
 
     /// Sends a change to a follower until it takes it, for as long as it may take.

@@ -273,5 +273,5 @@ async fn mark_failed(
 
 /// Returns the catalog that a tree holds.
 pub(super) fn catalog(store: &Store) -> Catalog {
-    Catalog::of(&store.root())
+    store.get("/arango").map(Catalog::below).unwrap_or_default()
 }
