@@ -212,10 +212,18 @@ fn no_client_is_sent_to_a_coordinator_that_was_not_tried() {
         so["arangodb_reached"] = json!(reached);
         so
     };
+    let ended = |code: u32| {
+        let mut so = restart(true, false, true);
+        so["arangodb_script"] = json!({"rc": code});
+        so
+    };
     ask(
         &bracket["hold_while"]["that"],
         &json!({}),
         &[
+            ("the script has touched nothing", ended(10), false),
+            ("it has put all back", ended(11), true),
+            ("it was the last server's", ended(0), true),
             ("untouched", look(true, "3.3.20", false), false),
             ("down", look(false, "3.3.20", false), true),
             ("upgraded, not tried", look(true, "3.4.0", false), true),

@@ -92,6 +92,10 @@ fn the_data_of_a_stranded_server_is_nobodys() {
             .spawn()
             .unwrap()
     };
+    let (_, waits) = script
+        .split_once("mark begin wait until nobody runs on its data")
+        .unwrap();
+    let (waits, _) = waits.split_once("mark begin upgrade the data").unwrap();
     for shell in shells() {
         let says = |call: &str| {
             let ran = Command::new(shell[0])
@@ -112,6 +116,8 @@ fn the_data_of_a_stranded_server_is_nobodys() {
         ] {
             let mut child = somebody(word);
             let (free, told) = says("unused");
+            // Nothing is upgraded under it.
+            assert!(!says(waits).0, "{shell:?}");
             drop(child.stdin.take());
             child.wait().unwrap();
             assert!(
@@ -119,6 +125,7 @@ fn the_data_of_a_stranded_server_is_nobodys() {
                 "{shell:?}: {told}"
             );
         }
+        assert!(says(waits).0, "{shell:?}: nobody");
         let mut other = somebody(format!("{}2", data.display()));
         assert!(says("unused").0, "{shell:?}: another server's data");
         drop(other.stdin.take());

@@ -20,6 +20,7 @@ mod memsql;
 mod oracle;
 mod packages;
 mod restart;
+mod somebody_else;
 mod stranded;
 mod units;
 mod upgrade;
@@ -48,6 +49,7 @@ fn main() {
         oracle::cases(),
         packages::cases(),
         restart::cases(),
+        somebody_else::cases(),
         stranded::cases(),
         units::cases(),
         upgrade::cases(),

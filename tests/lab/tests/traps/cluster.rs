@@ -211,6 +211,10 @@ pub(super) const ROWS: &[Row] = &[
             (ROLE_ELSE, "nobody else has begun to upgrade the cluster"),
             (FAULT, "somebody runs `arangodb upgrade`"),
             (FAULT, "somebody ran `arangodb upgrade`, long ago"),
+            (
+                "tests/lab/tests/hosts/somebody_else.rs",
+                "somebody_else::an_upgrade_by_the_starters_stops_the_run",
+            ),
             (JUDGED, "jobs_are_told_by_what_they_are_about"),
         ],
     },
