@@ -44,25 +44,42 @@ const BUILD_LIMIT: Duration = Duration::from_mins(40);
 
 /// Builds a package of this tree as it is released, showing cargo's progress.
 pub fn build(package: &str) -> Result<Product, Error> {
-    let said = building(package).arg("--release").showing_errors().run()?;
-    let program = program_in(&said, package);
-    look_at(&program.ok_or_else(|| Error::NoProgram(package.to_owned()))?)
+    look_at(&built(
+        building(&[]).args(released(package)).showing_errors(),
+        package,
+    )?)
+}
+
+/// The same with what processor time nobody else wants, for whoever has something else to do meanwhile.
+pub fn build_beside(package: &str) -> Result<Product, Error> {
+    let building = building(&["nice", "-n", "19"]).args(released(package));
+    look_at(&built(building, package)?)
 }
 
 /// Builds a package of this tree as its tests are built, for trials that measure nothing, and returns where it lies.
+///
+/// All that the tests are made of is asked for: where they run it is there, with the same features of what it stands on.
 pub fn build_for_trial(package: &str) -> Result<PathBuf, Error> {
-    let said = building(package).run()?;
-    program_in(&said, package).ok_or_else(|| Error::NoProgram(package.to_owned()))
+    let building = building(&[]).args(["--workspace", "--bins", "--tests"]);
+    built(building, package)
 }
 
-fn building(package: &str) -> Command {
+fn released(package: &str) -> [&str; 5] {
+    ["--release", "--package", package, "--bin", package]
+}
+
+fn building(by: &[&str]) -> Command {
     Command::new("env")
         .args(unset())
+        .args(by)
         .args(["cargo", "build", "--locked"])
         .arg("--message-format=json-render-diagnostics")
-        .args(["--package", package, "--bin", package])
         .directory(Path::new(env!("CARGO_MANIFEST_DIR")))
         .within(BUILD_LIMIT)
+}
+
+fn built(building: Command, package: &str) -> Result<PathBuf, Error> {
+    program_in(&building.run()?, package).ok_or_else(|| Error::NoProgram(package.to_owned()))
 }
 
 /// Returns how `env` takes away what would make cargo build another program, or the same one all over again.

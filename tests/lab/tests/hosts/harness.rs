@@ -132,31 +132,55 @@ pub(crate) fn same<T: PartialEq + std::fmt::Debug>(is: T, wanted: T, what: &str)
     check(is == wanted, format!("{what}: {is:?}, not {wanted:?}"))
 }
 
+/// Finds the program once: the one that was given, if one was.
+fn once(
+    kept: &OnceLock<Result<Product, String>>,
+    build: impl FnOnce() -> Result<Product, product::Error>,
+) -> Result<&Product, Failure> {
+    let product = kept.get_or_init(|| {
+        let product = match lab::cli::given_program() {
+            Some(program) => product::look_at(&program),
+            None => build(),
+        };
+        product.map_err(|error| error.to_string())
+    });
+    product.as_ref().map_err(|why| Failure(why.clone()))
+}
+
 /// The lab that all cases share.
 #[derive(Debug)]
 pub(crate) struct Lab {
     ready: OnceLock<Result<Place, String>>,
-    product: OnceLock<Result<Product, String>>,
+    trial: OnceLock<Result<Product, String>>,
+    released: OnceLock<Result<Product, String>>,
 }
 
 impl Lab {
     pub(crate) fn new() -> Self {
         Self {
             ready: OnceLock::new(),
-            product: OnceLock::new(),
+            trial: OnceLock::new(),
+            released: OnceLock::new(),
         }
     }
 
-    /// Returns the program under test, built once.
+    /// Returns the program under test: given, or as the tests are built.
     pub(crate) fn product(&self) -> Result<&Product, Failure> {
-        let product = self.product.get_or_init(|| {
-            let product = match lab::cli::given_program() {
-                Some(program) => product::look_at(&program),
-                None => product::build("stagger"),
-            };
-            product.map_err(|error| error.to_string())
-        });
-        product.as_ref().map_err(|why| Failure(why.clone()))
+        once(&self.trial, || {
+            product::look_at(&product::build_for_trial("stagger")?)
+        })
+    }
+
+    /// Returns the program under test as it is released; whoever is the first to ask builds it.
+    pub(crate) fn released(&self) -> Result<&Product, Failure> {
+        once(&self.released, || product::build_beside("stagger"))
+    }
+
+    /// Builds what is released beside the cases that need it not.
+    pub(crate) fn build_beside(&'static self) {
+        if self.ready().is_ok() {
+            std::thread::spawn(|| drop(self.released()));
+        }
     }
 
     /// Finds out, once, whether hosts can be booted here.

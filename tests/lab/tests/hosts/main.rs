@@ -56,8 +56,12 @@ fn main() {
     ];
     let lab: &'static Lab = Box::leak(Box::new(Lab::new()));
     let mut cases: Vec<_> = cases.into_iter().flatten().collect();
-    // The light ones first: the program that most others try is still being built then.
+    // The light ones first, so that none of them waits for a heavy one; what needs the machine for itself is the last.
     cases.sort_by_key(harness::Case::shares);
+    let filter = arguments.filter.as_deref().unwrap_or_default();
+    if upgrade::UNSCALED.contains(filter) && !arguments.list {
+        lab.build_beside();
+    }
     let trials = cases.into_iter().map(|case| case.trial(lab));
     libtest_mimic::run(&arguments, trials.collect()).exit();
 }
