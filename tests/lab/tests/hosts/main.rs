@@ -29,12 +29,9 @@ use libtest_mimic::Arguments;
 
 use harness::Lab;
 
-/// Cases mostly wait for hosts, so more of them run at once than there are processors.
-const AT_ONCE: usize = 3;
-
 fn main() {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(AT_ONCE);
+    arguments.test_threads.get_or_insert(harness::SHARES);
     let cases = [
         back::cases(),
         bench::cases(),

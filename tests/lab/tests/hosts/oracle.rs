@@ -91,7 +91,7 @@ fn no_maintenance(lab: &Lab) -> Outcome {
     options.changes = NO_MAINTENANCE.to_vec();
     // Longer than supervision waits for a server that is away.
     let switches = &mut options.cluster.switches;
-    switches.insert("upgrade_ms".to_owned(), json!(60_000));
+    switches.insert("dbserver".to_owned(), json!({"upgrade_ms": 60_000}));
     sees(lab, &options, "I5 no failover")
 }
 
@@ -134,7 +134,7 @@ fn no_sync_gate(lab: &Lab) -> Outcome {
     options.announced_gap = true;
     options.later.insert("resync".to_owned(), json!(false));
     // The coordinators' own gate ends the run.
-    let extra = "arangodb_health_timeout=60".to_owned();
+    let extra = "arangodb_health_timeout=30".to_owned();
     options.extra.push(extra);
     sees(lab, &options, "I3 a copy in sync is up")
 }
