@@ -140,7 +140,9 @@ fn program_in(messages: &str, name: &str) -> Option<PathBuf> {
     let mut programs = messages.filter_map(|message| {
         let is_it = message.get("reason")? == "compiler-artifact"
             && message.pointer("/target/name")? == name
-            && message.pointer("/target/kind/0")? == "bin";
+            && message.pointer("/target/kind/0")? == "bin"
+            // The program's own unit tests are a program of its name too.
+            && message.pointer("/profile/test")? == false;
         let path = message.get("executable")?.as_str()?;
         is_it.then(|| PathBuf::from(path))
     });
@@ -153,18 +155,21 @@ mod tests {
 
     #[test]
     fn the_program_is_found_among_cargos_messages() {
-        let artifact = |name: &str, kind: &str, path: Value| {
+        let built = |name: &str, kind: &str, path: Value, test: bool| {
             json!({
                 "reason": "compiler-artifact",
                 "target": {"name": name, "kind": [kind]},
+                "profile": {"test": test},
                 "executable": path,
             })
             .to_string()
         };
+        let artifact = |name: &str, kind: &str, path: Value| built(name, kind, path, false);
         let messages = [
             artifact("stagger", "lib", Value::Null),
             artifact("build-script-build", "custom-build", json!("/t/build")),
             "not a message".to_owned(),
+            built("stagger", "bin", json!("/t/x/deps/stagger-0123"), true),
             artifact("stagger", "bin", json!("/t/x/release/stagger")),
             json!({"reason": "build-finished", "success": true}).to_string(),
         ]

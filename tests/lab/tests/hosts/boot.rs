@@ -162,11 +162,19 @@ impl Traces {
         Ok(left)
     }
 
-    /// Returns the processes that are still there.
+    /// Returns the processes that stay: one that was ended is seen for another moment where processors are busy.
     pub(crate) fn processes_left(&self) -> Vec<String> {
         let is_there = |pid: &&u32| Path::new(&format!("/proc/{pid}/exe")).exists();
-        let left = self.processes.iter().filter(is_there);
-        left.map(|pid| format!("process {pid}")).collect()
+        let mut left: Vec<String> = Vec::new();
+        for _ in 0..50 {
+            let there = self.processes.iter().filter(is_there);
+            left = there.map(|pid| format!("process {pid}")).collect();
+            if left.is_empty() {
+                break;
+            }
+            lab::clock::pause(std::time::Duration::from_millis(100));
+        }
+        left
     }
 }
 

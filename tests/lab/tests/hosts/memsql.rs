@@ -16,6 +16,11 @@ pub(crate) fn cases() -> Vec<Case> {
         case("memsql::ops_looks_after_its_servers", ops),
         case("memsql::a_failed_upgrade_is_rolled_back", rollback),
         case("memsql::the_whole_upgrade", upgrade).heavy(),
+        case(
+            "memsql::eight_leaves_three_children_odd_names_and_tls",
+            large,
+        )
+        .heavy(),
     ]
 }
 
@@ -157,12 +162,34 @@ fn rollback(lab: &Lab) -> Outcome {
 }
 
 fn upgrade(lab: &Lab) -> Outcome {
-    let options = demo::Options {
-        factor: FACTOR,
-        ..demo::Options::new("test: memsql", Options::default())
+    goes_through(lab, &scaled("test: memsql", Options::default()))
+}
+
+/// Two leaves on each machine and a whole group at once, several children and databases, names that need quoting, and TLS.
+fn large(lab: &Lab) -> Outcome {
+    let cluster = Options {
+        leaves: 8,
+        leaves_per_host: 2,
+        aggregators: 3,
+        databases: ["shop", "a b", "it`s-1"].map(str::to_owned).to_vec(),
+        tls: true,
+        ..Options::default()
     };
+    let mut options = scaled("test: large memsql", cluster);
+    options.extra.push("memsql_leaves_at_once=all".to_owned());
+    goes_through(lab, &options)
+}
+
+fn scaled(purpose: &str, cluster: Options) -> demo::Options {
+    demo::Options {
+        factor: FACTOR,
+        ..demo::Options::new(purpose, cluster)
+    }
+}
+
+fn goes_through(lab: &Lab, options: &demo::Options) -> Outcome {
     let fleet = lab.fleet(&options.fleet)?;
-    let report = demo::upgrade(&fleet, lab.place()?, lab.product()?, &options, &|_| ())?;
+    let report = demo::upgrade(&fleet, lab.place()?, lab.product()?, options, &|_| ())?;
     let log = fleet.bastion().home().join(lab::demo::APPLY_LOG);
     let log = lab::files::read_if_there(&log)?.unwrap_or_default();
     let end: Vec<_> = log.lines().rev().take(60).collect();

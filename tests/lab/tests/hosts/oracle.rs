@@ -76,6 +76,11 @@ const NO_MAINTENANCE: &[Change] = &[
     },
     Change {
         file: "roles/arangodb/tasks/before_dbserver.yml",
+        from: "    that: arangodb_cluster.supervision.maintenance is not none",
+        to: "    that: true",
+    },
+    Change {
+        file: "roles/arangodb/tasks/before_dbserver.yml",
         from: "    - arangodb_cluster.supervision.mode == 'Maintenance'\n",
         to: "",
     },

@@ -1,4 +1,4 @@
-//! What can go wrong with an upgrade of ArangoDB, as a table: each gate, invariant and silence of the procedure with the
+//! What can go wrong with the upgrades of ArangoDB and of MemSQL, as a table: each gate, invariant and silence of the procedure with the
 //! fault that arms it, what must come of it, who else would notice, and the cases that try it.
 //!
 //! A case is named by the file that holds it and by its name there; a row whose case is gone, and a gate without a fault,
@@ -6,6 +6,7 @@
 //! simulated servers, then hosts.
 
 mod cluster;
+mod memsql;
 mod one_server;
 
 use std::collections::BTreeSet;
@@ -45,7 +46,7 @@ const READINESS: &str = "src/cluster/readiness/judge.rs";
 const ORACLE: &str = "tests/lab/src/load/invariants.rs";
 const HOSTS: &str = "tests/lab/tests/hosts";
 
-/// All rows: of one server and its host, and of the cluster.
+/// All rows of ArangoDB: of one server and its host, and of the cluster.
 fn rows() -> impl Iterator<Item = &'static Row> {
     one_server::ROWS.iter().chain(cluster::ROWS)
 }
@@ -102,14 +103,35 @@ fn every_gate_invariant_and_silence_has_a_fault_that_arms_it() {
 }
 
 #[test]
+fn every_condition_invariant_step_and_bug_of_memsql_has_a_fault_that_arms_it() {
+    let numbered = |letter: char, to: usize| (1..=to).map(move |n| format!("{letter}{n}"));
+    let all = numbered('P', 10).chain(numbered('I', 11));
+    let all = all.chain(numbered('S', 12)).chain(numbered('B', 10));
+    let wanted: BTreeSet<String> = all.collect();
+    let there = memsql::rows().flat_map(|row| row.arms.split(' '));
+    let there: BTreeSet<String> = there.map(str::to_owned).collect();
+    assert_eq!(there, wanted);
+}
+
+/// The rows of a system, and the faults that must be among them.
+fn tables() -> [(Vec<&'static Row>, &'static [&'static str]); 2] {
+    [
+        (rows().collect(), FAULTS),
+        (memsql::rows().collect(), memsql::FAULTS),
+    ]
+}
+
+#[test]
 fn every_fault_has_one_row_and_says_how_it_ends() {
-    for fault in FAULTS {
-        let rows = rows().filter(|row| row.fault == *fault).count();
-        assert_eq!(rows, 1, "{fault}");
+    for (rows, faults) in tables() {
+        for fault in faults {
+            let count = rows.iter().filter(|row| row.fault == *fault).count();
+            assert_eq!(count, 1, "{fault}");
+        }
+        let names: BTreeSet<&str> = rows.iter().map(|row| row.fault).collect();
+        assert_eq!(names.len(), rows.len());
     }
-    let names: BTreeSet<&str> = rows().map(|row| row.fault).collect();
-    assert_eq!(names.len(), rows().count());
-    for row in rows() {
+    for row in rows().chain(memsql::rows()) {
         let told = [row.end, row.detector].iter().all(|text| !text.is_empty());
         assert!(told && !row.cases.is_empty(), "{}", row.fault);
     }
@@ -118,7 +140,7 @@ fn every_fault_has_one_row_and_says_how_it_ends() {
 #[test]
 fn every_case_of_the_table_is_there() {
     let mut gone = Vec::new();
-    for row in rows() {
+    for row in rows().chain(memsql::rows()) {
         for (file, name) in row.cases {
             let text = read(file);
             let known = [format!("fn {name}("), format!("\"{name}\"")];

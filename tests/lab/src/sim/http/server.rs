@@ -101,11 +101,17 @@ async fn accept<S: Service>(
             () = told(&mut stop) => break,
         }
     }
-    // Whoever was let into the queue before the port closes is served.
-    while let Ok(Ok((stream, from))) =
-        tokio::time::timeout(Duration::from_millis(1), listener.accept()).await
-    {
-        welcome(stream, from, stopped.clone());
+    // Whoever is in the queue when the port closes is served. Nobody is waited for: clients that come again and again would
+    // keep it open for ever.
+    let Ok(listener) = listener.into_std() else {
+        return;
+    };
+    while let Ok((stream, from)) = listener.accept() {
+        if stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            welcome(stream, from, stopped.clone());
+        }
     }
 }
 
