@@ -1,5 +1,7 @@
 //! How a step ended that did not simply do what it should: waited in vain, nothing to do, no longer waited for, cut off.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use crate::connection::ConnError;
@@ -9,6 +11,14 @@ use crate::modules::spec::Safety;
 use super::ended::Ended;
 use super::fate::{End, Phase};
 use super::step::Step;
+
+/// Shorter than an answer may take: what a try with less time than this did not see says nothing.
+const NO_TIME: Duration = Duration::from_secs(2);
+
+/// Tells whether the last try of a wait had no time to see anything. What the one before it saw is what is known then.
+pub(super) fn was_cut_off(ended: &Ended, had: Option<Duration>) -> bool {
+    ended.outcome == StepOutcome::Failed && had.is_some_and(|had| had < NO_TIME)
+}
 
 /// A wait that ended unmet names what it saw last.
 pub(super) fn never_met(ended: Ended, tried: u32, saw: &str) -> Ended {

@@ -14,7 +14,7 @@ use crate::yaml::{Node, Problem};
 
 use super::controller::StepController;
 use super::ended::{Ended, told};
-use super::endings::{broken, never_met, skipped_by_module, stopped, without_answer};
+use super::endings::{broken, never_met, skipped_by_module, stopped, was_cut_off, without_answer};
 use super::engine::{Engine, StartedJob};
 use super::fate::{Fate, Phase, fate};
 use super::ledger::Entry;
@@ -69,6 +69,7 @@ impl Engine {
     fn tries(&self, place: &Place, step: &Step, first: u32, deadline: Deadline) -> Ended {
         let mut attempt = first;
         let mut last_saw = None;
+        let mut before = None;
         loop {
             let tried = attempt - first + 1;
             if attempt > first
@@ -85,6 +86,7 @@ impl Engine {
                 attempt,
                 quiet: false,
             };
+            let had = deadline.left(self.clock());
             let (mut ended, said) = self.one_try(step, &bounds);
             ended.attempts = tried;
             if step.tries.waits {
@@ -106,6 +108,9 @@ impl Engine {
             let saw = what_was_seen(said, unmet, &scope, &ended.result);
             if self.settings.survey || !step.tries.has_more(tried) || deadline.is_over(self.clock())
             {
+                let (ended, saw) = before
+                    .filter(|_| deadline.is_over(self.clock()) && was_cut_off(&ended, had))
+                    .unwrap_or((ended, saw));
                 return never_met(ended, tried, &saw);
             }
             self.waited(place, step, tried, deadline, &saw, &mut last_saw);
@@ -118,6 +123,7 @@ impl Engine {
                     return ended;
                 }
             }
+            before = (ended.outcome != StepOutcome::Failed).then_some((ended, saw));
             attempt += 1;
         }
     }

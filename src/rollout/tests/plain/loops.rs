@@ -148,6 +148,23 @@ fn a_wait_that_ends_unmet_names_what_it_last_saw() {
 }
 
 #[test]
+fn a_last_try_that_had_no_time_takes_nothing_of_what_was_seen() {
+    let text = "- look: x\n  register: r\n  until: r.value == 9\n  timeout: 8\n  delay: 7\n  \
+        ignore_errors: true\n- act: \"{{ r.value }}\"";
+    let ran = play("a", text)
+        .finds("x", &[json!(2)])
+        .fault("a look x", Fault::Fine)
+        .fault("a look x", Fault::TimesOut)
+        .run();
+    assert_eq!(ran.did(), ["a do 2"], "{ran:?}");
+    let told = message(&ran, "a", 0);
+    assert!(
+        told.contains("tried 2 times; last seen: r.value is 2"),
+        "{told}"
+    );
+}
+
+#[test]
 fn without_until_a_failed_task_is_tried_again() {
     let ran = play("a", "- launch: x\n  retries: 3\n  delay: 2")
         .fault("a job x", Fault::Fails)
