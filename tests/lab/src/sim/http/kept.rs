@@ -2,7 +2,7 @@
 //!
 //! A server that closes an idle connection may meet a request that is on its way. Of a server of this house the client
 //! knows for certain that it has not looked at such a request: it says farewell with `408 Request Timeout`, which is what
-//! RFC 9110 (15.5.9) has it for, on every connection whose client has asked for it by [`MARK`]. The request is then made
+//! RFC 9110 (15.5.9) has it for, on every connection whose client has asked for it by `MARK`. The request is then made
 //! again over a new connection, and means what it would have meant without the old one. A connection that ends without
 //! farewell was cut, and a request on it may have been carried out: nobody repeats that.
 
