@@ -16,6 +16,12 @@ mod files;
 mod live;
 #[path = "cli/lock.rs"]
 mod lock;
+#[path = "cli/login.rs"]
+mod login;
+#[path = "cli/notified.rs"]
+mod notified;
+#[path = "cli/owed.rs"]
+mod owed;
 #[path = "cli/planning.rs"]
 mod planning;
 #[path = "cli/reading.rs"]

@@ -1,5 +1,6 @@
 //! What was typed. No meaning is given to it here; `settings` does that.
 
+mod from_hosts;
 mod lock;
 mod unattended;
 mod vault;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use from_hosts::{AskedHosts, Opening};
 pub(super) use lock::{Lock, LockAcquire, LockCommand, LockRelease, LockStatus, Locked};
 pub(super) use unattended::{Attach, Pausing, StopRun};
 pub(super) use vault::{Vault, VaultCommand, VaultEdit, VaultFiles, VaultRekey, VaultString};
@@ -27,10 +29,6 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one of them lives, for as long as the program runs"
-)]
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Apply a playbook to an inventory
@@ -298,12 +296,14 @@ pub(super) struct Recover {
     /// Give up what is owed on this host, which is gone for good; may be repeated
     #[arg(long, value_name = "HOST", requires = "reason")]
     pub(super) forgive: Vec<String>,
-    /// Why it is given up
+    /// Why it is given up, or put back from another machine
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
     /// Upgrade the servers of this host that are down with data too old for the installed program
-    #[arg(long, value_name = "HOST", conflicts_with = "forgive")]
+    #[arg(long, value_name = "HOST", conflicts_with_all = ["forgive", "from_hosts"])]
     pub(super) upgrade_stranded: Option<String>,
+    #[command(flatten)]
+    pub(super) hosts: AskedHosts,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -326,6 +326,10 @@ pub(super) struct Status {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) hosts: AskedHosts,
+    #[command(flatten)]
+    pub(super) opening: Opening,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -15,6 +15,7 @@ mod machine;
 mod memory;
 mod notify;
 mod output;
+mod owing;
 mod pausing;
 mod plan_file;
 mod prepared;

@@ -33,6 +33,8 @@ pub(super) struct MachineConnector {
     // Files are read once, whichever of them a host's variables name.
     configs: Mutex<BTreeMap<String, Arc<SshConfig>>>,
     password: Option<Secret>,
+    /// Where hosts keep jobs and notes, if not where they do so otherwise.
+    host_state: Option<String>,
 }
 
 impl MachineConnector {
@@ -59,6 +61,10 @@ impl MachineConnector {
             usual: named.map_or(ConfigFiles::Usual, |path| config_files(&path)),
             configs: Mutex::default(),
             password,
+            host_state: machine
+                .environment
+                .get("STAGGER_HOST_STATE")
+                .map(str::to_owned),
         };
         connector.config(&ConnectionVars::default())?;
         Ok(connector)
@@ -397,7 +403,8 @@ fn first(problems: Vec<Problem>, host: &str) -> Problem {
 
 impl Connector for MachineConnector {
     fn connect(&self, wish: &Wish<'_>) -> Result<Box<dyn Connection>, NoSession> {
-        let target = self.target(wish).map_err(NoSession::Problem)?;
+        let mut target = self.target(wish).map_err(NoSession::Problem)?;
+        target.state_directory.clone_from(&self.host_state);
         Ok(open(&target, &self.handshakes))
     }
 }

@@ -9,7 +9,9 @@ use super::asking::Terminal;
 use super::failure::{ExitCode, Failure};
 use super::machine::{Machine, MachineDesk};
 use super::prepared::Prepared;
-use super::starting::{Request, asked_passwords, connector, engine_settings, outline};
+use super::starting::{
+    Request, asked_passwords, connector, engine_settings, machine_name, outline,
+};
 use super::{interrupt, output};
 use crate::clock::{Clock, Stop};
 use crate::connection::Connection;
@@ -54,6 +56,7 @@ pub(super) fn look(
         header: Header {
             run: "plan".to_owned(),
             playbook: request.playbook.clone(),
+            machine: machine_name(),
             check: true,
             ..Header::default()
         },

@@ -15,6 +15,7 @@ mod job;
 mod jobs;
 mod local;
 mod openssh;
+pub(crate) mod owed;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod shell;

@@ -82,11 +82,11 @@ pub(crate) fn prologue(nonce: &Nonce, setting: Setting<'_>) -> String {
     )
 }
 
-/// `_dir`: makes or checks the directory of the jobs, once a shell; sets `_R`.
+/// `_place`: says in `_y` where its user's state lies. `_dir`: makes or checks the directory of the jobs, once a shell;
+/// sets `_R`.
 ///
 /// It must be ours and no symbolic link, else somebody else could plant a job's end or read its output.
-const DIRECTORY: &str = r#"_dir() {
-[ -z "$_R" ] || return 0
+const DIRECTORY: &str = r#"_place() {
 _x=$(id -u) || return 1
 if [ -n "$_S" ]; then _y=$_S/$_x
 elif [ "$_x" = 0 ]; then _y=/var/lib/stagger
@@ -94,6 +94,10 @@ else case $HOME in
 /?*) _y=$HOME/.local/state/stagger;;
 *) echo "the user has no home directory to keep jobs in" >&2; return 1;;
 esac; fi
+}
+_dir() {
+[ -z "$_R" ] || return 0
+_place || return 1
 [ -d "$_y/jobs" ] || mkdir -p "$_y/jobs" || return 1
 for _x in "$_y" "$_y/jobs"; do
 if [ -L "$_x" ]; then echo "$_x is a symbolic link; it must be a directory of its user alone" >&2; return 1; fi

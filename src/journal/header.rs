@@ -35,6 +35,9 @@ pub struct Header {
     pub operator: String,
     /// The machine it was started on.
     pub bastion: String,
+    /// That machine's name with the beginning of its machine-id, by which locks on clusters know it.
+    #[serde(default)]
+    pub machine: String,
     /// Whether nothing is changed.
     pub check: bool,
 }

@@ -19,6 +19,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Runs statements on a server that speaks MySQL's protocol",
     notes: &[
         "Statements are sent as text, each once. One that was sent and got no answer leaves its task in doubt: its `done_when` is asked, and it is never sent again blindly.",
+        "`repeatable` says that they may be sent again: then a lost answer is a failure like any other.",
         "Statements that only read (SELECT, SHOW, EXPLAIN, DESCRIBE) run in check mode too.",
     ],
     arguments: &[
@@ -37,6 +38,12 @@ static SPEC: ModuleSpec = ModuleSpec {
             "single_transaction",
             Kind::Flag,
             "Whether all statements are one transaction.",
+        )
+        .default("false"),
+        Argument::new(
+            "repeatable",
+            Kind::Flag,
+            "Whether the statements may be sent again where the answer was lost.",
         )
         .default("false"),
         Argument::new("login_host", Kind::Str, "The server's name or address.")
@@ -140,6 +147,7 @@ impl Module for MysqlQuery {
             port: u16::try_from(port).map_err(|_| wrong(format!("{port} is no port")))?,
             database: arguments.str("login_db").map(str::to_owned),
             one_transaction: arguments.flag("single_transaction"),
+            repeatable: arguments.flag("repeatable"),
             read: arguments.duration("read_timeout").unwrap_or(total),
             total,
             login: Login::of(arguments),
@@ -164,6 +172,7 @@ struct Queries {
     port: u16,
     database: Option<String>,
     one_transaction: bool,
+    repeatable: bool,
     read: Duration,
     total: Duration,
     login: Login,
@@ -244,11 +253,13 @@ impl Queries {
     fn failed(&self, error: SqlError, mut result: Map<String, Value>) -> ModuleError {
         match error {
             SqlError::Stopped { .. } => ConnError::Stopped.into(),
-            SqlError::Unknown(reason) if !self.only_reads() => ConnError::Lost {
-                host: self.place(),
-                reason,
+            SqlError::Unknown(reason) if !self.only_reads() && !self.repeatable => {
+                ConnError::Lost {
+                    host: self.place(),
+                    reason,
+                }
+                .into()
             }
-            .into(),
             error @ (SqlError::Unknown(_) | SqlError::NotSent(_) | SqlError::Server { .. }) => {
                 result.insert("error_number".into(), json!(error.number()));
                 ModuleError::Failed {
@@ -316,7 +327,10 @@ impl Action for Queries {
     }
 
     fn safety(&self) -> Option<Safety> {
-        self.only_reads().then_some(Safety::ReadOnly)
+        if self.only_reads() {
+            return Some(Safety::ReadOnly);
+        }
+        self.repeatable.then_some(Safety::State)
     }
 
     fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {

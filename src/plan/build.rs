@@ -232,6 +232,9 @@ impl Build<'_> {
     }
 
     fn play(&mut self, play: &Play) -> Option<PlannedPlay> {
+        if self.names_nobody(play) {
+            return None;
+        }
         let before = self.problems.len();
         let (hosts, hosts_note) = self.hosts(play);
         let order = self.word(play, play.order.as_ref(), Order::parse);
@@ -302,6 +305,13 @@ impl Build<'_> {
             play.order, play.order_by, play.serial, play.strategy
         );
         self.part(format!("order of play {}", play.id), rules.as_bytes());
+    }
+
+    /// Tells whether a play's pattern is a template that comes to nothing: on purpose, so that the play takes no part.
+    fn names_nobody(&self, play: &Play) -> bool {
+        let template = play.hosts.as_str().is_some_and(is_template);
+        let value = || self.inputs.known.value(play, &play.hosts);
+        template && value().is_ok_and(|value| pattern_of(&value).trim().is_empty())
     }
 
     /// Returns a play's hosts in the inventory's order, and why there are none.

@@ -135,6 +135,13 @@ fn hosts_are_ordered_limited_and_cut() {
         "{}",
         plan.text()
     );
+    // A template that comes to nothing does so on purpose; a pattern without hosts is a mistake.
+    case.known.0.insert("{{ nobody }}", json!([]));
+    let plan = case.of("- hosts: '{{ nobody }}'\n- hosts: s1\n").unwrap();
+    assert_eq!(plan.entries.len(), 1);
+    assert_eq!(batches(&plan), [["s1"]]);
+    let problems = case.of("- hosts: '{{ nobody }}'\n").unwrap_err();
+    assert_eq!(shown(&problems), ["nothing to do: no play has any hosts"]);
     let problems = case.of("- hosts: spare\n").unwrap_err();
     assert_eq!(shown(&problems), ["nothing to do: no play has any hosts"]);
 }

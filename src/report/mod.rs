@@ -4,6 +4,7 @@
 //! Prints nothing. Called by `cli`.
 
 mod change;
+mod figures;
 mod html;
 mod pages;
 mod standing;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use crate::events::{ByHand, Recap};
 
 pub use change::{Change, VersionChange};
+pub use figures::Figure;
 pub use standing::{BracketStanding, HostStanding, MemberStanding, Standing, Waiting};
 pub use timeline::{Lane, LaneOf, Look, Span, Timeline};
 
@@ -61,6 +63,8 @@ pub struct Report {
     pub warnings: Vec<Warning>,
     /// The versions of the servers, as the run first and last saw them.
     pub versions: Vec<VersionChange>,
+    /// What the run measured or counted, with `set_stats`.
+    pub figures: Vec<Figure>,
     /// The steps that changed something, by host.
     pub changes: BTreeMap<String, Vec<String>>,
     /// What was changed in files, where the run was asked to show it.

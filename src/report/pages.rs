@@ -103,6 +103,9 @@ impl Report {
         self.head(&mut page);
         self.outages(&mut page);
         self.found_versions(&mut page);
+        for figure in &self.figures {
+            page.list(&figure.heading(), figure.lines());
+        }
         self.protection(&mut page);
         self.failed(&mut page);
         self.plays_and_steps(&mut page);

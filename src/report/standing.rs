@@ -2,14 +2,16 @@
 //!
 //! Pure: who holds the run and what time it is are handed in. Every time is the wall clock's, over all parts of the run.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::pages::span;
 use super::story::{title, written};
 use super::timeline::when;
 use crate::clock::Timestamp;
-use crate::events::{BracketState, Event, EventKind, GuardValue, RunState};
-use crate::journal::{Entry, Header, Holder, Record};
+use crate::events::{BracketRef, BracketState, Event, EventKind, GuardValue, RunState};
+use crate::journal::{BracketChange, Entry, Header, Holder, Record};
 
 /// What a run is doing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -116,9 +118,9 @@ pub struct MemberStanding {
 pub struct BracketStanding {
     /// Its name and object.
     pub name: String,
-    /// `entered`, `owed` or `held`.
+    /// `entering`, `entered`, `owed` or `held`.
     pub state: &'static str,
-    /// Since when it is entered.
+    /// Since when it is entered, or was begun to be.
     pub since: Option<String>,
     /// Why it is owed or held.
     pub reason: Option<String>,
@@ -127,6 +129,8 @@ pub struct BracketStanding {
 /// The events of a run on one scale: milliseconds of the wall clock since its first record.
 struct Told {
     state: RunState,
+    /// What was begun to be switched and was not said to be: whoever was killed there has switched it, or not.
+    entering: BTreeMap<BracketRef, u64>,
     first: Timestamp,
     now: u64,
 }
@@ -141,6 +145,7 @@ impl Standing {
         let until = if lives { now.max(last.at) } else { last.at };
         let mut told = Told {
             state: RunState::default(),
+            entering: BTreeMap::new(),
             first: first.at,
             now: 0,
         };
@@ -151,6 +156,7 @@ impl Standing {
                 Record::PartStarted { .. } => finished = false,
                 Record::Finished { .. } => finished = true,
                 Record::Event(event) => told.take(event),
+                Record::Bracket { bracket, change } => told.bracket(bracket, change, entry.at),
                 Record::Batch { .. }
                 | Record::Intent(_)
                 | Record::Outcome(_)
@@ -160,7 +166,6 @@ impl Standing {
                 | Record::Done { .. }
                 | Record::Rescued { .. }
                 | Record::HostLeft { .. }
-                | Record::Bracket { .. }
                 | Record::RestPoint { .. }
                 | Record::Approval { .. }
                 | Record::Stopped { .. }
@@ -255,6 +260,21 @@ impl Standing {
 }
 
 impl Told {
+    /// Takes what no event tells: that a bracket's leave is due from the moment on at which it is begun to be entered.
+    fn bracket(&mut self, bracket: &BracketRef, change: &BracketChange, at: Timestamp) {
+        match change {
+            BracketChange::Entering { .. } => {
+                let since = self.since_first(at);
+                self.entering.entry(bracket.clone()).or_insert(since);
+            }
+            BracketChange::Entered
+            | BracketChange::Left
+            | BracketChange::Owed { .. }
+            | BracketChange::Held { .. } => drop(self.entering.remove(bracket)),
+            BracketChange::Found { .. } | BracketChange::Leaving { .. } => {}
+        }
+    }
+
     fn since_first(&self, at: Timestamp) -> u64 {
         let since = at.as_millisecond() - self.first.as_millisecond();
         u64::try_from(since).unwrap_or(0)
@@ -385,23 +405,29 @@ impl Told {
     }
 
     fn brackets(&self) -> Vec<BracketStanding> {
-        let brackets = self.state.brackets.iter();
-        brackets
-            .filter_map(|(bracket, state)| {
-                let (state, since, reason) = match state {
-                    BracketState::Left => return None,
-                    BracketState::Entered { since_ms } => ("entered", Some(*since_ms), None),
-                    BracketState::Owed { reason } => ("owed", None, Some(reason.clone())),
-                    BracketState::Held { reason } => ("held", None, Some(reason.clone())),
-                };
-                Some(BracketStanding {
+        let standing =
+            |bracket: &BracketRef, state, since: Option<u64>, reason: Option<&String>| {
+                BracketStanding {
                     name: title(bracket),
                     state,
                     since: since.map(|since| self.wall(since)),
-                    reason,
-                })
-            })
-            .collect()
+                    reason: reason.cloned(),
+                }
+            };
+        let entering = self.entering.iter();
+        let entering =
+            entering.map(|(bracket, since)| standing(bracket, "entering", Some(*since), None));
+        let known = self.state.brackets.iter();
+        let known = known.filter(|(bracket, _)| !self.entering.contains_key(bracket));
+        let known = known.filter_map(|(bracket, state)| match state {
+            BracketState::Left => None,
+            BracketState::Entered { since_ms } => {
+                Some(standing(bracket, "entered", Some(*since_ms), None))
+            }
+            BracketState::Owed { reason } => Some(standing(bracket, "owed", None, Some(reason))),
+            BracketState::Held { reason } => Some(standing(bracket, "held", None, Some(reason))),
+        });
+        entering.chain(known).collect()
     }
 
     fn guards(&self) -> Vec<Waiting> {
@@ -465,6 +491,10 @@ fn member_line(down: &MemberStanding) -> String {
 
 fn bracket_line(bracket: &BracketStanding) -> String {
     match (bracket.state, &bracket.since, &bracket.reason) {
+        ("entering", Some(since), _) => {
+            let name = &bracket.name;
+            format!("{name}: begun to be entered at {since}, its leave is due")
+        }
         (_, Some(since), _) => format!("{}: entered since {since}", bracket.name),
         (state, None, reason) => format!(
             "{}: {}: {}",
@@ -515,6 +545,45 @@ mod tests {
             "  node1: ended stop it\n",
         ] {
             assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    /// Whoever was killed while it was switched has switched it, or not: nothing else tells of it.
+    #[test]
+    fn a_bracket_is_due_from_its_first_step_on() {
+        let bracket = BracketRef {
+            name: "manual control".into(),
+            object: String::new(),
+        };
+        let entry = |seq, change| Entry {
+            seq,
+            at: Timestamp::from_second(8).unwrap(),
+            record: Record::Bracket {
+                bracket: bracket.clone(),
+                change,
+            },
+        };
+        let entering = || BracketChange::Entering {
+            by_hand: Vec::new(),
+            play: "1".into(),
+            batch: 1,
+            hosts: Vec::new(),
+            top: serde_json::Map::new(),
+        };
+        let text = |changes: Vec<BracketChange>| {
+            let mut all = records();
+            all.truncate(9);
+            all.extend(changes.into_iter().map(|change| entry(10, change)));
+            let now = Timestamp::from_second(30).unwrap();
+            Standing::of(&all, Some(&held(false, false)), now).text()
+        };
+        let told = text(vec![entering()]);
+        let due =
+            "manual control: begun to be entered at 1970-01-01 00:00:08 UTC, its leave is due";
+        assert!(told.contains(due), "{told}");
+        for over in [BracketChange::Entered, BracketChange::Left] {
+            let told = text(vec![entering(), over]);
+            assert!(!told.contains("begun to be entered"), "{told}");
         }
     }
 

@@ -9,6 +9,7 @@ use crate::events::{BracketRef, Counts, Event, EventKind, GuardValue, StepOutcom
 use crate::journal::{Entry, Record, mask_references};
 
 use super::change::{self, Change};
+use super::figures;
 use super::timeline::{Timeline, when};
 
 /// How many of the longest steps are told.
@@ -42,6 +43,7 @@ impl Report {
             .sort_by_key(|step| std::cmp::Reverse(step.took_ms));
         report.slowest.truncate(SLOWEST);
         report.versions = change::versions(entries);
+        report.figures = figures::figures(entries);
         report.timeline = Timeline::of(entries);
         report.last = entries.last().map(|entry| written(entry.at));
         report

@@ -255,21 +255,20 @@ impl Engine {
 
     /// Reads, writes down, switches. If switching fails the bracket is left at once.
     fn enter(&self, mut open: Open) -> Result<Open, (Vec<HostName>, Left)> {
-        let found = match self.find(&open) {
-            Ok(found) => found,
-            Err(left) => return Err((open.hosts, left)),
-        };
-        open.place = open.place.with([("found".to_owned(), found.clone())]);
-        if !self.is_expected(&open, &found) {
-            return Err((open.hosts, Left::Stopped));
+        let entered = self.find(&mut open).and_then(|()| self.switch(&open));
+        match entered {
+            Ok(()) => Ok(open),
+            Err(left) => Err((open.hosts, left)),
         }
-        self.enter_again(&open)
-            .map_err(|left| (open.hosts.clone(), left))?;
-        Ok(open)
     }
 
-    /// Switches, knowing what was found.
+    /// Enters once more what was left for a while, knowing what was found.
     pub(super) fn enter_again(&self, open: &Open) -> Result<(), Left> {
+        self.note_down(open)?;
+        self.switch(open)
+    }
+
+    fn switch(&self, open: &Open) -> Result<(), Left> {
         let by_hand = open
             .hosts
             .first()
@@ -319,25 +318,100 @@ impl Engine {
         };
         let entry = Entry::record(open.record(BracketChange::Entered)).with_event(event);
         drop(self.ledger.write(entry));
+        self.takes_over(open);
         Ok(())
     }
 
-    /// Finds what is there before the first change; what was found once is not read again until the bracket was left.
-    fn find(&self, open: &Open) -> Result<Value, Left> {
+    /// Finds what is there before the first change, and writes it down; what was found once is not read again until the
+    /// bracket was left, by this run or another one.
+    fn find(&self, open: &mut Open) -> Result<(), Left> {
+        let reads = !open.bracket.read.is_empty() || open.bracket.found.is_some();
         let known = self.outside.previously.bracket(&open.reference);
-        let known = known
-            .filter(|known| known.open)
-            .and_then(|known| known.found);
-        if let Some(found) = known {
-            return Ok(self.outside.seal.unseal_known(&found));
+        if let Some(known) = known.filter(|known| known.open) {
+            match known.found {
+                Some(found) => open.finds(self.outside.seal.unseal_known(&found)),
+                None if reads => {
+                    open.finds(self.read_first(open)?);
+                    self.tell_found(open);
+                }
+                None => open.finds(Value::Null),
+            }
+            return self.note_down(open);
         }
-        if open.bracket.read.is_empty() && open.bracket.found.is_none() {
-            return Ok(Value::Null);
+        let mut inherited = if self.settings.check {
+            self.inherited(open)?
+        } else {
+            None
+        };
+        if inherited.is_none() {
+            inherited = self.find_first(open, reads)?;
         }
-        let place = self.bracket_place(open, "bracket read", false);
+        let inherits = inherited.is_some();
+        if let Some(found) = inherited {
+            open.finds(found);
+            self.note_down(open)?;
+        }
+        if reads || inherits {
+            self.tell_found(open);
+        }
+        Ok(())
+    }
+
+    /// Finds and writes down what nobody has found before; returns what another run found, if one did.
+    fn find_first(&self, open: &mut Open, reads: bool) -> Result<Option<Value>, Left> {
+        let found = if reads {
+            self.read_first(open)?
+        } else {
+            Value::Null
+        };
+        open.finds(found);
+        let odd = if reads { self.is_odd(open)? } else { None };
+        if let Some(odd) = odd {
+            // Perhaps another run switched it.
+            if !self.settings.check
+                && let Some(found) = self.inherited(open)?
+            {
+                return Ok(Some(found));
+            }
+            if !self.is_approved(&open.place, &open.bracket.name, &odd) {
+                return Err(Left::Stopped);
+            }
+        }
+        self.note_first(open)
+    }
+
+    /// Reads what is there before the first change.
+    fn read_first(&self, open: &Open) -> Result<Value, Left> {
+        match self.read_found(open, false) {
+            Ok(found) => Ok(found),
+            // Who looks ahead may not see yet what is there when the bracket is entered.
+            Err(_) if self.settings.survey => Ok(Value::Null),
+            Err(left) => {
+                let name = &open.bracket.name;
+                let message = format!("what the bracket `{name}` switches could not be read");
+                self.halt(StopCause::Failed, message, open.bracket.id.as_str());
+                Err(left)
+            }
+        }
+    }
+
+    fn tell_found(&self, open: &Open) {
+        let found = open.found();
+        let change = BracketChange::Found {
+            found: self.outside.seal.seal(&found),
+        };
+        let bracket = open.reference.clone();
+        let event = EventKind::BracketFound { bracket, found };
+        let entry = Entry::record(open.record(change)).with_event(event);
+        drop(self.ledger.write(entry));
+    }
+
+    /// Reads what is there.
+    pub(super) fn read_found(&self, open: &Open, way_out: bool) -> Result<Value, Left> {
+        let place = self.bracket_place(open, "bracket read", way_out);
         let walked = self.somewhere(open, &place, &open.bracket.read);
         let failed = walked.left.values().next().cloned();
-        let found = match (failed, &open.bracket.found, open.hosts.first()) {
+        match (failed, &open.bracket.found, open.hosts.first()) {
             (Some(left), ..) => Err(left),
             (None, Some(expression), Some(host)) => {
                 let around = self.around(&place, &open.context());
@@ -352,57 +426,29 @@ impl Engine {
                 })
             }
             (None, ..) => Ok(Value::Null),
-        };
-        let found = match found {
-            Ok(found) => found,
-            // Who looks ahead may not see yet what is there when the bracket is entered.
-            Err(_) if self.settings.survey => Value::Null,
-            Err(left) => {
-                let name = &open.bracket.name;
-                let message = format!("what the bracket `{name}` switches could not be read");
-                self.halt(StopCause::Failed, message, open.bracket.id.as_str());
-                return Err(left);
-            }
-        };
-        let change = BracketChange::Found {
-            found: self.outside.seal.seal(&found),
-        };
-        let event = EventKind::BracketFound {
-            bracket: open.reference.clone(),
-            found: found.clone(),
-        };
-        drop(
-            self.ledger
-                .write(Entry::record(open.record(change)).with_event(event)),
-        );
-        Ok(found)
+        }
     }
 
-    /// Compares what was found with what is normal; another value needs the operator's word.
-    fn is_expected(&self, open: &Open, found: &Value) -> bool {
+    /// Compares what was found with what is normal; says what another value would mean, for the operator to judge.
+    fn is_odd(&self, open: &Open) -> Result<Option<String>, Left> {
         let (Some(expect), Some(host)) = (&open.bracket.expect, open.hosts.first()) else {
-            return true;
+            return Ok(None);
         };
-        let known = self.outside.previously.bracket(&open.reference);
-        if known.is_some_and(|known| known.open) {
-            return true;
-        }
         let around = self.around(&open.place, &open.context());
         let normal = match self.scope(host.as_str(), &around).value(expect) {
             Ok(normal) => normal,
             Err(problem) => {
                 self.warn(told(&problem), Some(host.as_str()));
-                return false;
+                return Err(Left::Stopped);
             }
         };
-        if normal == *found {
-            return true;
-        }
-        let name = &open.bracket.name;
-        let note = format!(
-            "`{name}` normally finds {normal} and found {found}: it would be put back to {found}"
-        );
-        self.is_approved(&open.place, name, &note)
+        let (name, found) = (&open.bracket.name, open.found());
+        let odd = || {
+            format!(
+                "`{name}` normally finds {normal} and found {found}: it would be put back to {found}"
+            )
+        };
+        Ok((normal != found).then(odd))
     }
 
     pub(super) fn bracket_place(&self, open: &Open, section: &'static str, way_out: bool) -> Place {
@@ -433,6 +479,16 @@ pub(super) fn nothing_around() -> Arc<Context> {
     })
 }
 
+/// Returns the level that a bracket's tasks are written in.
+pub(super) fn context_of(bracket: &Bracket) -> Option<Arc<Context>> {
+    let items = bracket.leave.iter().chain(&bracket.enter);
+    let mut own = items.map(|item| match item {
+        Item::Task(task) => Arc::clone(&task.context),
+        Item::Block(block) => Arc::clone(&block.context),
+    });
+    own.find_map(|context| context.parent.clone())
+}
+
 impl Open {
     pub(super) fn record(&self, change: BracketChange) -> Record {
         Record::Bracket {
@@ -443,14 +499,14 @@ impl Open {
 
     /// Returns the level that the bracket is written in.
     pub(super) fn context(&self) -> Arc<Context> {
-        let items = self.bracket.leave.iter().chain(&self.bracket.enter);
-        let mut own = items.map(|item| match item {
-            Item::Task(task) => Arc::clone(&task.context),
-            Item::Block(block) => Arc::clone(&block.context),
-        });
-        let own = own.find_map(|context| context.parent.clone());
-        own.or_else(|| self.place.play.play().map(|play| Arc::clone(&play.context)))
+        context_of(&self.bracket)
+            .or_else(|| self.place.play.play().map(|play| Arc::clone(&play.context)))
             .unwrap_or_else(nothing_around)
+    }
+
+    /// Goes on with what was found.
+    fn finds(&mut self, found: Value) {
+        self.place = self.place.with([("found".to_owned(), found)]);
     }
 
     /// Returns what was found.

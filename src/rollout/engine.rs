@@ -12,7 +12,7 @@ use crate::clock::{Clock, Stop, StopLevel};
 use crate::connection::{Become, JobId};
 use crate::events::{BracketRef, ByHand, EventKind, Recap, StepId, StopCause};
 use crate::inventory::HostName;
-use crate::journal::{Record, Seal};
+use crate::journal::{Header, Record, Seal};
 use crate::modules::{Module, Notes};
 use crate::playbook::{Loader, Playbook, TaskId};
 use crate::secrets::Masker;
@@ -115,6 +115,10 @@ pub(super) struct State {
     pub(super) debts: Vec<Debt>,
     /// The turns of tries to leave a bracket in which a step was really done.
     pub(super) acted: BTreeSet<u32>,
+    /// The notes of other runs that a bracket is gone on with from, until it is entered.
+    pub(super) inherited: BTreeMap<BracketRef, Vec<String>>,
+    /// Since when brackets are owed that another run entered first.
+    pub(super) owed_since: BTreeMap<BracketRef, String>,
     /// The brackets that this part of the run left.
     pub(super) left_again: BTreeSet<BracketRef>,
     /// What would be left to do by hand on hosts that stopped half-way.
@@ -147,6 +151,7 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct Engine {
     pub(super) run: String,
+    pub(super) header: Header,
     pub(super) playbook: Arc<Playbook>,
     pub(super) outside: Outside,
     pub(super) settings: Settings,

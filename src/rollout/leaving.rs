@@ -46,6 +46,7 @@ impl Engine {
                 let entry = Entry::record(open.record(BracketChange::Left)).with_event(event);
                 drop(self.ledger.write(entry));
                 self.state().left_again.insert(open.reference.clone());
+                self.nothing_owed(open);
                 true
             }
             Err((held, reason)) => {
@@ -75,7 +76,10 @@ impl Engine {
                 // In check mode nothing is done, here as in `enter`.
                 let acted = self.settings.check || self.state().acted.contains(&place.turn);
                 match (walked.is_good(), acted) {
-                    (true, true) => return Ok(()),
+                    (true, true) => match self.is_not_back(open) {
+                        None => return Ok(()),
+                        Some(reason) => (false, reason),
+                    },
                     (true, false) => (false, NOTHING_DONE.to_owned()),
                     (false, _) => (false, self.last_message(&open.hosts)),
                 }
@@ -127,6 +131,7 @@ impl Engine {
             return Some(format!("the step {step} is in doubt and may still run"));
         }
         self.still_runs(&open.hosts)
+            .or_else(|| self.runs_on_hosts(open))
     }
 
     fn owe(&self, open: &Open, held: bool, reason: String) {

@@ -38,6 +38,7 @@ mod loops;
 mod meta;
 mod one_of;
 mod outside;
+mod owed;
 mod pauses;
 mod place;
 mod play;
@@ -71,6 +72,7 @@ pub use login::{BecomeDefaults, become_for};
 pub use outside::{
     Asker, Connector, Desk, GuardMode, NoSession, Settings, StepAnswer, Templaters, Wish,
 };
+pub use owed::{BadNote, FoundNote, FromHosts, Gathered, Note, NotedDebt, OnHosts, Unreliable};
 pub use pauses::{PauseAfter, Pauses};
 pub use previously::{EnteredAt, Known, KnownBracket, NothingBefore, Previously, Volatile};
 pub use recollection::{Recollection, Unreadable};

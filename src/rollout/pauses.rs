@@ -5,12 +5,10 @@
 use crate::clock::Timestamp;
 use crate::events::{EventKind, StopCause};
 use crate::inventory::HostName;
-use crate::journal::{BracketChange, Record};
 use crate::playbook::Play;
 
 use super::engine::Engine;
 use super::exit::Verdict;
-use super::ledger::Entry;
 
 /// A batch behind which the run stops.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,15 +151,7 @@ impl Engine {
                 ),
                 None,
             );
-            let record = Record::Bracket {
-                bracket: bracket.clone(),
-                change: BracketChange::Left,
-            };
-            let event = EventKind::BracketLeft {
-                bracket: bracket.clone(),
-            };
-            drop(self.ledger.write(Entry::record(record).with_event(event)));
-            self.state().left_again.insert(bracket);
+            self.is_left(&bracket);
         }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::events::{EventKind, GateTime, PlayOutline, StopCause};
 use crate::inventory::HostName;
 use crate::journal::Record;
+use crate::modules::spec::is_template;
 use crate::plan::{next, ordered, sizes};
 use crate::playbook::{Bracket, Context, Order, Per, Play, Share};
 use crate::yaml::{Node, Problem};
@@ -46,6 +47,9 @@ impl Engine {
             Arc::clone(&self.answers),
         );
         let scope = self.hostless(&bare, &play.context);
+        if names_nobody(&scope, &play.hosts)? {
+            return Ok(None);
+        }
         let hosts = self.hosts_of(&scope, &play.hosts)?;
         let hosts: Vec<HostName> = hosts
             .into_iter()
@@ -81,6 +85,9 @@ impl Engine {
 
     /// Returns the hosts that a pattern names, as far as the run is not limited.
     pub(super) fn hosts_of(&self, scope: &Scope, pattern: &Node) -> Result<Vec<HostName>, Problem> {
+        if names_nobody(scope, pattern)? {
+            return Ok(Vec::new());
+        }
         let text = scope.texts(pattern)?.join(",");
         let inventory = self.outside.world.inventory();
         let mut hosts = inventory.select_any(&text, Some(&pattern.loc))?;
@@ -330,6 +337,12 @@ impl Engine {
         self.halt(cause, why, &at);
         false
     }
+}
+
+/// Tells whether a pattern is a template that comes to nothing: on purpose, so that its play takes no part.
+fn names_nobody(scope: &Scope, pattern: &Node) -> Result<bool, Problem> {
+    Ok(pattern.as_str().is_some_and(is_template)
+        && scope.texts(pattern)?.join(",").trim().is_empty())
 }
 
 /// What hosts are sorted by: numbers before texts.

@@ -114,6 +114,31 @@ pub trait Previously: Send + Sync + Debug {
 
     /// Returns the registered results in which a secret stood that is stored nowhere, in the order in which they came.
     fn volatile(&self, seal: &dyn Seal) -> Vec<Volatile>;
+
+    /// Returns the files of the notes from which a bracket is known, if it is known from the hosts.
+    fn notes(&self, _bracket: &BracketRef) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Returns the run that entered a bracket and its machine, as locks know both, if they are known from the hosts.
+    fn entered_by(&self, _bracket: &BracketRef) -> Option<(String, String)> {
+        None
+    }
+
+    /// Returns the jobs that ran when the hosts were asked: host and name.
+    fn jobs(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// Returns the hosts that did not answer when they were asked.
+    fn silent(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Tells whether nothing but the hosts told it.
+    fn is_from_hosts(&self) -> bool {
+        false
+    }
 }
 
 /// Knows nothing: a new run.

@@ -31,13 +31,11 @@ impl Engine {
                 continue;
             };
             match self.reopened(playbook, reference, &known) {
-                Ok(open) => {
-                    self.brackets.push(open.clone());
-                    self.close(&open, false);
-                }
+                Ok(open) => self.puts_back(&open),
                 Err(reason) => self.still_owed(reference, &known, reason),
             }
         }
+        self.forget_notes();
         // The run did not come to its end: it can still go on.
         let stopped = Record::Stopped {
             cause: StopCause::Asked {
@@ -46,6 +44,35 @@ impl Engine {
             place: String::new(),
         };
         drop(self.ledger.write(Entry::record(stopped)));
+    }
+
+    fn puts_back(&self, open: &Open) {
+        let from_hosts = self.outside.previously.is_from_hosts();
+        let Some(other) = (!from_hosts).then(|| self.taken_over(open)).flatten() else {
+            self.brackets.push(open.clone());
+            self.close(open, false);
+            return;
+        };
+        let note = &other.note;
+        let message = format!(
+            "`{}` is not put back: run {} of {} on {} has taken it over, with what was found before this run",
+            note.bracket, note.run, note.operator, note.bastion
+        );
+        self.warn(message, None);
+        self.is_left(&open.reference);
+    }
+
+    /// Writes down that nothing is owed of a bracket any more.
+    pub(super) fn is_left(&self, reference: &BracketRef) {
+        let record = Record::Bracket {
+            bracket: reference.clone(),
+            change: BracketChange::Left,
+        };
+        let event = EventKind::BracketLeft {
+            bracket: reference.clone(),
+        };
+        drop(self.ledger.write(Entry::record(record).with_event(event)));
+        self.state().left_again.insert(reference.clone());
     }
 
     /// Makes an open bracket of what the journal says of it.
@@ -63,6 +90,11 @@ impl Engine {
         let mut top = object(seal.unseal_known(&Value::Object(at.top.clone())));
         if let Some(found) = &known.found {
             top.insert("found".to_owned(), seal.unseal_known(found));
+        }
+        // Its steps are done in that run's name: what knows its run by that, such as a lock, is known again.
+        if let Some((run, machine)) = self.outside.previously.entered_by(reference) {
+            top.insert("stagger_run_id".to_owned(), Value::String(run));
+            top.insert("stagger_machine".to_owned(), Value::String(machine));
         }
         let run = self.play_again(playbook, &at.play, &hosts)?;
         let mut place = Place::of(&run, "bracket").with(top);

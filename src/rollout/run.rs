@@ -67,6 +67,7 @@ impl Rollout {
     /// Runs to the end, or to a stop. What is owed then is in the journal, and returned.
     pub fn run(self, journal: Box<dyn Journal>, sinks: Vec<Box<dyn Sink>>) -> Ended {
         self.go(journal, sinks, |engine, playbook| {
+            engine.tell_noted();
             engine.run_entries(&playbook.entries);
         })
     }
@@ -185,6 +186,7 @@ impl Engine {
             .build();
         Self {
             run: header.run.clone(),
+            header: header.clone(),
             playbook,
             turns: AtomicU32::new(previously.part().saturating_mul(TURNS)),
             answers: Arc::new(answers),

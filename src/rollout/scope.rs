@@ -365,6 +365,11 @@ impl Engine {
         let left_out = self.down.left_out(self.outside.clock.elapsed());
         set("members_down", json!(left_out));
         set("stagger_run_id", json!(self.run));
+        set(
+            "stagger_from_hosts",
+            json!(self.outside.previously.is_from_hosts()),
+        );
+        set("stagger_machine", json!(self.header.machine));
         set("stagger_stopped_runs", json!(self.settings.stopped_runs));
         let roles: Vec<&Arc<RoleUse>> = context.roles().collect();
         if let Some(role) = roles.first() {

@@ -14,7 +14,7 @@ use crate::modules::spec::Safety;
 use crate::playbook::{Action, Task};
 use crate::yaml::Problem;
 
-use super::brackets::nothing_around;
+use super::brackets::{Open, nothing_around};
 use super::ended::told;
 use super::engine::Engine;
 use super::find_task::find_task;
@@ -52,6 +52,34 @@ impl Engine {
             }
         }
         None
+    }
+
+    /// Says which job may still run inside of a bracket that is known from the hosts alone: any on its own hosts, and those
+    /// of its run wherever they are.
+    pub(super) fn runs_on_hosts(&self, open: &Open) -> Option<String> {
+        let previously = &self.outside.previously;
+        let run = previously.entered_by(&open.reference).map(|(run, _)| run);
+        let own = |host: &str| open.hosts.iter().any(|one| one.as_str() == host);
+        let of_run = |job: &str| {
+            let run = run.as_ref();
+            run.is_some_and(|run| job.starts_with(&format!("{run}-")))
+        };
+        let mut asked: Vec<String> = previously.silent();
+        asked.retain(|host| own(host));
+        for (host, job) in previously.jobs() {
+            if (own(&host) || of_run(&job)) && !asked.contains(&host) {
+                asked.push(host);
+            }
+        }
+        asked.iter().find_map(|host| {
+            let jobs = self.jobs_on(&HostName::new(host));
+            match jobs.map(|jobs| jobs.into_iter().find(|job| own(host) || of_run(job))) {
+                Ok(job) => job.map(|job| format!("the job {job} still runs on {host}")),
+                Err(reason) => Some(format!(
+                    "whether a job still runs on {host} cannot be asked: {reason}"
+                )),
+            }
+        })
     }
 
     /// Tells whether the job of a step runs.

@@ -1,10 +1,9 @@
 //! Runs: what is applied, what is shown, and how each way to end is told to the shell.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::user::User;
@@ -213,26 +212,10 @@ fn an_interrupt_ends_at_the_next_rest_point() {
         "    - name: slow\n      command: sleep 2\n    - name: after it\n      debug: { msg: more }\n",
     );
     let line = "apply site.yml -i localhost, -e ansible_connection=local --state state -vv";
-    let mut child = user
-        .command(line)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let mut told = String::new();
-    for line in lines.by_ref().map(Result::unwrap) {
-        told.push_str(&line);
-        if line.contains("begin") && line.contains("slow") {
-            break;
-        }
-    }
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, Signal::INT).unwrap();
-    let rest: Vec<String> = lines.map(Result::unwrap).collect();
-    let code = child.wait().unwrap().code();
-    let rest = rest.join("\n");
+    let (told, ran) = user.types_and_signals(line, Signal::INT, |told| {
+        told.contains("begin") && told.contains("slow")
+    });
+    let (code, rest) = (ran.code, ran.err);
     assert_eq!(code, Some(6), "{told}{rest}");
     assert!(
         rest.contains("localhost: slow"),

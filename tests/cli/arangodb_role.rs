@@ -11,6 +11,8 @@ mod members;
 mod restarts;
 #[path = "arangodb_role/somebody_else.rs"]
 mod somebody_else;
+#[path = "arangodb_role/starter.rs"]
+mod starter;
 #[path = "arangodb_role/stranded.rs"]
 mod stranded;
 

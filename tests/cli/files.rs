@@ -182,6 +182,29 @@ fn the_shipped_files_pass_the_check_where_nothing_else_is() {
     }
 }
 
+/// Killed before it was launched such a step is taken as done, and what it was to read is missing in a resumed run.
+#[test]
+fn nothing_that_a_shipped_task_reads_is_taken_as_read() {
+    let mut seen = 0;
+    for path in files(top()) {
+        if !path.starts_with("roles/") || !path.contains("/tasks/") {
+            continue;
+        }
+        let text = fs::read_to_string(top().join(&path)).unwrap();
+        for task in text
+            .split("- name: ")
+            .filter(|task| task.contains("register: "))
+        {
+            seen += usize::from(task.contains("done_when: "));
+            assert!(!task.contains("done_when: \"true\""), "{path}: {task}");
+        }
+    }
+    assert!(
+        seen > 5,
+        "only {seen} tasks say when they are done and register"
+    );
+}
+
 #[test]
 fn written_out_files_are_used_instead_of_those_inside() {
     let user = User::new();

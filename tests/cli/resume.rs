@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::user::{Ran, User};
@@ -57,30 +57,11 @@ impl User {
     /// Applies, and sends a signal when a step of this name begins on the last host.
     pub(crate) fn is_cut_off(&self, line: &str, at: &str, signal: Signal) -> Ran {
         let line = format!("apply site.yml -i hosts --state state -vv {line}");
-        let mut child = self
-            .command(&line)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut told = Vec::new();
-        for line in lines.by_ref().map(Result::unwrap) {
-            let is_there = line.contains("begin") && line.contains(at);
-            told.push(line);
-            if is_there {
-                break;
-            }
-        }
-        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
-        told.extend(lines.map(Result::unwrap));
-        Ran {
-            code: child.wait().unwrap().code(),
-            out: String::new(),
-            err: told.join("\n"),
-        }
+        let (before, mut ran) = self.types_and_signals(&line, signal, |told| {
+            told.contains("begin") && told.contains(at)
+        });
+        ran.err = format!("{before}\n{}", ran.err);
+        ran
     }
 
     fn resumes(&self, line: &str) -> Ran {

@@ -1,19 +1,14 @@
-//! Runs that go on without their terminal, stop by themselves, leave hosts out, and tell others.
+//! Runs that go on without their terminal, stop by themselves, and leave hosts out.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::thread::JoinHandle;
+use std::os::unix::process::CommandExt as _;
+use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use serde_json::Value;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use stagger::clock::{Clock as _, Stop, SystemClock};
 use stagger::journal::{Holder, RunLock};
 
+use crate::login::Login;
 use crate::user::{Ran, User};
 
 const HOSTS: &str =
@@ -122,30 +117,39 @@ impl Drop for Ends<'_> {
 
 /// A Ctrl-C ends the look and not the run.
 fn is_looked_at_and_left(user: &User) {
-    let mut child = user
-        .command("attach --state state -vv")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let mut told = Vec::new();
-    for line in lines.by_ref().map(Result::unwrap) {
-        let is_there = line.contains("a: begin");
-        told.push(line);
-        if is_there {
-            break;
-        }
-    }
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, Signal::INT).unwrap();
-    told.extend(lines.map(Result::unwrap));
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{told:#?}");
-    let told = told.join("\n");
+    let line = "attach --state state -vv";
+    let (before, ran) = user.types_and_signals(line, Signal::INT, |told| told.contains("a: begin"));
+    let told = format!("{before}\n{}", ran.err);
+    assert_eq!(ran.code, Some(0), "{told}");
     for text in ["starts: site.yml", "goes on; `stagger attach"] {
         assert!(told.contains(text), "`{text}` is not in {told}");
     }
+}
+
+/// A terminal tells everybody in the foreground: what a template asks for is the run's alone.
+#[test]
+fn a_program_that_a_template_asks_outlives_the_terminal() {
+    let user = user("\
+- hosts: a
+  gather_facts: false
+  tasks:
+    - command: echo asked
+      register: first
+    - debug: { msg: \"{{ lookup('pipe', 'echo ' ~ first.stdout ~ ' >' ~ playbook_dir ~ '/log; sleep 1; echo whole') }}\" }
+");
+    let child = user
+        .command("apply site.yml -i hosts")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    user.waits_for("log", "asked");
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process_group(pid, Signal::HUP).unwrap();
+    let ran = user.ran(&child.wait_with_output().unwrap());
+    ran.ended(0, &["whole"]);
 }
 
 #[test]
@@ -205,87 +209,6 @@ fn a_run_goes_on_without_its_terminal_and_is_looked_at_and_stopped() {
     again.ended(0, &["goes on without this terminal"]);
     user.waits_for(&format!("state/runs/{run}/lines"), "exit code 0");
     assert_eq!(user.log().len(), 6, "{:?}", user.log());
-}
-
-/// A terminal, as a person's login has one: a session of its own, with the terminal as its controlling one.
-struct Login {
-    master: File,
-    shell: Child,
-}
-
-impl Login {
-    /// Types a line at a shell that waits for it.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a session of its own needs a program"
-    )]
-    fn types(user: &User, line: &str) -> Self {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let master = openpt(flags).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-        // The first terminal that a leader of a session opens is its controlling one.
-        let script = "exec <\"$1\" >\"$1\" 2>&1; shift; \"$@\"; echo \"shell: $?\"; read -r end";
-        let typed = user.command(line);
-        let mut shell = Command::new("setsid");
-        shell.args(["/bin/sh", "-c", script, "sh", &name]);
-        shell.arg(typed.get_program()).args(typed.get_args());
-        shell.current_dir(user.path("")).env_clear();
-        let variables = typed.get_envs();
-        shell.envs(variables.filter_map(|(name, value)| Some((name, value?))));
-        let shell = shell
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let shell = shell.spawn().unwrap();
-        Self {
-            master: File::from(master),
-            shell,
-        }
-    }
-
-    /// Reads what is seen until a text is there.
-    fn shows(&mut self, text: &str) {
-        let mut seen = Vec::new();
-        let mut part = [0; 4096];
-        let clock = SystemClock::new();
-        while !String::from_utf8_lossy(&seen).contains(text) {
-            let shown = String::from_utf8_lossy(&seen).into_owned();
-            assert!(
-                clock.elapsed() < Duration::from_mins(1),
-                "no `{text}` in {shown}"
-            );
-            let mut ready = [PollFd::new(&self.master, PollFlags::IN)];
-            if poll(
-                &mut ready,
-                Some(&Timespec {
-                    tv_sec: 1,
-                    tv_nsec: 0,
-                }),
-            )
-            .unwrap()
-                > 0
-            {
-                let count = self.master.read(&mut part).unwrap();
-                seen.extend_from_slice(&part[..count]);
-            }
-        }
-    }
-
-    /// The connection is lost: the terminal goes, and all of its session are told so.
-    fn loses_its_terminal(self) {
-        let Self { master, mut shell } = self;
-        drop(master);
-        let (clock, never) = (SystemClock::new(), Stop::new());
-        while shell.try_wait().unwrap().is_none() {
-            if clock.elapsed() > Duration::from_secs(20) {
-                shell.kill().unwrap();
-                panic!("the shell was not told that its terminal is gone");
-            }
-            clock.wait(Duration::from_millis(20), &never);
-        }
-    }
 }
 
 #[test]
@@ -409,14 +332,10 @@ fn a_host_is_left_out_by_name_and_the_run_is_partial() {
         );
     assert_eq!(user.log(), ["a", "b", "c"]);
 
-    let user = user_again(fails);
+    let user = self::user(fails);
     user.typed("apply site.yml -i hosts --skip b --reason later")
         .ended(8, &[]);
     assert_eq!(user.log(), ["a", "c"]);
-}
-
-fn user_again(playbook: &str) -> User {
-    user(playbook)
 }
 
 #[test]
@@ -455,101 +374,4 @@ fn what_is_owed_on_a_host_that_is_gone_is_forgiven_by_name() {
     let runs = user.typed("runs");
     assert!(!runs.done().contains("OWES"), "{runs:#?}");
     assert_eq!(user.read("lamp-b"), "off\n");
-}
-
-/// Reads the body of one request and answers it.
-fn posted(socket: &mut TcpStream) -> Value {
-    let mut text = Vec::new();
-    let mut part = [0; 4096];
-    loop {
-        let count = socket.read(&mut part).unwrap();
-        text.extend_from_slice(&part[..count]);
-        let so_far = String::from_utf8_lossy(&text).into_owned();
-        let Some((head, body)) = so_far.split_once("\r\n\r\n") else {
-            continue;
-        };
-        let head = head.to_lowercase();
-        let length = head.split("content-length: ").nth(1).unwrap();
-        let length: usize = length.lines().next().unwrap().trim().parse().unwrap();
-        if body.len() >= length {
-            let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
-            socket.write_all(answer).unwrap();
-            return serde_json::from_str(body).unwrap();
-        }
-    }
-}
-
-/// Listens for what is posted until a run has ended; returns the address and all that was posted.
-fn listener() -> (String, JoinHandle<Vec<Value>>) {
-    let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = server.local_addr().unwrap().to_string();
-    let posts = std::thread::spawn(move || {
-        let mut bodies = Vec::new();
-        loop {
-            let body = posted(&mut server.accept().unwrap().0);
-            let is_last = body["what"] == "ended";
-            bodies.push(body);
-            if is_last {
-                return bodies;
-            }
-        }
-    });
-    (address, posts)
-}
-
-/// Requires that no record of any run holds one of these texts.
-fn no_record_holds(user: &User, secrets: &[&str]) {
-    for run in std::fs::read_dir(user.path("state/runs")).unwrap() {
-        for file in std::fs::read_dir(run.unwrap().path()).unwrap() {
-            let path = file.unwrap().path();
-            let content = std::fs::read(&path).unwrap();
-            for secret in secrets {
-                let mut parts = content.windows(secret.len());
-                let found = parts.any(|part| part == secret.as_bytes());
-                assert!(!found, "{secret} is in {}", path.display());
-            }
-        }
-    }
-}
-
-#[test]
-fn others_are_told_and_what_cannot_be_told_stops_nothing() {
-    let (address, posts) = listener();
-    let url = format!("http://{address}/hook/KEY-9f3a77");
-    let fails = "\
-- name: work
-  hosts: all
-  gather_facts: false
-  tasks:
-    - name: tell
-      shell: echo {{ db_password }}; exit 3
-";
-    let user = user(fails);
-    let told = user.path("told").to_string_lossy().into_owned();
-    let ran = user.typed(&format!(
-        "apply site.yml -i hosts --reason 'with hunter2222' -e db_password=hunter2222 --notify {url} --notify 'cat >> {told}; echo $STAGGER_WHAT >> {told}' --notify 'exit 7'"
-    ));
-    ran.ended(
-        2,
-        &["`exit` could not be told that the run started: exit code 7"],
-    );
-    assert_eq!(ran.err.matches("could not be told").count(), 1, "{ran:#?}");
-    let bodies = posts.join().unwrap();
-    let whats: Vec<&str> = bodies
-        .iter()
-        .map(|body| body["what"].as_str().unwrap())
-        .collect();
-    assert_eq!(whats, ["started", "stopped", "ended"]);
-    assert_eq!(bodies[2]["exit_code"], 2);
-    assert_eq!(bodies[1]["playbook"], "site.yml");
-    assert_eq!(bodies[0]["reason"], "with ***");
-    let told = user.read("told");
-    assert!(
-        told.contains("\nstopped\n") && told.contains("\"what\":\"ended\""),
-        "{told}"
-    );
-    for body in bodies {
-        assert!(!body.to_string().contains("hunter2222"), "{body}");
-    }
-    no_record_holds(&user, &["KEY-9f3a77", "hunter2222"]);
 }

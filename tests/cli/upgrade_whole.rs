@@ -44,6 +44,7 @@ const PLAYBOOK: &str = "\
       - { <<: *server, role: coordinator, server_role: COORDINATOR, pid: 900003, start: 900004, port: 900005 }
     sync_servers: []
     arangodb_restart: RESTART
+    arangodb_starter_alone: ALONE
     arangodb_is_stranded: false
     arangodb_more: false
     arangodb_binary: HERE/arangod
@@ -316,6 +317,10 @@ impl Drop for Stage {
 
 /// Renders the script once for each kind; the numbers of a stage are put in afterwards.
 fn render(here: &Path, restart: bool) -> String {
+    render_for(here, restart, false)
+}
+
+fn render_for(here: &Path, restart: bool, alone: bool) -> String {
     let typed = |arguments: &[&str]| {
         let ran = Command::new(env!("CARGO_BIN_EXE_stagger"))
             .args(arguments)
@@ -328,9 +333,17 @@ fn render(here: &Path, restart: bool) -> String {
     if !here.join("templates").exists() {
         typed(&["init", "arangodb"]);
     }
-    let name = format!("script-{restart}");
+    let name = format!("script-{restart}-{alone}");
+    // Where only the starter goes, all servers go on.
+    let all = if alone {
+        "survivors:\n      - *server\n"
+    } else {
+        "survivors:\n"
+    };
     let playbook = PLAYBOOK
         .replace("RESTART", &restart.to_string())
+        .replace("ALONE", &alone.to_string())
+        .replace("survivors:\n", all)
         // What is only restarted has data that fits.
         .replace("30320", if restart { "30400" } else { "30320" })
         .replace("HERE/NAME", &here.join(&name).display().to_string());
@@ -399,10 +412,15 @@ fn run(script: &str, case: &Case) -> Result<(), String> {
 #[test]
 fn each_fault_ends_as_it_must_and_nothing_else_is_touched() {
     let here = tempfile::tempdir().unwrap();
-    let scripts = [render(here.path(), false), render(here.path(), true)];
+    let scripts = [
+        render(here.path(), false),
+        render(here.path(), true),
+        render_for(here.path(), false, true),
+    ];
     // Each has a host of its own, and most of the time waits.
     let tried = &|cases: &[Case]| -> Vec<String> {
-        let wrong = |case: &Case| run(&scripts[usize::from(case.restart)], case).err();
+        let kind = |case: &Case| usize::from(case.restart) + 2 * usize::from(case.alone);
+        let wrong = |case: &Case| run(&scripts[kind(case)], case).err();
         cases.iter().filter_map(wrong).collect()
     };
     let wrong: Vec<String> = std::thread::scope(|scope| {

@@ -2,16 +2,20 @@
 //! how it ended is looked at together.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use regex::Regex;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// Somebody at a shell.
 #[derive(Debug)]
 pub(crate) struct User {
     home: TempDir,
+    /// Where the hosts, which are all this machine, keep jobs and notes.
+    hosts: TempDir,
 }
 
 /// What one command did.
@@ -29,6 +33,7 @@ impl User {
     pub(crate) fn new() -> Self {
         Self {
             home: tempfile::tempdir().unwrap(),
+            hosts: tempfile::tempdir().unwrap(),
         }
     }
 
@@ -48,6 +53,12 @@ impl User {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
+    }
+
+    /// Returns the directory in which the hosts keep what is theirs.
+    pub(crate) fn hosts(&self) -> PathBuf {
+        let user = rustix::process::geteuid().as_raw();
+        self.hosts.path().join(user.to_string())
     }
 
     pub(crate) fn path(&self, path: &str) -> PathBuf {
@@ -75,6 +86,42 @@ impl User {
         ))
     }
 
+    /// Types a line and sends a signal as soon as a line like this one is told; returns what was told until then, and the
+    /// end with all that was told behind it.
+    pub(crate) fn types_and_signals(
+        &self,
+        line: &str,
+        signal: Signal,
+        is_there: impl Fn(&str) -> bool,
+    ) -> (String, Ran) {
+        let mut child = self
+            .command(line)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut lines = lines.map(Result::unwrap);
+        let mut before = Vec::new();
+        for line in lines.by_ref() {
+            let found = is_there(&line);
+            before.push(line);
+            if found {
+                break;
+            }
+        }
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        let behind: Vec<String> = lines.collect();
+        let ran = Ran {
+            code: child.wait().unwrap().code(),
+            out: String::new(),
+            err: behind.join("\n"),
+        };
+        (before.join("\n"), ran)
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place where this test starts the binary"
@@ -86,6 +133,7 @@ impl User {
             .current_dir(self.home.path())
             .env_clear()
             .env("HOME", self.home.path())
+            .env("STAGGER_HOST_STATE", self.hosts.path())
             .env(
                 "PATH",
                 "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

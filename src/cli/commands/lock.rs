@@ -15,7 +15,7 @@ use super::super::failure::{ExitCode, Failure};
 use super::super::machine::Machine;
 use super::super::prepared::{Mode, secrets_of};
 use super::super::starting::{
-    Request, asked_passwords, connector, engine_settings, operator, outline, run_id,
+    Request, asked_passwords, connector, engine_settings, machine_name, operator, outline, run_id,
 };
 use super::super::{interrupt, output, settings, surveying};
 use crate::clock::{Clock as _, Stop};
@@ -283,6 +283,7 @@ impl<'a> Applied<'a> {
                 // Jobs on the hosts bear its name: each is another one.
                 run: run_id(prepared.clock.now()),
                 playbook: request.playbook.clone(),
+                machine: machine_name(),
                 ..Header::default()
             },
             settings: engine_settings(request, &prepared, self.become_password.clone()),

@@ -4,6 +4,7 @@ pub(super) mod apply;
 pub(super) mod attach;
 pub(super) mod check;
 pub(super) mod exec;
+pub(super) mod from_hosts;
 pub(super) mod init;
 pub(super) mod inventory;
 pub(super) mod lock;

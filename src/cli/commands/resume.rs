@@ -5,6 +5,7 @@ use super::super::background;
 use super::super::failure::{ExitCode, Failure};
 use super::super::machine::Machine;
 use super::super::starting::{GoingOn, Reopened};
+use super::from_hosts;
 use crate::rollout;
 
 /// Goes on with a run.
@@ -34,6 +35,9 @@ pub(in crate::cli) fn run(arguments: &Resume, machine: &Machine) -> Result<ExitC
 
 /// Puts back what a run owes.
 pub(in crate::cli) fn recover(arguments: &Recover, machine: &Machine) -> Result<ExitCode, Failure> {
+    if arguments.hosts.from_hosts {
+        return from_hosts::recover(machine);
+    }
     let reopened = Reopened::open(&arguments.again, false, machine)?;
     if let Some(host) = &arguments.upgrade_stranded {
         let request = reopened.upgrades_stranded(host, &arguments.again)?;

@@ -5,12 +5,16 @@ use super::super::failure::Failure;
 use super::super::machine::Machine;
 use super::super::starting::{records_directory, state};
 use super::super::{output, settings};
+use super::from_hosts;
 use crate::clock::{Clock as _, SystemClock};
 use crate::journal::{Journal as _, RunState, RunSummary, StateDirectory};
 use crate::report::Standing;
 
 /// Prints where a run stands.
 pub(in crate::cli) fn run(arguments: &Status, machine: &Machine) -> Result<(), Failure> {
+    if arguments.hosts.from_hosts {
+        return from_hosts::status(arguments.json, machine);
+    }
     let kept = records_directory(arguments.state.as_deref(), machine);
     let directory = StateDirectory::at(&kept);
     let run = if let Some(run) = &arguments.run {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ impl template::Outside for Machine {
         let output = Command::new("/bin/sh")
             .args(["-c", command])
             .stdin(Stdio::null())
+            // A Ctrl-C at the terminal, and its loss, are for the run.
+            .process_group(0)
             .output()
             .map_err(|error| reason(&error))?;
         if output.status.success() {

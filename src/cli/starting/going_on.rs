@@ -216,7 +216,7 @@ impl Reopened {
             previously: Arc::new(self.recollection.answering(how.in_doubt)),
             hidden: self.hidden,
             asked,
-            connector,
+            connector: Arc::new(connector),
             recovers: how.recovers,
             stopped_runs: self
                 .directory
@@ -363,6 +363,11 @@ fn typed(header: &Header, seal: &Sealer, machine: &Machine) -> Result<Request, F
                 kept.as_ref().map_or(&apply, |(apply, _)| apply),
             ))
         }
+        Command::Recover(recover) if recover.hosts.from_hosts => Err(Failure::usage(format!(
+            "run {} put back what hosts say is owed: they know what still is",
+            header.run
+        ))
+        .hint("type it again: stagger recover --from-hosts ...")),
         Command::Resume(_)
         | Command::Recover(_)
         | Command::Runs(_)

@@ -77,6 +77,7 @@ pub(super) fn header(request: &Request, prepared: &Prepared, machine: &Machine) 
         reason: request.reason.clone(),
         operator: operator(machine).to_owned(),
         bastion: bastion(machine),
+        machine: machine_name(),
         check: request.mode.check,
     }
 }
@@ -87,6 +88,18 @@ fn bastion(machine: &Machine) -> String {
         .read("/proc/sys/kernel/hostname")
         .unwrap_or_default();
     String::from_utf8_lossy(&name).trim().to_owned()
+}
+
+/// Names this machine as locks on clusters do: its name, and the beginning of its machine-id if it has one.
+pub(in crate::cli) fn machine_name() -> String {
+    const DIGITS: usize = 8;
+    let read = |path: &str| {
+        let text = Machine::read_file(path).unwrap_or_default();
+        String::from_utf8_lossy(&text).trim().to_owned()
+    };
+    let name = read("/proc/sys/kernel/hostname");
+    let id: String = read("/etc/machine-id").chars().take(DIGITS).collect();
+    format!("{name} {id}").trim().to_owned()
 }
 
 /// Names a run by its time and some chance: sorted by time, unique on this machine.

@@ -4,6 +4,7 @@
 //! and of its own command line (`going_on`, `frozen`). Knows no command's text and prints only what a run owes or where
 //! its records are.
 
+mod from_hosts;
 mod frozen;
 mod going_on;
 mod handing;
@@ -37,8 +38,11 @@ use frozen::{SharedJournal, freeze, sealed_answers};
 use handing::{header, sinks};
 use records::say_debts;
 
+pub(in crate::cli) use from_hosts::{ask_hosts, put_back};
 pub(in crate::cli) use going_on::{GoingOn, Reopened};
-pub(in crate::cli) use handing::{connector, engine_settings, outline, run_id, screen, views};
+pub(in crate::cli) use handing::{
+    connector, engine_settings, machine_name, outline, run_id, screen, views,
+};
 pub(in crate::cli) use records::{records_directory, state};
 
 /// What is asked for, whichever command asks.
@@ -174,7 +178,7 @@ struct Parts {
     previously: Arc<dyn Previously>,
     hidden: Hidden,
     asked: Asked,
-    connector: MachineConnector,
+    connector: Arc<MachineConnector>,
     recovers: bool,
     stopped_runs: Vec<String>,
     pauses: Pauses,
@@ -215,14 +219,50 @@ pub(in crate::cli) fn begin(
     prepared: Prepared,
     machine: &Machine,
 ) -> Result<ExitCode, Failure> {
+    let ready = ready(request, &prepared, machine)?;
+    let before = (Arc::new(NothingBefore) as Arc<dyn Previously>, false);
+    started(request, prepared, ready, before, machine)
+}
+
+/// What a run that can begin is handed before anything is recorded of it.
+struct Ready {
+    hidden: Hidden,
+    asked: Asked,
+    pauses: Pauses,
+    connector: Arc<MachineConnector>,
+}
+
+/// Asks and looks at what a run needs: nothing is recorded of one that cannot begin.
+fn ready(request: &Request, prepared: &Prepared, machine: &Machine) -> Result<Ready, Failure> {
     let hidden = Hidden::of(&request.sources.extra_vars);
     hidden.hears(&machine.vault);
-    let mut asked = Asked::of(request, &prepared, &hidden, &BTreeMap::new())?;
-    // Nothing is recorded of a run that cannot begin.
+    let mut asked = Asked::of(request, prepared, &hidden, &BTreeMap::new())?;
     let now = prepared.clock.now();
-    let pauses = pausing::pauses(&request.pausing, request.reason.as_deref(), &prepared, now)?;
-    says_what_ends_it(request, &prepared, machine)?;
-    let connector = connector(request, &prepared, machine, asked.login.take())?;
+    let pauses = pausing::pauses(&request.pausing, request.reason.as_deref(), prepared, now)?;
+    says_what_ends_it(request, prepared, machine)?;
+    let connector = connector(request, prepared, machine, asked.login.take())?;
+    Ok(Ready {
+        hidden,
+        asked,
+        pauses,
+        connector: Arc::new(connector),
+    })
+}
+
+/// Begins a run that knows this of what was before it, and perhaps only puts that back.
+fn started(
+    request: &Request,
+    prepared: Prepared,
+    ready: Ready,
+    (previously, recovers): (Arc<dyn Previously>, bool),
+    machine: &Machine,
+) -> Result<ExitCode, Failure> {
+    let Ready {
+        hidden,
+        asked,
+        pauses,
+        connector,
+    } = ready;
     // What the operator typed may hold secrets of the files: these must be known before it is kept.
     let answers = sealed_answers(&machine.memory.answers(), &hidden.seal);
     let mut header = header(request, &prepared, machine);
@@ -252,11 +292,11 @@ pub(in crate::cli) fn begin(
         header,
         journal,
         lock,
-        previously: Arc::new(NothingBefore),
+        previously,
         hidden,
         asked,
         connector,
-        recovers: false,
+        recovers,
         stopped_runs: directory.stopped_runs(&run_id, &hosts),
         pauses,
         kept,
@@ -371,7 +411,7 @@ fn run(
     let outside = Outside {
         clock,
         stop,
-        connector: Arc::new(parts.connector),
+        connector: parts.connector,
         asker: Arc::new(Terminal::new(screen)),
         desk: Arc::new(MachineDesk::new(machine, &request.sources)),
         world: Arc::clone(&prepared.world),

@@ -3,6 +3,7 @@
 //! [`parse`] knows the formats of every version met during an upgrade; `read` asks live servers through [`Ask`], which
 //! `modules` implement over HTTP; [`host`] reads what one machine shows. Nothing here changes anything.
 
+mod auto_upgrade;
 pub mod host;
 mod judge;
 mod member;
@@ -16,6 +17,7 @@ mod token;
 #[cfg(test)]
 mod tests;
 
+pub use auto_upgrade::auto_upgrade;
 pub use judge::{Judgement, Questions, judge};
 pub use member::{HostView, Listed, listed};
 pub use read::{

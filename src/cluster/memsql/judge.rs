@@ -18,6 +18,8 @@ pub struct Questions {
     pub to: Option<String>,
     /// Its file's hash.
     pub hash: Option<String>,
+    /// Whether it is known, and not from Ops, that the file is on every agent.
+    pub file_everywhere: bool,
     /// What this run did itself.
     pub doing: OwnDoing,
     /// From how many seconds on a statement is a long one.
@@ -26,6 +28,21 @@ pub struct Questions {
     pub aliases: Aliases,
     /// The machines of the inventory, by the name that the aliases lead to.
     pub machines: BTreeSet<String>,
+    /// Names that several hosts of the inventory go by.
+    pub doubled: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Questions {
+    /// Adds a name that a host of the inventory goes by; every machine goes by those that mean itself.
+    pub fn names(&mut self, name: &str, host: &str) {
+        if let Some(other) = self.aliases.add(name, host)
+            && other != host
+            && !super::parse::is_loopback(name)
+        {
+            let hosts = self.doubled.entry(name.to_owned()).or_default();
+            hosts.extend([other, host.to_owned()]);
+        }
+    }
 }
 
 /// Judges a view.
@@ -68,6 +85,7 @@ pub fn judge(view: &View, questions: &Questions) -> Map<String, Value> {
         "layout": layout,
         "servers": servers(view),
         "redundancy": redundancy(view, &over),
+        "redundancy_without_detached": model::redundancy_without(&over, &questions.doing),
         "status": status(view, &over),
         "one_group_down": model::one_group_down(cluster),
         "masters": model::masters(&over),
@@ -168,12 +186,32 @@ fn asked_in_full(view: &View, questions: &Questions, versions: &[String]) -> Val
         "ops": Verdict::of(view.ops.iter().flat_map(super::Ops::problems).collect()),
         "nodes": nodes(view, questions),
         "target": target(view, questions, versions),
+        "file": Verdict::of(file(view, questions)),
         "plans": plans(view),
         "busy": busy(view, questions),
-        "restore": lengths(|plan| &plan.restore),
+        "restore": restorable(view, &questions.doing),
         "rebalance": lengths(|plan| &plan.rebalance),
         "inventory": inventory(view, questions),
     })
+}
+
+/// How many steps would restore each database's redundancy, but for copies on leaves that this run detached and that are away
+/// still: those come when the leaf is back.
+fn restorable<'v>(view: &'v View, doing: &OwnDoing) -> BTreeMap<&'v String, usize> {
+    let over = view.cluster.overview();
+    let away = doing.detached.iter();
+    let away: Vec<String> = away
+        .filter(|leaf| !over.takes_part(leaf))
+        .map(|leaf| format!(" on {}:{}", leaf.host, leaf.port))
+        .collect();
+    let plans = view.plans.iter();
+    plans
+        .map(|(database, plan)| {
+            let steps = plan.restore.iter();
+            let here = steps.filter(|step| !away.iter().any(|away| step.ends_with(away)));
+            (database, here.count())
+        })
+        .collect()
 }
 
 fn fields(value: Value) -> Map<String, Value> {
@@ -361,10 +399,16 @@ fn target(view: &View, questions: &Questions, versions: &[String]) -> Verdict {
         return Verdict::of(Vec::new());
     };
     let mut problems = model::target(versions, to).problems;
-    if let Some(ops) = &view.ops {
-        problems.extend(ops.file_problems(to, questions.hash.as_deref()));
-    }
+    problems.extend(file(view, questions));
     Verdict::of(problems)
+}
+
+/// P6: the file of the version is on every agent.
+fn file(view: &View, questions: &Questions) -> Vec<String> {
+    let (Some(to), Some(ops)) = (&questions.to, &view.ops) else {
+        return Vec::new();
+    };
+    ops.file_problems(to, questions.hash.as_deref(), questions.file_everywhere)
 }
 
 /// P5 and P7: redundancy 2, one master and one slave of every partition.
@@ -458,6 +502,13 @@ fn inventory(view: &View, questions: &Questions) -> Verdict {
         {
             problems.push(format!("{address} is on no host of the inventory"));
         }
+    }
+    for (name, hosts) in &questions.doubled {
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        problems.push(format!(
+            "{name} is the name of several hosts of the inventory: {}",
+            hosts.join(", ")
+        ));
     }
     Verdict::of(problems)
 }

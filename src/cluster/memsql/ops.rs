@@ -59,7 +59,7 @@ pub struct File {
     pub version: String,
     /// Its hash.
     pub hash: String,
-    /// The agents that have it; empty means all.
+    /// The agents that have it; empty where the list does not say.
     pub agents: Vec<String>,
 }
 
@@ -201,8 +201,13 @@ impl Ops {
             Some(Ok(version)) if version < OPS_NEEDED => problems.push(format!(
                 "MemSQL Ops is {version}; upgrading node by node needs at least {OPS_NEEDED}: memsql-ops agent-upgrade"
             )),
-            Some(Ok(_)) | None => {}
+            Some(Ok(_)) => {}
             Some(Err(error)) => problems.push(error.to_string()),
+            // Whether it runs is asked in a full look only, and its version with it.
+            None if self.runs.is_some() => problems.push(format!(
+                "MemSQL Ops does not say its version; upgrading node by node needs at least {OPS_NEEDED}"
+            )),
+            None => {}
         }
         if self.has_memsql_id == Some(false) {
             problems.push(
@@ -249,12 +254,17 @@ impl Ops {
         problems
     }
 
-    /// Says what stands against a version's file being on every agent.
-    pub fn file_problems(&self, to: &str, hash: Option<&str>) -> Vec<String> {
+    /// Says what stands against a version's file being on every agent. A list that names no agents proves it of none of
+    /// them: then it must be known otherwise, `everywhere`.
+    pub fn file_problems(&self, to: &str, hash: Option<&str>, everywhere: bool) -> Vec<String> {
         let Some(files) = &self.files else {
             return Vec::new();
         };
-        let fits = |file: &&File| hash.map_or_else(|| file.version == to, |hash| file.hash == hash);
+        // A hash that was left over from another version must not bring that one.
+        let fits = |file: &&File| {
+            let is_hash = hash.is_some_and(|hash| file.hash == hash);
+            file.version == to && (hash.is_none() || is_hash) || file.version.is_empty() && is_hash
+        };
         let found: Vec<&File> = files.iter().filter(fits).collect();
         let named = hash.map_or_else(|| to.to_owned(), |hash| format!("{to} ({hash})"));
         if found.is_empty() {
@@ -262,8 +272,13 @@ impl Ops {
                 "Ops has no file of {named}: memsql-ops file-add, before anything is taken away"
             )];
         }
-        if found.iter().any(|file| file.agents.is_empty()) {
+        if everywhere {
             return Vec::new();
+        }
+        if found.iter().all(|file| file.agents.is_empty()) {
+            return vec![format!(
+                "the file of {named} is not known to be everywhere: the list of Ops names no agents"
+            )];
         }
         let agents = self.agents.iter().flatten();
         agents

@@ -343,10 +343,12 @@ fn questions() -> Questions {
     }
 }
 
-const VERDICTS: [&str; 13] = [
+const VERDICTS: [&str; 15] = [
     "ops",
     "nodes",
     "target",
+    "file",
+    "redundancy_without_detached",
     "plans",
     "busy",
     "inventory",
@@ -397,15 +399,19 @@ fn edit(fake: &mut Fake, part: &str, from: &str, to: &str) {
         .insert(part.to_owned(), said(&text.replacen(from, to, 1)));
 }
 
+#[expect(clippy::too_many_lines, reason = "one row after another")]
 #[test]
 fn what_is_wrong_is_found_by_its_verdict() {
     type Change = fn(&mut Fake);
-    let table: [(&str, &str, Change); 15] = [
+    let table: [(&str, &str, Change); 19] = [
         ("Ops is down", "ops", |f| {
             edit(f, "status", "is running", "is not running");
         }),
         ("Ops is old", "ops", |f| {
             edit(f, "version", "5.7.1", "5.6.9");
+        }),
+        ("Ops does not say what it is", "ops", |f| {
+            edit(f, "version", "5.7.1", "who knows");
         }),
         ("no single upgrades", "ops", |f| {
             edit(f, "help", "--memsql-id", "--all");
@@ -420,6 +426,15 @@ fn what_is_wrong_is_found_by_its_verdict() {
         ("no file", "target", |f| edit(f, "files", "5.7.2", "5.7.1")),
         ("the file is not everywhere", "target", |f| {
             edit(f, "files", "A1", "A2");
+        }),
+        ("nobody says where the file is", "target", |f| {
+            edit(f, "files", "[\"A1\"]", "[]");
+        }),
+        ("nobody says where the file is", "file", |f| {
+            edit(f, "files", "[\"A1\"]", "[]");
+        }),
+        ("the file is of another version", "file", |f| {
+            edit(f, "files", "5.7.2", "5.7.1");
         }),
         ("a node does not run", "nodes", |f| {
             edit(f, "nodes", "RUNNING", "NOT RUNNING");
@@ -467,7 +482,7 @@ fn machines_have_several_names() {
     for (machine, names) in [("one", ["10.0.1.0", "leaf-one"]), ("m", ["10.0.9.0", "m"])] {
         questions.machines.insert(machine.to_owned());
         for name in names {
-            questions.aliases.add(name, machine);
+            questions.names(name, machine);
         }
     }
     let seen = look(&mut fake, &questions);
@@ -477,6 +492,129 @@ fn machines_have_several_names() {
         seen["inventory"]["ok"], false,
         "two machines are on no host"
     );
+}
+
+/// Which of both hosts is meant nobody can tell, so neither is taken.
+#[test]
+fn a_name_of_two_hosts_is_refused() {
+    for (name, refused) in [("10.0.1.0", true), ("LEAF-ONE", true), ("localhost", false)] {
+        let mut fake = Fake::new(healthy(1, &[("shop", 2)]));
+        let mut questions = questions();
+        let own = [
+            ("one", "10.0.1.0"),
+            ("two", "10.0.2.0"),
+            ("m", "10.0.9.0"),
+            ("c", "10.0.9.1"),
+        ];
+        for (machine, address) in own {
+            questions.machines.insert(machine.to_owned());
+            questions.names(machine, machine);
+            questions.names(address, machine);
+            questions.names("localhost", machine);
+        }
+        questions.names("leaf-one", "one");
+        let seen = look(&mut fake, &questions);
+        assert_eq!(seen["inventory"]["ok"], true, "{}", seen["inventory"]);
+        questions.names(name, "two");
+        let seen = look(&mut fake, &questions);
+        let problems = seen["inventory"]["problems"].to_string();
+        assert_eq!(
+            problems.contains("is the name of several hosts of the inventory: one, two"),
+            refused,
+            "{name}: {problems}"
+        );
+    }
+}
+
+/// What is known otherwise, a list that names no agents needs not say; and a hash brings no other version.
+#[test]
+fn the_file_is_that_of_the_version_and_known_to_be_everywhere() {
+    let file = |version: &str, hash: &str, agents: &[&str]| ops::File {
+        version: version.to_owned(),
+        hash: hash.to_owned(),
+        agents: agents.iter().map(ToString::to_string).collect(),
+    };
+    let files = vec![
+        file("5.7.2", "03e5", &[]),
+        file("5.5.12", "2886", &["A1"]),
+        file("", "ffff", &["A1"]),
+    ];
+    let ops = super::Ops {
+        agents: Some(vec![ops::Agent {
+            id: "A1".into(),
+            ..ops::Agent::default()
+        }]),
+        files: Some(files),
+        ..super::Ops::default()
+    };
+    for (to, hash, everywhere, fine) in [
+        ("5.7.2", None, false, false),
+        ("5.7.2", None, true, true),
+        ("5.5.12", None, false, true),
+        ("5.5.12", Some("2886"), false, true),
+        ("5.5.12", Some("03e5"), true, false),
+        ("5.8.0", Some("ffff"), false, true),
+        ("5.8.0", None, true, false),
+    ] {
+        let problems = ops.file_problems(to, hash, everywhere);
+        assert_eq!(problems.is_empty(), fine, "{to} {hash:?}: {problems:?}");
+    }
+}
+
+/// What is left to restore, and whose copies are missing, leaves out the leaf that this run has away.
+#[test]
+fn what_this_run_has_away_is_not_waited_for() {
+    let mut cluster = healthy(2, &[("shop", 8)]);
+    let away = Address::new("10.0.1.0", 3306);
+    cluster.leaves[0].state = "detached".into();
+    let leader = cluster.leaves[0].pair.clone().unwrap();
+    for copy in &mut cluster.placements {
+        if copy.address.as_ref() == Some(&leader) {
+            copy.role = InstanceRole::Master;
+        }
+    }
+    for copy in &mut cluster.instances {
+        if copy.address == leader {
+            copy.state = ONLINE.into();
+        }
+    }
+    cluster
+        .placements
+        .retain(|copy| copy.address.as_ref() != Some(&away));
+    let mut fake = Fake::new(cluster);
+    let mut questions = questions();
+    let seen = look(&mut fake, &questions);
+    assert_eq!(seen["redundancy_without_detached"]["ok"], false);
+    questions.doing.detached.insert(away);
+    let seen = look(&mut fake, &questions);
+    let verdict = &seen["redundancy_without_detached"];
+    assert_eq!(
+        (&verdict["ok"], &seen["redundancy"]["ok"]),
+        (&json!(true), &json!(false)),
+        "{verdict}"
+    );
+    let place = Where {
+        with_ops: true,
+        ..Where::default()
+    };
+    let mut view = read(&mut fake, &place, Depth::Full).unwrap();
+    let step = |leaf: &str| format!("COPY PARTITION FORCE 0 on {leaf}:3306");
+    view.plans.get_mut("shop").unwrap().restore = vec![step("10.0.1.0"), step("10.0.1.1")];
+    assert_eq!(judge(&view, &questions)["restore"]["shop"], json!(1));
+    // When it takes part again its copies are missing like any others.
+    for leaf in &mut view.cluster.leaves {
+        leaf.state = ONLINE.into();
+    }
+    let back = judge(&view, &questions);
+    assert_eq!(back["restore"]["shop"], json!(2));
+    assert_eq!(back["redundancy_without_detached"]["ok"], false);
+    // The copy of another pair is missing: that is nobody's doing.
+    let other = Address::new("10.0.1.1", 3306);
+    fake.cluster
+        .placements
+        .retain(|copy| copy.address.as_ref() != Some(&other) || copy.role == InstanceRole::Master);
+    let seen = look(&mut fake, &questions);
+    assert_eq!(seen["redundancy_without_detached"]["ok"], false);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::asking::{Access, Requests, bearer};
-use crate::cluster::arangodb::{Ask as _, HostView, host, listed, setup};
+use crate::cluster::arangodb::{
+    Answer, Ask as _, HostView, Listed, auto_upgrade, host, listed, setup,
+};
 use crate::modules::{HostCx, ModuleError, Outcome};
 use crate::secrets::Secret;
 
@@ -15,6 +17,8 @@ pub(super) struct Place {
     pub(super) binary: String,
     pub(super) data_dir: Option<String>,
     pub(super) hold_file: Option<String>,
+    /// Whether the starter is asked for its own upgrade too.
+    pub(super) upgrade: bool,
 }
 
 /// Reads the host.
@@ -35,6 +39,7 @@ pub(super) fn read(
         ..HostView::default()
     };
     let mut pids = Vec::new();
+    let mut upgrade = auto_upgrade(Err("the starter does not run"));
     if let Some(starter) = &view.surface.starter {
         let port = starter
             .option("--starter.port")
@@ -46,6 +51,12 @@ pub(super) fn read(
             .map(|servers| servers.iter().map(|server| server.pid).collect())
             .unwrap_or_default();
         view.listed = Some(answer);
+        if place.upgrade {
+            let answer = ask_starter(cx, access, port, "/database-auto-upgrade");
+            let answer = answer.as_ref();
+            let answer = answer.map(|answer| (answer.status, &answer.body));
+            upgrade = auto_upgrade(answer.map_err(String::as_str));
+        }
     }
     let text = host::depth_script(&marker, &view.data_dir, &place.binary, &pids);
     view.depth = host::parse_depth(&marker.parts(&cx.script(text)?.out));
@@ -60,7 +71,11 @@ pub(super) fn read(
             secrets.extend([header, secret]);
         }
     }
-    result.insert("host".into(), view.value());
+    let mut value = view.value();
+    if let (true, Value::Object(fields)) = (place.upgrade, &mut value) {
+        fields.insert("upgrade".into(), upgrade);
+    }
+    result.insert("host".into(), value);
     Ok(Outcome {
         result,
         secrets,
@@ -90,24 +105,33 @@ fn data_dir(surface: &host::Surface, place: &Place) -> Result<String, ModuleErro
     })
 }
 
-/// Asks the host's starter for its servers; it needs no authorization, and speaks TLS or does not.
-fn starter_list(
+/// Asks the host's starter for its servers.
+fn starter_list(cx: &mut HostCx<'_>, access: &Access, port: u16) -> Result<Vec<Listed>, String> {
+    let answer = ask_starter(cx, access, port, "/process")?;
+    if answer.status == 200 {
+        Ok(listed(&answer.body))
+    } else {
+        Err(format!("status {}", answer.status))
+    }
+}
+
+/// Asks the host's starter; it needs no authorization, and speaks TLS or does not.
+fn ask_starter(
     cx: &mut HostCx<'_>,
     access: &Access,
     port: u16,
-) -> Result<Vec<crate::cluster::arangodb::Listed>, String> {
+    path: &str,
+) -> Result<Answer, String> {
     let local = Access {
         authorization: access.authorization.clone(),
         via_host: true,
     };
     let mut last = String::new();
     for scheme in ["http", "https"] {
-        let answer =
-            Requests::new(cx, &local).get(&format!("{scheme}://127.0.0.1:{port}"), "/process");
+        let answer = Requests::new(cx, &local).get(&format!("{scheme}://127.0.0.1:{port}"), path);
         match answer {
-            Ok(answer) if answer.status == 200 && answer.body != Value::Null => {
-                return Ok(listed(&answer.body));
-            }
+            // Whoever speaks the other protocol answers no JSON.
+            Ok(answer) if answer.body != Value::Null => return Ok(answer),
             Ok(answer) => last = format!("status {}", answer.status),
             Err(error) => last = error.to_string(),
         }

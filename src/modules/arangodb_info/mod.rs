@@ -121,6 +121,12 @@ static SPEC: ModuleSpec = ModuleSpec {
             "A file that keeps the starter from being started while it is there (`view: host`).",
         ),
         Argument::new(
+            "upgrade",
+            Kind::Flag,
+            "Whether the starter is asked how far the starters' own upgrade is (`view: host`).",
+        )
+        .default("false"),
+        Argument::new(
             "sync_target",
             Kind::List,
             "The sync masters of the data centre that takes the changes, as URLs (`view: sync`).",
@@ -214,7 +220,7 @@ static SPEC: ModuleSpec = ModuleSpec {
         ("path", "verdict on the way to the version `to`"),
         (
             "host",
-            "`view: host`: unit, starter, `held`, setup, servers, tools, problems",
+            "`view: host`: unit, starter, `held`, setup, servers, tools, problems; with `upgrade` its `state`, `reason`, `servers`, `upgraded`",
         ),
         (
             "sync",
@@ -277,6 +283,7 @@ impl Module for ArangodbInfo {
                 binary: text("binary"),
                 data_dir: arguments.str("data_dir").map(str::to_owned),
                 hold_file: arguments.str("hold_file").map(str::to_owned),
+                upgrade: arguments.flag("upgrade"),
             },
             demands: readiness_view::Demands::of(arguments),
             sides: sync_view::Sides {

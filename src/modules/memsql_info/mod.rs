@@ -70,6 +70,12 @@ static SPEC: ModuleSpec = ModuleSpec {
         ),
         Argument::new("hash", Kind::Str, "The hash of its file."),
         Argument::new(
+            "file_everywhere",
+            Kind::Flag,
+            "Whether its file is known to be on every agent, where Ops does not say.",
+        )
+        .default("false"),
+        Argument::new(
             "long_statement",
             Kind::Duration,
             "From when on a statement is a long one.",
@@ -132,12 +138,16 @@ static SPEC: ModuleSpec = ModuleSpec {
         ),
         ("variables", "the switches of each aggregator"),
         (
-            "ops, nodes, target, inventory",
-            "verdicts: Ops can do it; it knows what the cluster has; the version can be gone to; the inventory has all machines",
+            "ops, nodes, target, file, inventory",
+            "verdicts: Ops can do it; it knows what the cluster has; the version can be gone to; its file is on every agent; the inventory has all machines, each once",
         ),
         (
             "layout, servers, redundancy, status, plans, busy",
             "verdicts: two paired groups; all answer; one master and one slave each; no bad copy; nothing to restore or balance; nothing runs",
+        ),
+        (
+            "redundancy_without_detached",
+            "verdict: as `redundancy`, but for copies whose place is on a leaf of `detached`",
         ),
         (
             "one_group_down, copies, even",
@@ -149,7 +159,7 @@ static SPEC: ModuleSpec = ModuleSpec {
         ),
         (
             "restore, rebalance",
-            "how many steps each database would need",
+            "how many steps each database would need, to restore but for those on a leaf of `detached`",
         ),
         (
             "masters",
@@ -203,6 +213,7 @@ impl Module for MemsqlInfo {
         let mut questions = Questions {
             to: text("to"),
             hash: text("hash"),
+            file_everywhere: arguments.flag("file_everywhere"),
             long_statement: span("long_statement", 60).as_secs(),
             ..Questions::default()
         };
@@ -241,10 +252,10 @@ fn add_machines(questions: &mut Questions, arguments: &Arguments) {
     let machines = arguments.get("machines").and_then(Value::as_object);
     for (machine, names) in machines.into_iter().flatten() {
         questions.machines.insert(machine.clone());
-        questions.aliases.add(machine, machine);
+        questions.names(machine, machine);
         for name in names.as_array().into_iter().flatten() {
             if let Some(name) = name.as_str().filter(|name| !name.is_empty()) {
-                questions.aliases.add(name, machine);
+                questions.names(name, machine);
             }
         }
     }

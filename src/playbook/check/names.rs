@@ -27,6 +27,8 @@ pub(super) const MAGIC: &[&str] = &[
     "role_names",
     "role_path",
     "services",
+    "stagger_from_hosts",
+    "stagger_machine",
     "stagger_run_id",
     "stagger_stopped_runs",
     "template_destpath",

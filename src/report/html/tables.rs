@@ -46,6 +46,7 @@ impl Report {
     pub(super) fn tables(&self, html: &mut Html) {
         self.what_went_wrong(html);
         self.cluster_tables(html);
+        self.figure_lists(html);
         self.protection_tables(html);
         self.work_tables(html);
         differences(html, &self.differences);
@@ -92,6 +93,19 @@ impl Report {
         });
         let columns = ["Server", "First seen", "Last seen"];
         table(html, "Versions", &columns, &rows.collect::<Vec<_>>());
+    }
+
+    fn figure_lists(&self, html: &mut Html) {
+        for figure in &self.figures {
+            html.open("section", &[]);
+            html.element("h2", &[], &figure.heading());
+            html.open("ul", &[]);
+            for line in figure.lines() {
+                html.element("li", &[], &line);
+            }
+            html.close("ul");
+            html.close("section");
+        }
     }
 
     fn protection_tables(&self, html: &mut Html) {

@@ -22,7 +22,7 @@ use crate::secrets::Masker;
 use crate::vars::{RunMagic, World};
 
 use super::run::{Ended, Rollout};
-use super::{GuardMode, NothingBefore, Outside, Previously, Settings};
+use super::{GuardMode, NothingBefore, OnHosts, Outside, Previously, Settings};
 
 pub(super) use answers::Answers;
 pub(super) use fleet::{Fault, Fleet};
@@ -39,6 +39,8 @@ pub(super) struct Kit {
     pub(super) clock: Arc<SimulatedClock>,
     pub(super) journal: MemoryJournal,
     pub(super) previously: Arc<dyn Previously>,
+    /// Its id.
+    pub(super) run: String,
     /// Whether it only puts back what earlier parts left.
     pub(super) recovers: bool,
     mortal: Mutex<Option<Box<dyn Journal>>>,
@@ -77,6 +79,7 @@ impl Kit {
             clock,
             journal: MemoryJournal::new(),
             previously: Arc::new(NothingBefore),
+            run: "run-1".to_owned(),
             recovers: false,
             mortal: Mutex::new(None),
         }
@@ -137,8 +140,23 @@ impl Kit {
         self.previously = previously;
     }
 
-    /// Runs it.
-    pub(super) fn run(&self) -> Ran {
+    /// Lets this be a run of its own on another kit's hosts.
+    pub(super) fn follows(&mut self, earlier: &Self, run: &str) {
+        self.fleet = earlier.fleet.clone();
+        self.fleet.revive();
+        self.fleet.heal();
+        self.fleet.clear_log();
+        self.clock = earlier.clock.clone();
+        self.stop = earlier.stop.clone();
+        run.clone_into(&mut self.run);
+    }
+
+    /// Asks the hosts what runs left there.
+    pub(super) fn asks_hosts(&self) -> OnHosts {
+        self.rollout().told_by_hosts()
+    }
+
+    fn rollout(&self) -> Rollout {
         let mut files = self.files.clone();
         files.insert("site.yml".to_owned(), self.playbook.clone());
         let files = Arc::new(answers::MemoryDesk::new(files, self.inventory.clone()));
@@ -150,11 +168,11 @@ impl Kit {
         });
         let masker = Masker::new();
         let inventory = files.inventory_now();
-        let journal = self.journal.clone();
-        self.fleet.count_records_of(&journal);
-        let rollout = Rollout {
+        Rollout {
             header: Header {
-                run: "run-1".to_owned(),
+                run: self.run.clone(),
+                operator: "alice".to_owned(),
+                machine: format!("machine-of-{}", self.run),
                 ..Header::default()
             },
             settings: self.settings.clone(),
@@ -176,7 +194,14 @@ impl Kit {
             playbook: Arc::new(playbook),
             outline: Vec::new(),
             answers: Map::new(),
-        };
+        }
+    }
+
+    /// Runs it.
+    pub(super) fn run(&self) -> Ran {
+        let journal = self.journal.clone();
+        self.fleet.count_records_of(&journal);
+        let rollout = self.rollout();
         let writes_to = self
             .mortal
             .lock()
@@ -278,6 +303,17 @@ impl Ran {
         names
             .filter(|name| kinds.contains(&name.as_str()))
             .collect()
+    }
+
+    /// Returns the warnings, in order.
+    pub(super) fn warnings(&self) -> Vec<&str> {
+        let mut warnings = Vec::new();
+        for event in &self.events {
+            if let EventKind::Warned { message, .. } = &event.kind {
+                warnings.push(message.as_str());
+            }
+        }
+        warnings
     }
 
     /// Returns the exit code.

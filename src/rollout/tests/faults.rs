@@ -110,6 +110,13 @@ fn check(whole: &Kit, call: &str, number: usize, fault: Fault) -> Expected {
         assert!(may_need_operator(fault, call), "{case}: {:?}", ran.ended);
         return end;
     }
+    for host in ["a", "b"] {
+        let notes = first.fleet.notes(host);
+        assert!(
+            notes.is_empty() || call.contains("notes gone"),
+            "{case}: noted as owed on {host}"
+        );
+    }
     let effects = first.fleet.effects();
     for (call, times) in whole.fleet.effects() {
         let found = effects.get(&call).copied().unwrap_or(0);

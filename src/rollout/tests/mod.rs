@@ -2,6 +2,7 @@
 
 mod blocks;
 mod faults;
+mod owed;
 mod plain;
 mod properties;
 mod protect;

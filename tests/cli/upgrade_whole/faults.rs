@@ -4,6 +4,8 @@
 pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) restart: bool,
+    /// Whether only the starter is restarted.
+    pub(super) alone: bool,
     /// Shell commands that are run before the script, on the host.
     pub(super) armed: &'static str,
     /// What takes the place of a part of the script, so that the fault comes in its middle.
@@ -22,6 +24,7 @@ const STAYS: (&str, &str) = ("", "");
 const NONE: Case = Case {
     name: "nothing is wrong",
     restart: false,
+    alone: false,
     armed: "",
     meanwhile: STAYS,
     code: 0,
@@ -35,6 +38,14 @@ const UNTOUCHED: Case = Case {
     code: 10,
     left: [true; 3],
     starts: 0,
+    ..NONE
+};
+
+/// The starter ends and starts again, the servers do not notice.
+const ALONE: Case = Case {
+    name: "the starter alone, nothing is wrong",
+    alone: true,
+    left: [true, true, false],
     ..NONE
 };
 
@@ -238,5 +249,37 @@ pub(super) const CASES: &[Case] = &[
         said: "the starter was started again, and all servers answer",
         left: [true, false, false],
         ..NONE
+    },
+    ALONE,
+    Case {
+        name: "the starter alone, KillMode is missing",
+        armed: "echo control-group >unit/KillMode",
+        said: "the unit's KillMode is control-group",
+        alone: true,
+        ..UNTOUCHED
+    },
+    Case {
+        name: "the starter alone, a server hangs",
+        armed: "kill -STOP OTHER",
+        said: "a server of this host does not answer in time, and a new starter would kill it",
+        alone: true,
+        ..UNTOUCHED
+    },
+    Case {
+        name: "the starter alone takes a server with it, whose data is old",
+        meanwhile: (KILLS, "{ kill -9 \"$starter_pid\" OTHER; sleep 0.3; }"),
+        code: 12,
+        said: "is older than the installed program, which refuses it, so that the starter was not started again: coordinator on port",
+        left: [true, false, false],
+        starts: 0,
+        ..ALONE
+    },
+    Case {
+        name: "the starter alone, it starts a server anew",
+        armed: "echo 'kill -9 OTHER; sleep 0.2; begin OTHERPORT COORDINATOR 3.4.0' >>start",
+        code: 12,
+        said: "the starter runs; the data of these is older than the installed program, which refuses it: coordinator on port",
+        left: [true, false, false],
+        ..ALONE
     },
 ];

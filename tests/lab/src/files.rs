@@ -38,6 +38,11 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(failed("read", path))
 }
 
+/// Returns the path by which a file is found from any directory.
+pub fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(path).map_err(failed("find", path))
+}
+
 /// Reads a text, if the file is there.
 pub fn read_if_there(path: &Path) -> Result<Option<String>, Error> {
     match fs::read_to_string(path) {

@@ -6,6 +6,7 @@
 //! - [`mod@bench`]: how fast the product is, beside what the same work costs by hand.
 //! - [`cluster`]: a database cluster set up on them as its documentation says.
 //! - [`demo`]: an upgrade as an operator would do it, and what came of it.
+//! - [`faults`]: what goes wrong in the middle of upgrades, task by task, and what comes of it.
 //! - [`packages`]: Debian packages to be installed on them.
 //! - [`product`]: the program under test, built as it is released.
 //! - [`sim`]: `arangod`, `arangodb` (the starter) and `arangosync`, `memsqld` and `memsql-ops`, as
@@ -24,6 +25,7 @@ pub mod clock;
 pub mod cluster;
 pub mod command;
 pub mod demo;
+pub mod faults;
 pub mod files;
 pub mod fleet;
 pub mod load;

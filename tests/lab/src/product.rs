@@ -98,14 +98,15 @@ fn unset() -> Vec<String> {
         .collect()
 }
 
-/// Describes a program that is there.
+/// Describes a program that is there; it is found from other directories too, such as the bastion's.
 pub fn look_at(program: &Path) -> Result<Product, Error> {
-    let bytes = files::read_bytes(program)?;
+    let program = files::absolute(program)?;
+    let bytes = files::read_bytes(&program)?;
     let digest = Sha256::digest(&bytes);
     let hex: Vec<_> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    let version = Command::new(program).arg("--version").run()?;
+    let version = Command::new(&program).arg("--version").run()?;
     Ok(Product {
-        program: program.to_owned(),
+        program,
         version: version.trim().to_owned(),
         sha256: hex.concat(),
         bytes: bytes.len(),
@@ -152,6 +153,19 @@ fn program_in(messages: &str, name: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_is_known_by_a_path_that_is_good_everywhere() {
+        let here = std::env::current_dir().unwrap();
+        let up = here.components().skip(1).map(|_| "..");
+        // Any program that tells its version.
+        let relative: PathBuf = up.chain(["bin", "bash"]).collect();
+        let told = look_at(&relative).unwrap();
+        assert!(
+            relative.is_relative() && told.program.is_absolute(),
+            "{told}"
+        );
+    }
 
     #[test]
     fn the_program_is_found_among_cargos_messages() {

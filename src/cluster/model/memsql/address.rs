@@ -53,9 +53,9 @@ impl Serialize for Address {
 pub struct Aliases(BTreeMap<String, String>);
 
 impl Aliases {
-    /// Adds a name of a machine.
-    pub fn add(&mut self, alias: &str, machine: &str) {
-        self.0.insert(alias.to_lowercase(), machine.to_owned());
+    /// Adds a name of a machine; returns the machine that went by it before.
+    pub fn add(&mut self, alias: &str, machine: &str) -> Option<String> {
+        self.0.insert(alias.to_lowercase(), machine.to_owned())
     }
 
     /// Returns the one name of a machine.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::Verdict;
-use super::partitions::{REPLICATING, master_problem};
+use super::partitions::{REPLICATING, is_explained, master_problem};
 use super::{Address, DETACHED, InstanceRole, Leaf, Overview, Partition, layout::one_group_down};
 
 /// What this run did itself, and so explains.
@@ -103,12 +103,8 @@ fn partition_problems(
             "{name} is led by {master} and has no slave that could take over"
         ));
     }
-    if !leads && partition.slaves.is_empty() {
-        // Explained where the copy was on the pair of the leading leaf, which this run detached.
-        let pair = over.leaf(master).and_then(|leaf| leaf.pair.as_ref());
-        if !pair.is_some_and(|pair| doing.detached.contains(pair)) {
-            problems.push(format!("{name} has no slave"));
-        }
+    if !leads && partition.slaves.is_empty() && !is_explained(over, partition, doing) {
+        problems.push(format!("{name} has no slave"));
     }
     if !leads && !partition.slaves.is_empty() && followers == 0 {
         problems.push(format!("{name} has no slave that replicates"));

@@ -22,7 +22,9 @@ pub use caught_up::{CaughtUp, Progress};
 pub use detach::{OwnDoing, explains, may_detach, may_stop, others_answer};
 pub use layout::{groups, layout, one_group_down};
 pub use overview::{Overview, Partition};
-pub use partitions::{copies_forward, even, led_by, masters, redundancy, statuses};
+pub use partitions::{
+    copies_forward, even, led_by, masters, redundancy, redundancy_without, statuses,
+};
 pub use position::Position;
 pub use version::{OPS_NEEDED, ProductVersion, target};
 

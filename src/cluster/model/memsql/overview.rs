@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Address, Cluster, Instance, InstanceRole, Leaf, Placement};
+use super::{Address, Cluster, Instance, InstanceRole, Leaf, ONLINE, Placement};
 
 /// A partition with where its copies are placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +56,19 @@ impl<'a> Overview<'a> {
     /// Tells whether a leaf is there, takes part and answers.
     pub fn is_up(&self, address: &Address) -> bool {
         self.leaf(address).is_some_and(Leaf::is_up)
+    }
+
+    /// Tells whether a leaf is online for the cluster, whether it answers now or not.
+    pub fn takes_part(&self, address: &Address) -> bool {
+        self.leaf(address).is_some_and(|leaf| leaf.state == ONLINE)
+    }
+
+    /// Returns the leaf that a partition's second copy belongs on, if it has one master.
+    pub fn pair_of_master(&self, partition: &Partition<'_>) -> Option<&'a Address> {
+        let [master] = partition.masters.as_slice() else {
+            return None;
+        };
+        self.leaf(master)?.pair.as_ref()
     }
 
     /// Returns a leaf's availability group.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::Verdict;
-use super::{Address, InstanceRole, ONLINE, Overview, Partition, ProductVersion};
+use super::{Address, InstanceRole, ONLINE, Overview, OwnDoing, Partition, ProductVersion};
 
 /// The state of a slave that follows.
 pub(super) const REPLICATING: &str = "replicating";
@@ -27,10 +27,24 @@ pub fn led_by(over: &Overview<'_>) -> BTreeMap<Address, usize> {
 /// Judges that every partition has one master and one slave, in different groups, on leaves that are up, and is not
 /// locked (I2 is the part about masters).
 pub fn redundancy(over: &Overview<'_>) -> Verdict {
+    redundancy_without(over, &OwnDoing::default())
+}
+
+/// Judges the same, but for slaves whose place is on a leaf that this run detached and that is away still: those come when
+/// it is back.
+pub fn redundancy_without(over: &Overview<'_>, doing: &OwnDoing) -> Verdict {
     let mut problems = Vec::new();
     for partition in &over.partitions {
         let name = &partition.name;
         master_problem(over, partition, &mut problems);
+        if partition.slaves.is_empty()
+            && is_explained(over, partition, doing)
+            && !over
+                .pair_of_master(partition)
+                .is_some_and(|pair| over.takes_part(pair))
+        {
+            continue;
+        }
         let [slave] = partition.slaves.as_slice() else {
             problems.push(format!(
                 "{name} has {} slaves, not one",
@@ -57,6 +71,16 @@ pub fn redundancy(over: &Overview<'_>) -> Verdict {
         }
     }
     Verdict::of(problems)
+}
+
+/// Tells whether the place of a partition's second copy, the pair of who leads it, is a leaf that this run detached.
+pub(super) fn is_explained(
+    over: &Overview<'_>,
+    partition: &Partition<'_>,
+    doing: &OwnDoing,
+) -> bool {
+    let pair = over.pair_of_master(partition);
+    pair.is_some_and(|pair| doing.detached.contains(pair))
 }
 
 /// I2: judges that every partition has exactly one master, on a leaf that is up, and that no query has to wait.

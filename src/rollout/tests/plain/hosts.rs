@@ -85,6 +85,27 @@ fn hosts_and_groups_are_added_while_the_run_goes_on() {
 }
 
 #[test]
+fn a_play_whose_template_names_nobody_takes_no_part() {
+    let kit = Kit::new(
+        "a b",
+        "
+- hosts: \"{{ [] if quick else 'all' }}\"
+  vars: {quick: true}
+  gather_facts: false
+  order_by: \"{{ never_defined }}\"
+  gate: [{act: gate}]
+  tasks: [{act: slow}]
+- hosts: \"{{ '' if quick | default(false) else 'b' }}\"
+  gather_facts: false
+  tasks: [{act: other}]
+",
+    );
+    let ran = kit.run();
+    assert_eq!(ran.did(), ["b do other"]);
+    assert_eq!(ran.exit(), 0);
+}
+
+#[test]
 fn hosts_end_their_part_where_they_are_told() {
     let ran = play(
         "a b",

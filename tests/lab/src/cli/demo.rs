@@ -159,6 +159,7 @@ fn summary(report: &Value) -> String {
         "invariant_breaches",
         "wall_s",
         "lower_bound_s",
+        "ratio",
         "factor",
         "stagger_exit",
         "ok",
@@ -173,8 +174,13 @@ fn summary(report: &Value) -> String {
         let lines = lines.map(|line| format!("  {name}: {}\n", word(line)));
         lines.collect::<Vec<_>>().concat()
     });
+    let slow = if get("slow") == Value::Bool(true) {
+        "  slow: it took more than 1.10 times as long as the databases need\n"
+    } else {
+        ""
+    };
     format!(
-        "servers\n{servers}figures\n{}{}",
+        "servers\n{servers}figures\n{}{}{slow}",
         figures.concat(),
         lists.concat()
     )

@@ -6,6 +6,7 @@
 mod bench;
 mod demo;
 mod down;
+mod faults;
 mod interrupt;
 mod memsql;
 mod relay;
@@ -43,6 +44,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Measure stagger beside what the same work costs by hand
     Bench(bench::Arguments),
+    /// Let every class of fault befall every task of an upgrade, and judge what comes of it
+    Faults(faults::Arguments),
     /// Show what runs
     Status(status::Arguments),
     #[command(hide = true)]
@@ -67,6 +70,9 @@ pub enum Error {
     /// A benchmark could not be carried out.
     #[error(transparent)]
     Bench(#[from] crate::bench::Error),
+    /// A fault run could not be carried out.
+    #[error(transparent)]
+    Faults(#[from] crate::faults::Error),
     /// A program failed.
     #[error(transparent)]
     Command(#[from] crate::command::Error),
@@ -107,6 +113,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Error> {
         Command::Ssh(arguments) => ssh::run(&place, &arguments),
         Command::Demo(arguments) => demo::run(&place, &arguments),
         Command::Bench(arguments) => bench::run(&place, &arguments),
+        Command::Faults(arguments) => faults::run(&place, &arguments),
         Command::Status(arguments) => status::run(&place, &arguments),
         Command::Relay(arguments) => relay::run(&arguments),
     }

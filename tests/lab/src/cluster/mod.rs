@@ -7,6 +7,7 @@
 pub mod arangodb;
 mod inventory;
 mod keys;
+pub mod loopback;
 pub mod memsql;
 mod replication;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::stage::{Stage, name_hosts};
-use super::{Change, Error, QUIET};
+use super::{Change, Error, QUIET, figures};
 use crate::clock;
 use crate::cluster::memsql::{Cluster, Options as ClusterOptions};
 use crate::command::{Command, Exit, Running};
@@ -21,6 +21,8 @@ use crate::{cluster, files};
 
 /// The wait that the role states: clients are given time to leave an aggregator.
 const DRAIN_S: u32 = 1;
+/// After how many seconds the role looks at everything once more, as its table says (`memsql_second_look`).
+const SECOND_LOOK_S: u32 = 5;
 
 /// What is to be shown.
 #[derive(Debug, Clone)]
@@ -81,9 +83,10 @@ pub fn upgrade(
             shows: options.shows,
         },
         cluster: &cluster,
+        product,
         options,
     };
-    demo.prepare(place, product)?;
+    demo.prepare(place)?;
     let mut load = demo.begin_load()?;
     tell("the cluster serves; the load has begun");
     clock::pause(QUIET);
@@ -102,8 +105,8 @@ pub fn upgrade(
     let more = demo.look(exit, wall, &report, before)?;
     if let (Value::Object(report), Value::Object(more)) = (&mut report, more) {
         report.extend(more);
-        report.insert("product".to_owned(), product.json());
     }
+    figures::complete(&mut report);
     name_hosts(&mut report, cluster.hosts());
     Ok(report)
 }
@@ -151,12 +154,13 @@ pub fn load(cluster: &Cluster<'_>) -> Command {
 struct Demo<'a> {
     stage: Stage<'a>,
     cluster: &'a Cluster<'a>,
+    product: &'a Product,
     options: &'a Options,
 }
 
 impl Demo<'_> {
-    fn prepare(&self, place: &Place, product: &Product) -> Result<(), Error> {
-        provide(self.stage.fleet, self.cluster, place, product)?;
+    fn prepare(&self, place: &Place) -> Result<(), Error> {
+        provide(self.stage.fleet, self.cluster, place, self.product)?;
         self.stage.change("memsql", &self.options.changes)
     }
 
@@ -176,6 +180,7 @@ impl Demo<'_> {
                 "memsql_drain": format!("echo {{{{ (memsql_aggregator | default({{}})).address | default('') }}}} >>{drained}"),
                 "memsql_undrain": format!(": >{drained}"),
                 "memsql_drain_wait": DRAIN_S,
+                "memsql_second_look": SECOND_LOOK_S,
             })
             .to_string(),
         ];
@@ -214,10 +219,11 @@ impl Demo<'_> {
             .iter()
             .filter(|one| one.get("to") != Some(&json!(target)));
         wrong.extend(old.map(|server| format!("not on {target}: {server}")));
-        wrong.extend(out_of_order(&all, servers.len()));
+        wrong.extend(out_of_order(&all, &servers));
+        wrong.extend(excused(load, &self.options.extra));
         let databases = needed(&all).as_secs_f64();
         let aggregators = u32::try_from(self.cluster.aggregators().len()).unwrap_or(u32::MAX);
-        let waits = f64::from(aggregators.saturating_mul(DRAIN_S));
+        let waits = f64::from(aggregators.saturating_mul(DRAIN_S) + SECOND_LOOK_S);
         let load_ok = load.get("ok") == Some(&json!(true));
         Ok(json!({
             "ok": load_ok && exit == Exit::Code(0) && wrong.is_empty(),
@@ -232,6 +238,7 @@ impl Demo<'_> {
             "leaves": self.cluster.options().leaves,
             "aggregators": self.cluster.options().aggregators,
             "hosts": self.cluster.hosts().len(),
+            "product": self.product.json(),
         }))
     }
 }
@@ -261,6 +268,8 @@ fn forbidden(effects: &[Value]) -> Vec<String> {
     };
     let is = |effect: &&Value| match word(effect, "/what") {
         "attach" | "rebalance" => is_forced(effect),
+        // I4: a leaf went before its slaves had what it had.
+        "detach" => effect.pointer("/detail/behind").and_then(Value::as_u64) > Some(0),
         "remove" | "attach-all" | "clear-orphans" | "offline-upgrade" | "ddl" => true,
         "memsql-stop" | "memsql-start" | "memsql-restart" | "memsql-update-config" => flags(effect),
         "ops-started" | "ops-attached" | "auto-attach" | "offline" | "failover" => true,
@@ -273,33 +282,72 @@ fn forbidden(effects: &[Value]) -> Vec<String> {
         .collect()
 }
 
-/// Returns in which the order of the upgrades was not that of the procedure.
-fn out_of_order(effects: &[Value], servers: usize) -> Vec<String> {
+/// Tells what became of requests to aggregators that were announced to go: with a drain hook there are none.
+fn excused(load: &Value, extra: &[String]) -> Option<String> {
+    let is_unset = |pair: &String| match serde_json::from_str::<Value>(pair) {
+        Ok(all) => all.get("memsql_drain") == Some(&json!("")),
+        Err(_) => pair == "memsql_drain=",
+    };
+    let count = load.get("excused_requests").and_then(Value::as_u64);
+    let is_hooked = !extra.iter().any(is_unset);
+    (is_hooked && count != Some(0))
+        .then(|| format!("excused requests, with a drain hook: {count:?}"))
+}
+
+/// Which upgrade it was: the leaves of a group, a child aggregator, the master aggregator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Group(Option<u64>),
+    Child,
+    Master,
+}
+
+fn turn_of(effect: &Value, servers: &[&Value]) -> Turn {
+    let directory = word(effect, "/detail/directory");
+    let mut parts = directory.rsplit('/').next().unwrap_or_default().split('-');
+    let role = parts.next();
+    let port = parts.next().and_then(|port| port.parse::<u64>().ok());
+    let is_it = |server: &&&Value| {
+        let server_port = server.get("port").and_then(Value::as_u64);
+        word(server, "/host") == word(effect, "/detail/host") && server_port == port
+    };
+    match role {
+        Some("leaf") => {
+            let server = servers.iter().find(is_it);
+            Turn::Group(server.and_then(|server| server.get("group")?.as_u64()))
+        }
+        Some("aggregator") => Turn::Child,
+        _ => Turn::Master,
+    }
+}
+
+/// Returns in which the order of the upgrades was not that of the procedure: the leaves of one group, those of the other,
+/// child aggregators, the master aggregator.
+fn out_of_order(effects: &[Value], servers: &[&Value]) -> Vec<String> {
     let done = effects.iter().filter(|effect| {
         word(effect, "/what") == "upgraded" && effect.pointer("/detail/ok") == Some(&json!(true))
     });
-    let roles: Vec<usize> = done
-        .map(|effect| {
-            let directory = word(effect, "/detail/directory")
-                .rsplit('/')
-                .next()
-                .unwrap_or_default();
-            match directory.split('-').next() {
-                Some("leaf") => 0,
-                Some("aggregator") => 1,
-                _ => 2,
-            }
-        })
-        .collect();
+    let turns: Vec<Turn> = done.map(|effect| turn_of(effect, servers)).collect();
     let mut wrong = Vec::new();
-    if roles.len() != servers {
-        wrong.push(format!("{} upgrades of {servers} servers", roles.len()));
+    if turns.len() != servers.len() {
+        let (count, servers) = (turns.len(), servers.len());
+        wrong.push(format!("{count} upgrades of {servers} servers"));
     }
-    if !roles.is_sorted() {
-        wrong.push(
-            "the order of the upgrades is not leaves, child aggregators, master aggregator"
-                .to_owned(),
-        );
+    if turns.contains(&Turn::Group(None)) {
+        wrong.push("a leaf was upgraded that is in no group".to_owned());
+    }
+    let mut order = turns;
+    order.dedup();
+    let place = |turn: &Turn| match turn {
+        Turn::Group(_) => 0,
+        Turn::Child => 1,
+        Turn::Master => 2,
+    };
+    let groups = order.iter().filter(|turn| place(turn) == 0).count();
+    if groups > 2 || !order.iter().map(place).is_sorted() {
+        wrong.push(format!(
+            "the order of the upgrades is not one group, the other, child aggregators, master aggregator: {order:?}"
+        ));
     }
     wrong
 }
@@ -364,19 +412,49 @@ mod tests {
     }
 
     #[test]
+    fn with_a_drain_hook_nothing_is_excused() {
+        let load = |count: u64| json!({ "excused_requests": count });
+        let none: [String; 0] = [];
+        assert_eq!(excused(&load(0), &none), None);
+        assert!(excused(&load(1), &none).is_some());
+        assert!(excused(&json!({}), &none).is_some(), "it was not counted");
+        for unset in ["memsql_drain=", "{\"memsql_drain\": \"\"}"] {
+            assert_eq!(excused(&load(1), &[unset.to_owned()]), None, "{unset}");
+        }
+    }
+
+    #[test]
     fn the_order_and_the_forbidden_are_seen() {
-        let upgraded = |role: &str| {
+        let upgraded = |(role, port): (&str, u16)| {
+            let directory = format!("/var/lib/memsql/{role}-{port}-X");
             effect(
                 1,
                 "h",
                 "upgraded",
-                json!({"ok": true, "directory": format!("/var/lib/memsql/{role}-3306-X")}),
+                json!({"ok": true, "host": "h1", "directory": directory}),
             )
         };
-        let good = ["leaf", "leaf", "aggregator", "master"].map(upgraded);
-        assert!(out_of_order(&good, 4).is_empty());
-        assert_eq!(out_of_order(&good, 5).len(), 1);
-        assert_eq!(out_of_order(&["master", "leaf"].map(upgraded), 2).len(), 1);
+        let [child, master] = [("aggregator", 3305), ("master", 3306)];
+        let leaves = [3307, 3308, 3309, 3310];
+        let [a, b, c, d] = leaves.map(|port| ("leaf", port));
+        let mut servers: Vec<Value> = (leaves.iter())
+            .map(|port| json!({"host": "h1", "port": port, "group": if *port < 3309 { 1 } else { 2 }}))
+            .collect();
+        servers.extend([3305, 3306].map(|port| json!({"host": "h1", "port": port, "group": null})));
+        let wrong = |order: &[(&str, u16)], servers: &[Value]| {
+            let effects: Vec<Value> = order.iter().copied().map(upgraded).collect();
+            out_of_order(&effects, &servers.iter().collect::<Vec<_>>()).len()
+        };
+        assert_eq!(wrong(&[a, b, c, d, child, master], &servers), 0);
+        assert_eq!(wrong(&[d, c, b, a, child, master], &servers), 0);
+        assert_eq!(
+            wrong(&[a, c, b, d, child, master], &servers),
+            1,
+            "the groups are mixed"
+        );
+        assert_eq!(wrong(&[a, b, child, c, d, master], &servers), 1);
+        assert_eq!(wrong(&[a, b, c, d, master, child], &servers), 1);
+        assert_eq!(wrong(&[a, b, c, d, child], &servers), 1, "one is missing");
         let bad = [
             effect(1, "m", "attach", json!({"force": true})),
             effect(

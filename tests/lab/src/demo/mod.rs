@@ -5,6 +5,7 @@
 //! counted, and at the hosts. Nothing here takes the product's word for anything.
 
 pub mod bound;
+mod figures;
 pub mod memsql;
 mod stage;
 
@@ -187,6 +188,7 @@ pub fn upgrade(
     if let (Value::Object(report), Value::Object(more)) = (&mut report, more) {
         report.extend(more);
     }
+    figures::complete(&mut report);
     stage::name_hosts(&mut report, cluster.hosts());
     Ok(report)
 }

@@ -14,6 +14,7 @@ mod crash;
 mod faults;
 mod fingerprint;
 mod harness;
+mod lost;
 mod machine;
 mod mariadb;
 mod memsql;
@@ -21,6 +22,7 @@ mod oracle;
 mod packages;
 mod restart;
 mod somebody_else;
+mod starter;
 mod stranded;
 mod units;
 mod upgrade;
@@ -40,6 +42,7 @@ fn main() {
         cluster::cases(),
         crash::cases(),
         faults::cases(),
+        lost::cases(),
         machine::cases(),
         mariadb::cases(),
         memsql::cases(),
@@ -47,6 +50,7 @@ fn main() {
         packages::cases(),
         restart::cases(),
         somebody_else::cases(),
+        starter::cases(),
         stranded::cases(),
         units::cases(),
         upgrade::cases(),

@@ -5,9 +5,9 @@ use lab::files;
 use lab::load::memsql::{self as load, Options as LoadOptions};
 use serde_json::{Value, json};
 
-use crate::ends::assert_done;
 use crate::harness::{Case, case};
 use crate::stack::{PASSWORD, Plan, Stack, said};
+use crate::whole::assert_done;
 
 struct Row {
     gate: &'static str,
@@ -27,20 +27,41 @@ fn breached(report: &Value, invariant: &str) -> bool {
     report["breaches"].to_string().contains(invariant)
 }
 
-fn rows() -> Vec<Row> {
+const UPGRADE: &str = "roles/memsql/upgrade_servers.yml";
+
+fn rows_of_slaves() -> Vec<Row> {
     vec![
         Row {
             gate: "slaves have caught up before a leaf goes: else clients wait for them (stall)",
             away: &[(
-                "roles/memsql/tasks/leaf_detach.yml",
-                "        leaves: [\"{{ memsql_leaf }}\"]\n",
-                "        leaves: []\n",
+                "roles/memsql/tasks/leaf_judge.yml",
+                "    leaves: [\"{{ memsql_leaf }}\"]\n",
+                "    leaves: []\n",
             )],
             // Longer than the cluster waits for a slave in a detach, so that it does not matter when they last followed.
             arm: json!({"replication_lag_ms": 4_000_000}),
             variables: json!({"memsql_detach_timeout": 60}),
             fired: |_, report| number(report, "longest_stall_ms") > 5_000,
         },
+        Row {
+            gate: "slaves have caught up before a leaf goes: else what they lack is gone (lost writes)",
+            away: &[(
+                "roles/memsql/tasks/leaf_judge.yml",
+                "    leaves: [\"{{ memsql_leaf }}\"]\n",
+                "    leaves: []\n",
+            )],
+            arm: json!({"leaf": {"replicates": false}, "master": {"detach_drains": false}}),
+            variables: json!({"memsql_caught_up_timeout": 6}),
+            fired: |stack, report| {
+                let behind = |one: &Value| one["detail"]["behind"].as_u64() > Some(0);
+                number(report, "lost_writes") > 0 && stack.effects().iter().any(behind)
+            },
+        },
+    ]
+}
+
+fn rows_of_what_acts_by_itself() -> Vec<Row> {
+    vec![
         Row {
             gate: "attached leaves lead nothing: else older leaves follow newer ones (I10)",
             away: &[("templates/memsql/attach_leaf.sql.j2", " NO REBALANCE", "")],
@@ -65,6 +86,38 @@ fn rows() -> Vec<Row> {
             arm: json!({"ops_start_after_ms": 100, "ops_monitor_ms": 300, "recovery_ms": 10_000}),
             variables: json!({"memsql_manual_control": false}),
             fired: |stack, _| stack.count("ops-attached") + stack.count("ops-started") > 0,
+        },
+    ]
+}
+
+fn rows_of_aggregators() -> Vec<Row> {
+    vec![
+        Row {
+            gate: "failures are not detected by themselves (effect aggregator-offline)",
+            away: &[(
+                "roles/memsql/upgrade_servers.yml",
+                "found: memsql_cluster.switches.failure_detection",
+                "found: '[]'",
+            )],
+            arm: json!({"start_delay_ms": 30_000, "heartbeats_missed": 5}),
+            variables: json!({}),
+            fired: |stack, _| stack.count("aggregator-offline") > 0,
+        },
+        Row {
+            gate: "the master aggregator comes last (I6)",
+            away: &[
+                (UPGRADE, "tasks_from: aggregators\n", "tasks_from: later\n"),
+                (UPGRADE, "tasks_from: master\n", "tasks_from: aggregators\n"),
+                (UPGRADE, "tasks_from: later\n", "tasks_from: master\n"),
+                (
+                    "roles/memsql/tasks/aggregator_set.yml",
+                    "    - begun or memsql_set | map('extract', memsql_cluster.aggregator) | rejectattr('ok') | list | length == 0\n",
+                    "",
+                ),
+            ],
+            arm: json!({"start_delay_ms": 20_000}),
+            variables: json!({}),
+            fired: |_, report| breached(report, "I6 the master aggregator comes last"),
         },
         Row {
             gate: "clients leave an aggregator before it stops (failed requests)",
@@ -112,7 +165,7 @@ fn watched(stack: &mut Stack, variables: &Value) -> (Value, lab::command::Output
         stack.until("the load has begun", || stack.file("ready").exists());
         let output = stack.upgrade(variables);
         // What is said of the copies in the end is said of slaves that may follow again.
-        stack.arm(json!({"replication_lag_ms": null}));
+        stack.arm(json!({"replication_lag_ms": null, "leaf": null, "master": null}));
         end.send(()).unwrap();
         (loading.join().unwrap(), output)
     })
@@ -151,7 +204,12 @@ pub(crate) fn cases() -> Vec<Case> {
         "detectors: with all gates nothing fires",
         with_all_gates_nothing_fires,
     );
-    let without = rows().into_iter().map(|row| {
+    let rows = [
+        rows_of_slaves(),
+        rows_of_what_acts_by_itself(),
+        rows_of_aggregators(),
+    ];
+    let without = rows.into_iter().flatten().map(|row| {
         case(format!("detectors: {}", row.gate), move || {
             without_its_gate(&row);
         })

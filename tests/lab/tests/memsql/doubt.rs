@@ -3,9 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::ends::{HELD, OLD_ONLINE, assert_done, outcome};
+use crate::ends::{HELD, outcome};
 use crate::harness::{Case, case};
 use crate::stack::{Plan, Stack, said};
+use crate::whole::{OLD_ONLINE, assert_done};
 
 /// Upgrades, and tells what it came to: the first leaf is away, and nothing was done behind the step that is not known.
 fn stops_with_a_leaf_away(arm: Value, variables: &Value, never: &[&str], told: &str) -> Stack {

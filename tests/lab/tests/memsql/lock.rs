@@ -5,9 +5,9 @@ use std::time::Duration;
 use lab::files;
 use serde_json::json;
 
-use crate::ends::{NEW_ONLINE, OLD_ONLINE, assert_done};
 use crate::harness::{Case, case};
 use crate::stack::{Plan, Stack, said};
+use crate::whole::{NEW_ONLINE, OLD_ONLINE, assert_done};
 
 fn slow() -> Stack {
     Stack::up(&Plan {

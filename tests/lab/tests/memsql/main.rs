@@ -4,7 +4,10 @@
 //! - [`stack`]: servers and Ops as processes of this machine, which the real program upgrades;
 //!   [`readback`]: what they are then;
 //! - [`preflight`], [`ends`], [`beyond`], [`variants`]: each fault, the gate that must catch it, and the end that it must come to;
-//! - [`lock`]: one run at a time;
+//! - [`sets`], [`apart`]: one leaf of several fails; [`back`]: the way back; [`latency`]: what the report measures;
+//! - [`queued`]: DETACH LEAF that waits for an open write;
+//! - [`lock`]: one run at a time; [`lost`]: the bastion is gone; [`killed`]: the run is cut off and goes on;
+//!   [`faults`]: an upgrade that several faults befall;
 //! - [`detectors`]: each gate taken away, and who then tells; [`bugs`]: those of an older tool.
 //!
 //! Each row of a table is a case of its own, with its own cluster; how many run at once is said in [`harness`], and
@@ -18,21 +21,32 @@
     reason = "a test ends where something is not as it must be"
 )]
 
+mod apart;
+mod back;
 mod beyond;
 mod bugs;
+mod clients;
 mod detectors;
 mod doubt;
 mod ends;
+mod faults;
 mod harness;
+mod killed;
 mod large;
+mod latency;
 mod load;
 mod lock;
+mod lost;
 mod preflight;
+mod queued;
 mod readback;
 mod servers;
+mod sets;
 mod stack;
+mod stale;
 mod traps;
 mod variants;
+mod whole;
 
 use libtest_mimic::Arguments;
 
@@ -42,11 +56,21 @@ fn main() {
     // Those that take longest come first, so that none of them is left running alone.
     let cases = [
         large::cases(),
+        faults::cases(),
         load::cases(),
         traps::cases(),
         detectors::cases(),
         lock::cases(),
+        killed::cases(),
+        apart::cases(),
+        queued::cases(),
+        lost::cases(),
         doubt::cases(),
+        sets::cases(),
+        back::cases(),
+        latency::cases(),
+        clients::cases(),
+        stale::cases(),
         beyond::cases(),
         preflight::cases(),
         bugs::cases(),

@@ -12,6 +12,8 @@ struct Row {
     arm: fn(&mut Stack),
     variables: Value,
     says: &'static str,
+    /// How it ends, where that is its own.
+    exit: Option<i32>,
     /// What is done to put the cluster right for the next row.
     disarm: fn(&mut Stack),
 }
@@ -27,6 +29,7 @@ fn row(
         arm,
         variables: json!({}),
         says,
+        exit: None,
         disarm,
     }
 }
@@ -59,6 +62,12 @@ fn ops_rows() -> Vec<Row> {
             |stack| stack.arm(json!({"ops_shows_role": "MASTER"})),
             "Ops names several master aggregators",
             |stack| stack.arm(json!({"ops_shows_role": null})),
+        ),
+        row(
+            "P4: Ops knows a machine by a name that nobody has given",
+            |stack| stack.arm(json!({"ops_names": {"@host2": "elsewhere.example"}})),
+            "elsewhere.example",
+            |stack| stack.arm(json!({"ops_names": null})),
         ),
         row(
             "Ops ends in the middle of its JSON",
@@ -108,8 +117,13 @@ fn cluster_rows() -> Vec<Row> {
                 ));
             },
             "has 0 slaves, not one",
+            |stack| stack.sql("RESTORE REDUNDANCY ON `s-1`"),
+        ),
+        row(
+            "P7: masters are not spread evenly, and nothing was begun",
+            nothing,
+            "REBALANCE PARTITIONS ON these first",
             |stack| {
-                stack.sql("RESTORE REDUNDANCY ON `s-1`");
                 stack.sql("REBALANCE PARTITIONS ON `s-1`");
                 stack.sql("SET @@GLOBAL.auto_attach = ON");
                 stack.must("cluster-manual-control --disable");
@@ -120,6 +134,12 @@ fn cluster_rows() -> Vec<Row> {
 
 fn variable_rows() -> Vec<Row> {
     vec![
+        row(
+            "P6: the file is on one agent only",
+            |stack| stack.arm(json!({"ops_files_on": 1})),
+            "has no file of 5.7.2",
+            |stack| stack.arm(json!({"ops_files_on": null})),
+        ),
         with(
             "P6: Ops has no such file",
             json!({"memsql_version": "5.9.1"}),
@@ -137,22 +157,42 @@ fn variable_rows() -> Vec<Row> {
             "say where the backup is",
         ),
         with(
+            "no number of leaves",
+            json!({"memsql_leaves_at_once": "two"}),
+            "memsql_leaves_at_once must be a number from 1 on",
+        ),
+        with(
+            "no leaf at once",
+            json!({"memsql_leaves_at_once": "0"}),
+            "memsql_leaves_at_once must be a number from 1 on",
+        ),
+        with(
+            "no aggregator at once",
+            json!({"memsql_aggregators_at_once": 0}),
+            "memsql_aggregators_at_once must be",
+        ),
+        with(
             "not enough room",
             json!({"memsql_room": 1e12}),
             "copies its data anew",
         ),
-        row(
-            "I11: somebody else works on the cluster",
-            |stack| {
-                lab::files::make_directory(&stack.lock()).unwrap();
-                lab::files::write(&stack.lock().join("owner"), "elsewhere 12ab", 0o600).unwrap();
-            },
-            "elsewhere 12ab works on this cluster",
-            |stack| {
-                lab::files::remove(&stack.lock().join("owner")).unwrap();
-                std::fs::remove_dir(stack.lock()).unwrap();
-            },
-        ),
+        // No leaf is away that would stand against it first.
+        Row {
+            exit: Some(5),
+            ..row(
+                "I11: somebody else works on the cluster",
+                |stack| {
+                    lab::files::make_directory(&stack.lock()).unwrap();
+                    lab::files::write(&stack.lock().join("owner"), "elsewhere 12ab", 0o600)
+                        .unwrap();
+                },
+                "elsewhere 12ab works on this cluster",
+                |stack| {
+                    lab::files::remove(&stack.lock().join("owner")).unwrap();
+                    std::fs::remove_dir(stack.lock()).unwrap();
+                },
+            )
+        },
     ]
 }
 
@@ -167,6 +207,10 @@ fn judge(stack: &mut Stack, row: &Row) {
         row.fault,
         said(&output)
     );
+    if let Some(exit) = row.exit {
+        let ended = output.exit.to_string();
+        assert_eq!(ended, format!("exit code {exit}"), "{}", row.fault);
+    }
     stack.assert_untouched(before, row.fault);
     (row.disarm)(stack);
 }

@@ -47,6 +47,20 @@ pub(crate) fn cases() -> Vec<Case> {
         .timed(),
         case("traps: faults do what they say", faults_do_what_they_say).timed(),
         case(
+            "traps: a dead leaf is waited for as long as is said",
+            a_dead_leaf_is_waited_for_as_long_as_is_said,
+        )
+        .timed(),
+        case(
+            "traps: a lost leaf is seen as soon as heartbeats come",
+            a_lost_leaf_is_seen_as_soon_as_heartbeats_come,
+        )
+        .timed(),
+        case(
+            "traps: databases have as many partitions as is said",
+            databases_have_as_many_partitions_as_is_said,
+        ),
+        case(
             "traps: tls is spoken where it is wanted",
             tls_is_spoken_where_it_is_wanted,
         )
@@ -87,6 +101,63 @@ fn a_killed_leaf_fails_over_only_if_somebody_looks() {
         // Nobody moves the masters, so whoever asks waits.
         let waits = tokio::time::timeout(Duration::from_secs(1), cluster.held()).await;
         assert!(waits.is_err(), "it was answered");
+    });
+}
+
+fn a_dead_leaf_is_waited_for_as_long_as_is_said() {
+    on_one_thread(async {
+        for (patience_ms, answers) in [(4_000, true), (300_000, false)] {
+            let mut cluster = Cluster::up(2).await;
+            let set = "SET @@GLOBAL.leaf_failure_detection = OFF";
+            does(&cluster.master.at, set).await;
+            for server in [&cluster.master, &cluster.child] {
+                server.set(|switches| switches.dead_leaf_wait_ms = patience_ms);
+            }
+            // The other aggregator hears of it a moment later.
+            tokio::time::sleep(Duration::from_millis(1_200)).await;
+            cluster.leaves[0].kill();
+            let asked = say(&cluster.child.at, "SELECT COUNT(*) FROM `s-1`.t");
+            let answer = tokio::time::timeout(Duration::from_secs(3), asked).await;
+            assert_eq!(answer.is_ok(), answers, "{patience_ms}: {answer:?}");
+            // Waiting makes no leaf of it: what comes at last is an error, and never a part of the rows.
+            let is_refused = |answer| matches!(answer, Err(ClientError::Fault(_)));
+            assert!(answer.is_err() || answer.is_ok_and(is_refused));
+        }
+    });
+}
+
+fn a_lost_leaf_is_seen_as_soon_as_heartbeats_come() {
+    on_one_thread(async {
+        for (every_ms, seen) in [(1_000, "offline"), (600_000, "online")] {
+            let mut cluster = Cluster::up(2).await;
+            cluster
+                .master
+                .set(|switches| switches.heartbeat_ms = every_ms);
+            // The lap that has begun still has its old length.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            cluster.leaves[0].kill();
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            assert_eq!(cluster.state(0).await, seen, "{every_ms}");
+        }
+    });
+}
+
+fn databases_have_as_many_partitions_as_is_said() {
+    on_one_thread(async {
+        let cluster = Cluster::up(2).await;
+        for (name, each) in [("few", 1), ("many", 9)] {
+            cluster
+                .master
+                .set(|switches| switches.partitions_per_leaf = each);
+            does(&cluster.master.at, &format!("CREATE DATABASE {name}")).await;
+            let shown = rows(&cluster.master.at, &format!("SHOW PARTITIONS ON {name}")).await;
+            let ordinals: std::collections::BTreeSet<_> = shown
+                .rows
+                .iter()
+                .filter_map(|row| shown.cell(row, "Ordinal"))
+                .collect();
+            assert_eq!(ordinals.len(), 2 * each, "{name}: {shown:?}");
+        }
     });
 }
 

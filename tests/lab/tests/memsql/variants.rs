@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::ends::assert_done;
 use crate::harness::{Case, case};
 use crate::stack::{Plan, Stack, said};
+use crate::whole::assert_done;
 
 /// Each fact that is not verified, as the simulators do not have it by themselves.
 fn other_ways() -> Vec<(&'static str, Value)> {
@@ -12,16 +12,18 @@ fn other_ways() -> Vec<(&'static str, Value)> {
         (
             "as later versions show it",
             json!({"slave_word": "Replica", "later_columns": true, "null_latency": true,
-                "detached_leaves_are_listed": false, "lists_itself_as_localhost": false}),
+                "detached_leaves_are_listed": false, "lists_itself_as_localhost": false,
+                "knows_memsql_version": false, "knows_rebalance_status": false}),
         ),
         (
             "as Ops may be",
             json!({"ops_says_first": "Warning: [a list] of things\n", "ops_attaches": false,
-                "auto_attach_after_absence": false}),
+                "auto_attach_after_absence": false, "upgrade_starts": true,
+                "ops_names": {"@host2": "db2.example"}}),
         ),
         (
             "as replication may be",
-            json!({"sync_replication": true, "old_follows_new": true}),
+            json!({"sync_replication": true, "old_follows_new": true, "attach_keeps_copies": true}),
         ),
         (
             "slaves that are a little behind",
@@ -30,6 +32,11 @@ fn other_ways() -> Vec<(&'static str, Value)> {
         (
             "a starting server that takes its time",
             json!({"start_delay_ms": 15_000, "recovery_ms": 15_000}),
+        ),
+        (
+            "many partitions, heartbeats that are far apart",
+            json!({"partitions_per_leaf": 16, "heartbeat_ms": 5_000, "heartbeats_missed": 4,
+                "dead_leaf_wait_ms": 20_000}),
         ),
         (
             "plans that are made anew",
@@ -61,10 +68,27 @@ fn names_that_need_quoting() {
     assert_done(&stack, "names that need quoting");
 }
 
+/// Leaves of a pair on one machine: it is told, and goes on.
+fn a_pair_on_one_machine() {
+    let stack = Stack::up(&Plan {
+        hosts: vec![0, 0],
+        ..Plan::default()
+    });
+    let output = stack.upgrade(&json!({}));
+    assert!(output.is_ok(), "{}", said(&output));
+    let told = format!("{}{}", output.out, output.err);
+    assert!(
+        told.contains("when that machine fails, so do both copies"),
+        "not told: {told}"
+    );
+    assert_done(&stack, "a pair on one machine");
+}
+
 pub(crate) fn cases() -> Vec<Case> {
+    let pair = case("variants: a pair on one machine", a_pair_on_one_machine);
     let names = case("variants: names that need quoting", names_that_need_quoting);
     let others = other_ways()
         .into_iter()
         .map(|(what, switches)| case(format!("variants: {what}"), move || may_be(what, switches)));
-    std::iter::once(names).chain(others).collect()
+    [names, pair].into_iter().chain(others).collect()
 }

@@ -8,6 +8,7 @@
 mod cluster;
 mod memsql;
 mod one_server;
+mod starter;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -30,6 +31,7 @@ const ROLE: &str = "tests/cli/arangodb_role.rs";
 const ROLE_MEMBERS: &str = "tests/cli/arangodb_role/members.rs";
 const ROLE_RESTARTS: &str = "tests/cli/arangodb_role/restarts.rs";
 const ROLE_ELSE: &str = "tests/cli/arangodb_role/somebody_else.rs";
+const ROLE_STARTER: &str = "tests/cli/arangodb_role/starter.rs";
 const ROLE_STRANDED: &str = "tests/cli/arangodb_role/stranded.rs";
 const FAULT: &str = "tests/cli/upgrade_whole/faults.rs";
 const WHOLE: &str = "tests/cli/upgrade_whole.rs";
@@ -46,9 +48,10 @@ const READINESS: &str = "src/cluster/readiness/judge.rs";
 const ORACLE: &str = "tests/lab/src/load/invariants.rs";
 const HOSTS: &str = "tests/lab/tests/hosts";
 
-/// All rows of ArangoDB: of one server and its host, and of the cluster.
+/// All rows of ArangoDB: of one server and its host, of the cluster, and of the starters' own upgrade.
 fn rows() -> impl Iterator<Item = &'static Row> {
-    one_server::ROWS.iter().chain(cluster::ROWS)
+    let by_stagger = one_server::ROWS.iter().chain(cluster::ROWS);
+    by_stagger.chain(starter::ROWS)
 }
 
 /// The faults that simulators must be able to make, and those that are asked for beside them.
@@ -78,6 +81,11 @@ const FAULTS: &[&str] = &[
     "exit 1 and exit 11 on an old data directory",
     "stranded members",
     "members that are not hosts",
+    "the starter's program ends with 0 although its upgrade failed",
+    "the starters' retry clears no failure",
+    "the starters wait without an end",
+    "the starters move no leadership",
+    "the starters look at no shard",
 ];
 
 fn read(file: &str) -> String {
@@ -150,6 +158,32 @@ fn every_case_of_the_table_is_there() {
         }
     }
     assert!(gone.is_empty(), "{}", gone.join("\n"));
+}
+
+/// Who is said to notice must be able to: what the oracle is said to see is in its code.
+#[test]
+fn every_invariant_that_the_oracle_is_said_to_see_is_in_it() {
+    let oracle = read("tests/lab/src/load/memsql/invariants.rs");
+    let code = oracle.split("#[cfg(test)]").next().unwrap_or_default();
+    for row in memsql::rows() {
+        let Some((_, told)) = row.detector.split_once("the oracle: ") else {
+            continue;
+        };
+        let is_name = |word: &&str| {
+            let digits = word.trim_start_matches(['I', 'P']);
+            digits.len() + 1 == word.len() && digits.parse::<u8>().is_ok()
+        };
+        let words = told.split(|one: char| !one.is_alphanumeric());
+        let names: Vec<&str> = words.filter(is_name).collect();
+        assert!(!names.is_empty(), "{}: {told}", row.fault);
+        for name in names {
+            assert!(
+                code.contains(&format!("\"{name} ")),
+                "{}: {name}",
+                row.fault
+            );
+        }
+    }
 }
 
 #[test]

@@ -177,6 +177,8 @@ impl Client {
 
     async fn ask(&self, count: u64, text: &str) -> Result<Answer, String> {
         let at = self.aggregator(count).ok_or("no aggregator is known")?;
+        // What was under way when it was announced was to be waited for.
+        let was_announced = self.drain.lists(&at);
         let limit = Duration::from_millis(self.options.deadline_ms);
         let asked = ask(&at.host, at.port, &self.login, text, (limit, limit));
         let outcome = match tokio::time::timeout(limit, asked).await {
@@ -185,7 +187,7 @@ impl Client {
             Ok(Err(ClientError::NotReached(_))) => format!("{} cannot be reached", at.authority()),
             Ok(Err(ClientError::Lost(_))) | Err(_) => format!("{} does not answer", at.authority()),
         };
-        if self.drain.lists(&at) {
+        if was_announced {
             self.excused.fetch_add(1, Ordering::Relaxed);
         }
         Err(outcome)

@@ -14,6 +14,8 @@ use crate::sim::version::Version;
 pub struct Look {
     /// Its version.
     pub version: String,
+    /// Whether it takes itself for the master aggregator.
+    pub is_master: bool,
     /// The partitions that it holds, with its part in each and whom it follows.
     pub replicas: BTreeMap<String, (Option<Role>, Option<Address>)>,
 }
@@ -37,7 +39,32 @@ pub fn judge(moment: &Moment) -> Vec<Breach> {
     found.extend(masters(moment));
     found.extend(aggregators(moment));
     found.extend(directions(moment));
+    let all = moment.looks.iter().filter(|(_, look)| look.is_master);
+    let all: Vec<String> = all.map(|(at, _)| at.to_string()).collect();
+    if all.len() > 1 {
+        found.push(breach("P3 there is one master aggregator", all.join(" ")));
+    }
     found
+}
+
+/// How long a partition may be locked: whoever asks for it waits so long.
+const LOCK_LIMIT_MS: u64 = 5_000;
+
+/// Keeps since when partitions are locked, and returns those for which that is too long.
+pub fn judge_locks(since: &mut BTreeMap<String, u64>, meta: &Meta, now: u64) -> Vec<Breach> {
+    let locked = meta.partitions().filter(|(_, _, one)| one.locked);
+    let locked: BTreeSet<String> = locked
+        .map(|(database, ordinal, _)| format!("{database}_{ordinal}"))
+        .collect();
+    since.retain(|name, _| locked.contains(name));
+    for name in locked {
+        since.entry(name).or_insert(now);
+    }
+    let long = since
+        .iter()
+        .filter(|(_, since)| now.saturating_sub(**since) > LOCK_LIMIT_MS);
+    long.map(|(name, _)| breach("I5 no partition stays locked", name))
+        .collect()
 }
 
 fn breach(invariant: &'static str, what: impl Into<String>) -> Breach {
@@ -210,6 +237,7 @@ mod tests {
         }
         let look = |role: Option<Role>, source: Option<Address>| Look {
             version: "5.5.12".into(),
+            is_master: false,
             replicas: role
                 .map(|role| ("db_0".to_owned(), (Some(role), source)))
                 .into_iter()
@@ -241,6 +269,35 @@ mod tests {
     fn down(moment: &mut Moment, n: u16) {
         moment.looks.remove(&at(n));
         moment.down.insert(at(n));
+    }
+
+    #[test]
+    fn a_lock_that_is_held_too_long_is_seen() {
+        let mut meta = healthy().meta;
+        let mut since = BTreeMap::new();
+        let count = |since: &mut _, meta: &Meta, now| judge_locks(since, meta, now).len();
+        meta.partition_mut("db", 0).unwrap().locked = true;
+        assert_eq!(count(&mut since, &meta, 1_000), 0);
+        assert_eq!(count(&mut since, &meta, 5_900), 0);
+        assert_eq!(count(&mut since, &meta, 6_100), 1);
+        meta.partition_mut("db", 0).unwrap().locked = false;
+        assert_eq!(count(&mut since, &meta, 6_200), 0);
+        meta.partition_mut("db", 0).unwrap().locked = true;
+        assert_eq!(count(&mut since, &meta, 9_000), 0, "it is another lock");
+    }
+
+    #[test]
+    fn a_second_master_aggregator_is_seen() {
+        let is_master = |moment: &mut Moment, n| {
+            moment.looks.get_mut(&at(n)).unwrap().is_master = true;
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(broken(|moment| is_master(moment, 8)), none);
+        let two = broken(|moment| {
+            is_master(moment, 8);
+            is_master(moment, 9);
+        });
+        assert_eq!(two, ["P3"]);
     }
 
     #[test]

@@ -238,6 +238,7 @@ async fn servers(watch: &Watch) -> Vec<Value> {
             "role": member.role,
             "host": at.host,
             "port": at.port,
+            "group": watch.meta().leaf(at).map(|leaf| leaf.group),
             "from": member.from,
             "to": state.get("version").cloned().unwrap_or_default(),
             "out_of_service_ms": total,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::invariants::{Look, Moment, judge, judge_detach};
+use super::invariants::{Look, Moment, judge, judge_detach, judge_locks};
 use crate::load::invariants::{Breach, Record, Span};
 use crate::load::tally::Befell;
 use crate::sim::memsql::Address;
@@ -45,6 +45,8 @@ struct Seen {
     breaches: Record,
     detaches: Vec<(Breach, u64)>,
     newest: String,
+    /// Since when partitions are locked.
+    locked: BTreeMap<String, u64>,
     /// Who was looked at since the last judgement.
     fresh: BTreeSet<Address>,
     count: u64,
@@ -244,6 +246,7 @@ fn look_of(state: &Value) -> Look {
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned(),
+        is_master: state.get("part").and_then(Value::as_str) == Some("master"),
         replicas: replicas.collect(),
     }
 }
@@ -284,7 +287,8 @@ pub async fn live(watch: Arc<Watch>) {
             down,
             newest: seen.newest.clone(),
         };
-        let breaches = judge(&moment);
+        let mut breaches = judge(&moment);
+        breaches.extend(judge_locks(&mut seen.locked, &moment.meta, now));
         seen.breaches.add(breaches, now);
         seen.count += 1;
     }

@@ -12,6 +12,14 @@ use super::wire::{Cell, Fault};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position(pub u64, pub u64);
 
+impl Position {
+    /// Reads `file:bytes`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (file, bytes) = text.split_once(':')?;
+        Some(Self(file.parse().ok()?, bytes.parse().ok()?))
+    }
+}
+
 impl std::fmt::Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.0, self.1)

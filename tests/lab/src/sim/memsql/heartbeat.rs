@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::address::Address;
-use super::meta::LeafState;
+use super::meta::{Aggregator, LeafState};
 use super::node::{Node, Part};
 use super::peer;
 use super::promote::{fail_over, publish};
@@ -130,6 +130,13 @@ async fn take_offline(node: &Arc<Node>, at: &Address) {
 
 fn judge_aggregator(node: &Arc<Node>, at: &Address, is_there: bool, is_gone: bool) {
     let detects = is_on(node, "aggregator_failure_detection");
+    let goes = is_gone && detects && !is_there;
+    let was_there = |one: &Aggregator| one.at == *at && one.online;
+    if goes && node.meta().aggregators.iter().any(was_there) {
+        node.effects
+            .record("aggregator-offline", &json!({"at": at.to_string()}))
+            .ok();
+    }
     node.change_meta(|meta| {
         for one in meta.aggregators.iter_mut().filter(|one| one.at == *at) {
             one.online = match (is_there, is_gone && detects) {

@@ -40,7 +40,10 @@ pub async fn answer(node: &Arc<Node>, message: Message) -> Result<Value, Fault> 
             partition,
             table,
             filters,
-        } => read(node, &partition, &table, &filters),
+        } => {
+            plan(node, &partition, &table, &filters).await;
+            read(node, &partition, &table, &filters)
+        }
         Message::Pull {
             wants,
             wait_ms,
@@ -56,8 +59,8 @@ pub async fn answer(node: &Arc<Node>, message: Message) -> Result<Value, Fault> 
             source,
             copy,
         } => follow(node, &partition, source, copy).await,
-        Message::Freeze(partition) => freeze(node, &partition, true),
-        Message::Thaw(partition) => freeze(node, &partition, false),
+        Message::Freeze(partition) => freeze(node, &partition).await,
+        Message::Thaw(partition) => freezes(node, &partition, false),
         Message::Reach {
             partition,
             position,
@@ -87,8 +90,36 @@ pub async fn answer(node: &Arc<Node>, message: Message) -> Result<Value, Fault> 
     }
 }
 
+/// Lets new writes wait, and waits for those that are open; returns where the partition is.
+async fn freeze(node: &Node, partition: &str) -> Result<Value, Fault> {
+    let mut changes = node.data_watch();
+    let frozen = freezes(node, partition, true)?;
+    while node.state().open_writes.contains_key(partition) {
+        if changes.changed().await.is_err() {
+            break;
+        }
+    }
+    Ok(frozen)
+}
+
+/// Plans a query that this leaf has not seen since its start; the partitions of a database share the plan.
+async fn plan(node: &Node, partition: &str, table: &str, filters: &[Filter]) {
+    let database = partition
+        .rsplit_once('_')
+        .map_or(partition, |(database, _)| database);
+    let compared = filters.iter().map(|filter| filter.column.as_str());
+    let compared = compared.collect::<Vec<_>>().join(" ");
+    let is_new = node
+        .state()
+        .compiled
+        .insert(format!("leaf {database} {table} {compared}"));
+    if is_new {
+        node.pause(node.switches().compile_ms).await;
+    }
+}
+
 /// Lets writes wait, or not any more; returns where the partition is.
-fn freeze(node: &Node, partition: &str, frozen: bool) -> Result<Value, Fault> {
+fn freezes(node: &Node, partition: &str, frozen: bool) -> Result<Value, Fault> {
     with(node, partition, |replica| {
         replica.frozen = frozen;
         json!(replica.position)
@@ -192,10 +223,37 @@ async fn write(
         (count, replica.position)
     };
     node.data_changed();
+    stay_open(node, partition).await;
     if node.switches().sync_replication {
         acknowledged(node, partition, position).await;
     }
     Ok(json!(count))
+}
+
+/// Keeps the transaction of a write open for as long as the switches say.
+async fn stay_open(node: &Arc<Node>, partition: &str) {
+    let open_ms = node.switches().write_ms;
+    if open_ms == 0 {
+        return;
+    }
+    *node
+        .state()
+        .open_writes
+        .entry(partition.to_owned())
+        .or_default() += 1;
+    // It ends also where who asked for it has gone.
+    let (own, name) = (Arc::clone(node), partition.to_owned());
+    let ended = tokio::spawn(async move {
+        own.pause(open_ms).await;
+        let mut state = own.state();
+        if let Some(count) = state.open_writes.get_mut(&name) {
+            *count = count.saturating_sub(1);
+        }
+        state.open_writes.retain(|_, count| *count > 0);
+        drop(state);
+        own.data_changed();
+    });
+    drop(ended.await);
 }
 
 /// How long a slave may be silent before a write no longer waits for it.

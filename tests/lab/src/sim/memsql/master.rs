@@ -4,12 +4,13 @@
 //! take the database's: whoever comes second waits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::address::Address;
-use super::data::Role;
-use super::meta::{Action, Aggregator, COPY, Database, Instance, LeafState, Partition};
+use super::data::{Position, Role};
+use super::meta::{Action, Aggregator, COPY, Database, Instance, LeafState, Meta, Partition};
 use super::node::{Node, Part};
 use super::peer::{self, CONNECT, Message};
 use super::promote::{After, copy, fault_of, partition_name, promote, publish, tell};
@@ -35,10 +36,12 @@ pub async fn detach(node: &Arc<Node>, at: &Address) -> Result<(), Fault> {
         }
         Some(LeafState::Online) => {}
     }
-    if node.plays("detach", switches.detach_refusals) {
+    if node.plays_on(at, "detach", |own| own.detach_refusals) {
         return Err(Fault::new(1787, format!("Concurrent node removal: {at}")));
     }
+    stands_in_the_queue(node, at).await;
     let meta = node.meta();
+    let behind = behind(&meta, at).await;
     for (database, ordinal, partition) in meta.partitions() {
         // The last copy goes with its leaf: 5.x does not look.
         if partition.master() == Some(at) && partition.slave().is_some() {
@@ -59,10 +62,61 @@ pub async fn detach(node: &Arc<Node>, at: &Address) -> Result<(), Fault> {
     orphan_all(at).await;
     let took = time::mono_ms().saturating_sub(begin);
     node.effects
-        .record("detach", &json!({"leaf": at.to_string(), "took_ms": took}))
+        .record(
+            "detach",
+            &json!({"leaf": at.to_string(), "took_ms": took, "behind": behind}),
+        )
         .ok();
     node.pause(switches.detach_hang_ms).await;
     Ok(())
+}
+
+/// Waits for as long as the switches say, which may change meanwhile.
+async fn stands_in_the_queue(node: &Node, at: &Address) {
+    let begun = time::mono_ms();
+    loop {
+        let own = node
+            .live
+            .toward(at)
+            .map_or_else(|| node.switches(), Arc::new);
+        let ends = begun.saturating_add(time::ms(own.timer(own.detach_waits_ms)));
+        let Some(left) = ends.checked_sub(time::mono_ms()).filter(|left| *left > 0) else {
+            return;
+        };
+        tokio::time::sleep(Duration::from_millis(left.min(200))).await;
+    }
+}
+
+/// How long a slave may take to have what its master has, to count as one that has caught up.
+const BEHIND_MS: u64 = 1_000;
+
+/// Counts the partitions that a leaf leads of which the slave has not caught up.
+async fn behind(meta: &Meta, at: &Address) -> usize {
+    let Ok(held) = tell(at, Message::Status).await else {
+        return 0;
+    };
+    let mut asked = tokio::task::JoinSet::new();
+    for (database, ordinal, partition) in meta.partitions() {
+        let name = partition_name(database, ordinal);
+        let (true, Some(slave)) = (partition.master() == Some(at), partition.slave()) else {
+            continue;
+        };
+        let position = held
+            .get(&name)
+            .and_then(|one| one.get("position")?.as_str());
+        let Some(position) = position.and_then(Position::parse) else {
+            continue;
+        };
+        let (slave, limit) = (slave.clone(), Duration::from_millis(BEHIND_MS + 1_000));
+        let message = Message::Reach {
+            partition: name,
+            position,
+            limit_ms: BEHIND_MS,
+        };
+        asked.spawn(async move { peer::say(&slave, &message, limit).await.is_err() });
+    }
+    let behind = asked.join_all().await;
+    behind.into_iter().filter(|is_behind| *is_behind).count()
 }
 
 /// What a leaf that takes no part holds is nobody's.
@@ -105,7 +159,7 @@ pub async fn attach_locked(
     let hello = peer::say(at, &Message::Hello, CONNECT)
         .await
         .map_err(|error| fault_of(at, error))?;
-    let fails = node.plays("attach", node.switches().attach_failures) && !force;
+    let fails = node.plays_on(at, "attach", |own| own.attach_failures) && !force;
     if fails || hello.get("recovers") == Some(&json!(true)) {
         let why = if fails {
             "the data on it has diverged"
@@ -118,6 +172,9 @@ pub async fn attach_locked(
         ));
     }
     adopt(node, at).await?;
+    if node.switches().attach_keeps_copies {
+        keep_copies(node, at).await?;
+    }
     node.change_meta(|meta| {
         if let Some(leaf) = meta.leaf_mut(at) {
             leaf.state = LeafState::Online;
@@ -153,6 +210,38 @@ async fn adopt(node: &Arc<Node>, at: &Address) -> Result<(), Fault> {
                 partition.instances.push(Instance {
                     leaf: at.clone(),
                     role: Role::Master,
+                });
+            }
+        });
+    }
+    Ok(())
+}
+
+/// As from 6.7 on: what a leaf holds of partitions that its pair leads follows on from where it is.
+async fn keep_copies(node: &Arc<Node>, at: &Address) -> Result<(), Fault> {
+    let held = tell(at, Message::Status).await?;
+    let meta = node.meta();
+    let pair = meta.leaf(at).and_then(|leaf| leaf.pair.clone());
+    for (database, ordinal, partition) in meta.partitions() {
+        let name = partition_name(database, ordinal);
+        let source = partition.master().filter(|_| partition.slave().is_none());
+        let Some(source) = source.filter(|source| pair.as_ref() == Some(*source)) else {
+            continue;
+        };
+        if held.get(&name).is_none() {
+            continue;
+        }
+        let message = Message::Follow {
+            partition: name,
+            source: source.clone(),
+            copy: false,
+        };
+        tell(at, message).await?;
+        node.change_meta(|meta| {
+            if let Some(partition) = meta.partition_mut(database, ordinal) {
+                partition.instances.push(Instance {
+                    leaf: at.clone(),
+                    role: Role::Slave,
                 });
             }
         });
@@ -444,6 +533,12 @@ pub async fn change_tables(
 /// Writes a snapshot of all partitions of a database.
 pub async fn snapshot(node: &Arc<Node>, database: &str) -> Result<(), Fault> {
     must_exist(node, database)?;
+    if node.plays("snapshot", node.switches().snapshot_failures) {
+        return Err(Fault::new(
+            1205,
+            "Lock wait timeout exceeded; try restarting transaction",
+        ));
+    }
     let meta = node.meta();
     for (name, ordinal, partition) in meta.partitions() {
         if let Some(master) = partition.master().filter(|_| name == database) {

@@ -76,11 +76,15 @@ pub struct State {
     /// Databases that are being rebalanced, and what is being done.
     pub rebalancing: BTreeMap<String, String>,
     /// How many faults of each kind were played.
-    pub played: BTreeMap<&'static str, u64>,
+    pub played: BTreeMap<String, u64>,
     /// Connections that are to be ended.
     pub killed: BTreeSet<u32>,
     /// How many statements of clients it was sent.
     pub statements: u64,
+    /// How many of each kind, by their first two words.
+    pub asked: BTreeMap<String, u64>,
+    /// How many writes of each partition are open.
+    pub open_writes: BTreeMap<String, u64>,
 }
 
 /// One server.
@@ -158,6 +162,8 @@ impl Node {
             played: BTreeMap::new(),
             killed: BTreeSet::new(),
             statements: 0,
+            asked: BTreeMap::new(),
+            open_writes: BTreeMap::new(),
         };
         Ok(Arc::new(Self {
             at: made.at,
@@ -286,10 +292,18 @@ impl Node {
         until > 0 && (time::mono_ms() < until || !self.switches().recovery_ends)
     }
 
+    /// Tells whether a fault that is to happen so many times to a server happens now.
+    pub fn plays_on(&self, at: &Address, what: &str, times: impl Fn(&Switches) -> u64) -> bool {
+        match self.live.toward(at) {
+            Some(own) => self.plays(&format!("{what} {at}"), times(&own)),
+            None => self.plays(what, times(&self.switches())),
+        }
+    }
+
     /// Tells whether a fault that is to happen so many times happens now.
-    pub fn plays(&self, what: &'static str, times: u64) -> bool {
+    pub fn plays(&self, what: &str, times: u64) -> bool {
         let mut state = self.state();
-        let count = state.played.entry(what).or_default();
+        let count = state.played.entry(what.to_owned()).or_default();
         let plays = *count < times;
         *count += u64::from(plays);
         plays
@@ -345,6 +359,7 @@ impl Node {
             "variables": state.variables.all(),
             "replicas": replicas.collect::<serde_json::Map<_, _>>(),
             "statements": state.statements,
+            "asked": state.asked,
             "sessions": state.sessions.values().filter(|one| one.user != super::peer::USER).count(),
         })
     }

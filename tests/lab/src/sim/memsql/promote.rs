@@ -118,9 +118,7 @@ async fn exchange(
             format!("Partition {name} has no second instance"),
         ));
     };
-    let position = tell(old, Message::Freeze(name.clone())).await?;
-    let position: Position = serde_json::from_value(position).unwrap_or_default();
-    let drained = reach(new, &name, position).await;
+    let drained = drain(node, old, new, &name, after).await;
     if let Err(fault) = drained {
         tell(old, Message::Thaw(name)).await?;
         return Err(fault);
@@ -151,6 +149,25 @@ async fn exchange(
     };
     tell(old, message).await?;
     Ok(())
+}
+
+/// Lets the old master take no more, and waits until the new one has what it had.
+async fn drain(
+    node: &Node,
+    old: &Address,
+    new: &Address,
+    name: &str,
+    after: After,
+) -> Result<(), Fault> {
+    // Transactions that are open end first, however long that takes.
+    let limit = Duration::from_mins(10);
+    let frozen = peer::say(old, &Message::Freeze(name.to_owned()), limit).await;
+    let position = frozen.map_err(|error| fault_of(old, error))?;
+    let position: Position = serde_json::from_value(position).unwrap_or_default();
+    if after == After::Leaves && !node.switches().detach_drains {
+        return Ok(());
+    }
+    reach(new, name, position).await
 }
 
 async fn reach(at: &Address, partition: &str, position: Position) -> Result<(), Fault> {

@@ -96,8 +96,7 @@ async fn run(file: &Path) -> Result<(), (u8, String)> {
     let paths = Paths::of_this_host();
     let notes = Notes::of(&directory.join("data"));
     let part = notes.read("part").unwrap_or(Part::Leaf);
-    let live =
-        Live::open(&switches_path(&paths), part.word(), configuration.at.port).map_err(plain)?;
+    let live = Live::open(&switches_path(&paths), part.word(), &configuration.at).map_err(plain)?;
     let effects = Effects::open(
         &paths.effects(),
         "memsqld",
@@ -115,7 +114,7 @@ async fn run(file: &Path) -> Result<(), (u8, String)> {
         effects.note("start-refused");
         return Err((code, "Failed to start: the lab has been told so".to_owned()));
     }
-    accept_directory(&notes, &version).map_err(|why| {
+    accept_directory(&notes, &version, live.now().old_reads_new).map_err(|why| {
         effects.note("start-refused");
         (1, why)
     })?;
@@ -141,12 +140,13 @@ async fn run(file: &Path) -> Result<(), (u8, String)> {
     serve(&node).await.map_err(|error| (1, error.to_string()))
 }
 
-/// Takes over a directory of the same or an older version; what a newer one wrote is refused.
-fn accept_directory(notes: &Notes, version: &str) -> Result<(), String> {
+/// Takes over a directory of the same or an older version; what a newer one wrote is refused, unless it is said to be read.
+fn accept_directory(notes: &Notes, version: &str, reads_newer: bool) -> Result<(), String> {
     let written: Option<String> = notes.read("version");
     let parsed = |text: &str| Version::parse(text).map_err(|error| error.to_string());
     if let Some(written) = &written
         && parsed(written)? > parsed(version)?
+        && !reads_newer
     {
         return Err(format!(
             "the data directory was written by {written}, which is newer than {version}"

@@ -59,7 +59,7 @@ impl Conversation for Service {
             return Err(Fault::new(1142, "command denied to user 'lab'"));
         }
         self.note(peer, Some(text));
-        self.0.state().statements += u64::from(peer.user != peer::USER);
+        self.count(peer, text);
         let killed = killed(&self.0, peer.id);
         let answer = tokio::select! {
             answer = carry_out(&self.0, peer, text) => answer,
@@ -85,6 +85,16 @@ impl Conversation for Service {
 }
 
 impl Service {
+    fn count(&self, peer: &Peer, text: &str) {
+        if peer.user == peer::USER {
+            return;
+        }
+        let words: Vec<&str> = text.split_whitespace().take(2).collect();
+        let mut state = self.0.state();
+        state.statements += 1;
+        *state.asked.entry(words.join(" ")).or_default() += 1;
+    }
+
     fn note(&self, peer: &Peer, statement: Option<&str>) {
         let session = Session {
             user: peer.user.clone(),
@@ -256,10 +266,11 @@ fn schema(node: &Arc<Node>, from: &TableName) -> Result<Rows, Fault> {
             rows
         }
         "TABLES" => {
-            let mut rows = Rows::of(&["TABLE_SCHEMA", "TABLE_NAME"]);
+            let mut rows = Rows::of(&["TABLE_SCHEMA", "TABLE_NAME", "TABLE_TYPE"]);
             for (database, known) in &node.meta().databases {
                 for table in known.tables.keys() {
-                    rows.push(vec![Some(database.clone()), Some(table.clone())]);
+                    let kind = Some("BASE TABLE".to_owned());
+                    rows.push(vec![Some(database.clone()), Some(table.clone()), kind]);
                 }
             }
             rows
@@ -282,8 +293,11 @@ async fn values(node: &Arc<Node>, peer: &Peer, select: &Select) -> Result<Rows, 
         row.push(match item {
             Item::Value(value) => value.clone(),
             Item::Variable(name) => {
+                let is_hidden = name.eq_ignore_ascii_case("memsql_version")
+                    && !node.switches().knows_memsql_version;
                 let value = node.state().variables.value(name).map(str::to_owned);
                 let value = value
+                    .filter(|_| !is_hidden)
                     .ok_or_else(|| Fault::new(1193, format!("Unknown system variable '{name}'")))?;
                 Some(match value.as_str() {
                     "ON" => "1".to_owned(),
@@ -391,6 +405,10 @@ fn plans(node: &Arc<Node>, statement: &Statement, name: &str) -> Result<Rows, Fa
     }
     if matches!(statement, Statement::ExplainRebalance(_)) {
         return Ok(show::plan(node, meta.rebalance_plan(name)));
+    }
+    if !node.switches().knows_rebalance_status {
+        let text = "You have an error in your SQL syntax; check the manual that corresponds to your version";
+        return Err(Fault::new(1064, text));
     }
     Ok(show::rebalance_status(node, name))
 }

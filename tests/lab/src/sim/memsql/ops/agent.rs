@@ -14,6 +14,7 @@ use super::state::{Agent, Known, id_of};
 use super::{monitor, primary};
 use crate::sim::effects::{Effects, eprint_line};
 use crate::sim::http::{Call, Door, Request, Response, Service, Target, bind, call};
+use crate::sim::memsql::Address;
 use crate::sim::memsql::server::switches_path;
 use crate::sim::memsql::store::Notes;
 use crate::sim::memsql::switches::{Live, Switches};
@@ -67,7 +68,11 @@ impl Ops {
             .map_err(|error| format!("{}: {error}", file.display()))?;
         let settings: Settings =
             serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-        let live = Live::open(&switches_path(&paths), "ops", PORT)?;
+        let live = Live::open(
+            &switches_path(&paths),
+            "ops",
+            &Address::new(&settings.host, PORT),
+        )?;
         let version = live.now().ops_version.clone();
         let effects = Effects::open(&paths.effects(), "memsql-ops", &version, &settings.host)
             .map_err(|error| format!("lab: {}: {error}", paths.effects().display()))?;

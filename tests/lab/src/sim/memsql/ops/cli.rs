@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::agent::{PORT, agent_address};
 use crate::sim::http::{Call, Target, call};
+use crate::sim::memsql::Address;
 use crate::sim::memsql::server::switches_path;
 use crate::sim::memsql::switches::{Live, Switches};
 use crate::sim::paths::Paths;
@@ -204,7 +205,9 @@ fn tell(said: &Said) -> u8 {
 }
 
 fn switches() -> Result<std::sync::Arc<Switches>, String> {
-    let live = Live::open(&switches_path(&Paths::of_this_host()), "ops", PORT)?;
+    let paths = Paths::of_this_host();
+    let at = Address::new(agent_address(&paths), PORT);
+    let live = Live::open(&switches_path(&paths), "ops", &at)?;
     Ok(live.now())
 }
 

@@ -11,7 +11,7 @@ use super::local::Order;
 use super::monitor::{self, address};
 use super::state::{Installable, Server, hash_of, id_of, table};
 use super::upgrade;
-use crate::sim::memsql::switches::OpsOutcome;
+use crate::sim::memsql::switches::{OpsOutcome, Switches};
 use crate::sim::memsql::wire::Answer;
 use crate::sim::memsql::wire::client::{ask, quoted_text};
 use crate::sim::paths::Paths;
@@ -41,7 +41,7 @@ pub async fn carry_out(ops: &Arc<Ops>, typed: Typed) -> Said {
     let detail = json!({"rest": typed.rest, "flags": typed.flags, "values": typed.values.iter()
         .filter(|(name, _)| *name != "password").collect::<std::collections::BTreeMap<_, _>>()});
     ops.effects.record(&typed.command, &detail).ok();
-    match switches.outcome_of(&typed.command) {
+    match outcome_of(ops, &typed) {
         OpsOutcome::Ok => change(ops, &typed).await,
         OpsOutcome::Fail => Said::failed(format!(
             "Failed to run {}: the lab has been told so\n",
@@ -57,6 +57,19 @@ pub async fn carry_out(ops: &Arc<Ops>, typed: Typed) -> Said {
             Said::default()
         }
     }
+}
+
+/// Returns what a command ends in: by its words, and by the server that it is for.
+fn outcome_of(ops: &Ops, typed: &Typed) -> OpsOutcome {
+    let values = typed.values.values().flatten();
+    let mut words = vec![typed.command.as_str()];
+    words.extend(values.chain(&typed.rest).map(String::as_str));
+    let server = typed
+        .rest
+        .first()
+        .and_then(|id| ops.known().server(id).ok().map(address));
+    let own = server.and_then(|at| ops.live.toward(&at));
+    own.as_ref().unwrap_or(&ops.switches()).outcome_of(&words)
 }
 
 async fn change(ops: &Arc<Ops>, typed: &Typed) -> Said {
@@ -96,7 +109,7 @@ fn report(ops: &Ops) -> Said {
     let all = json!({
         "agents": known.agents_json(&ops.switches().ops_version),
         "servers": known.servers_json(None),
-        "files": known.files_json(),
+        "files": known.files_json(None),
         "manual_control": known.manual_control,
     });
     let place = format!(
@@ -133,7 +146,7 @@ fn list_agents(ops: &Ops, typed: &Typed) -> Said {
 }
 
 fn list_files(ops: &Ops, typed: &Typed) -> Said {
-    let known = ops.known().files_json();
+    let known = ops.known().files_json(ops.switches().ops_files_on);
     if typed.has("json") {
         return printed(ops, &known);
     }
@@ -166,18 +179,37 @@ fn is_wanted(typed: &Typed, one: &Value) -> bool {
         && is("agent-id", "agent_id")
 }
 
+/// Shows hosts by the other names that they have.
+fn rename(servers: &mut Value, switches: &Switches) {
+    for one in servers.as_array_mut().into_iter().flatten() {
+        let name = one.get("host").and_then(Value::as_str);
+        let name = name.and_then(|host| switches.ops_names.get(host)).cloned();
+        if let (Some(name), Some(own)) = (name, one.as_object_mut()) {
+            own.insert("host".to_owned(), json!(name));
+        }
+    }
+}
+
+fn has_run_state(servers: &Value, wanted: &str) -> bool {
+    let mut all = servers.as_array().into_iter().flatten();
+    all.any(|one| one.get("run_state").and_then(Value::as_str) == Some(wanted))
+}
+
 async fn list_servers(ops: &Arc<Ops>, typed: &Typed) -> Said {
     let switches = ops.switches();
     if !switches.ops_list_is_stale {
         monitor::look(ops).await;
     }
-    let fresh = ops.known().servers_json(switches.ops_shows_role.as_deref());
+    let mut fresh = ops.known().servers_json(switches.ops_shows_role.as_deref());
+    rename(&mut fresh, &switches);
+    let freezes_on = &switches.ops_list_freezes_on;
+    let freezes = has_run_state(&fresh, freezes_on);
     let all = {
         let mut stale = ops
             .stale
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if switches.ops_list_is_stale {
+        if switches.ops_list_is_stale || freezes || (!freezes_on.is_empty() && stale.is_some()) {
             stale.get_or_insert(fresh).clone()
         } else {
             *stale = None;

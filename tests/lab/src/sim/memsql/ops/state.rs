@@ -145,11 +145,12 @@ impl Known {
         Value::Array(all.collect())
     }
 
-    /// The list of versions as JSON.
-    pub fn files_json(&self) -> Value {
+    /// The list of versions as JSON, with all agents or so many of them.
+    pub fn files_json(&self, on: Option<usize>) -> Value {
         let agents: Vec<&str> = self
             .agents
             .iter()
+            .take(on.unwrap_or(usize::MAX))
             .map(|one| one.agent_id.as_str())
             .collect();
         let all = self.files.iter().map(|file| {

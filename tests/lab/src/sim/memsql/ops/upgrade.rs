@@ -67,7 +67,8 @@ async fn one(
     file: &Installable,
 ) -> Result<(), String> {
     let begin = time::mono_ms();
-    let switches = ops.switches();
+    let own = ops.live.toward(&super::monitor::address(server));
+    let switches = own.map_or_else(|| ops.switches(), Arc::new);
     let outcome = switches.upgrade_outcome;
     if outcome == OpsOutcome::Lie {
         return Ok(());
@@ -94,7 +95,10 @@ async fn one(
         "ok": work.is_ok(), "was_running": runs, "took_ms": took});
     ops.effects.record("upgraded", &detail).ok();
     // What was rolled back stays stopped unless somebody said otherwise.
-    let starts = runs && (work.is_ok() || typed.has("restart-on-rollback"));
+    let starts = match work {
+        Ok(()) => runs || switches.upgrade_starts,
+        Err(_) => switches.rollback_starts || (runs && typed.has("restart-on-rollback")),
+    };
     if starts {
         start_one(ops, server).await?;
     }
