@@ -29,6 +29,9 @@ const GREETING: Duration = Duration::from_secs(30);
 /// How many shells are kept at most; sshd's own limit of a session is ten channels.
 const MOST_SHELLS: usize = 6;
 
+/// How long after a shell's last byte the host may take to say how the shell ended.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
 /// How much noise before the greeting is kept for the message about it.
 const NOISE: usize = 2_000;
 
@@ -75,6 +78,8 @@ struct Shell {
     sent: usize,
     reader: FrameReader,
     closed: [bool; 2],
+    /// When both streams were first seen closed.
+    silent: Option<Duration>,
 }
 
 impl Shell {
@@ -359,10 +364,18 @@ impl Shells {
             }
             return Err(self.broke(at, format!("the shell ended ({end:?})")));
         }
-        if all_closed {
+        // A server closes the streams first, and tells the exit status once it has waited for the process.
+        if all_closed && self.is_silent_for_long(at) {
             return Err(self.broke(at, "the shell ended".to_owned()));
         }
         Ok(false)
+    }
+
+    fn is_silent_for_long(&mut self, at: usize) -> bool {
+        let now = self.clock.elapsed();
+        self.open.get_mut(at).is_none_or(|shell| {
+            now.saturating_sub(*shell.silent.get_or_insert(now)) >= LAST_WORD
+        })
     }
 
     /// Moves bytes both ways until nothing moves; false when an answer is too long.

@@ -65,6 +65,7 @@ impl Shells {
             pending,
             sent: 0,
             closed: [false; 2],
+            silent: None,
         });
         let at = self.open.len() - 1;
         match self.finish(at, &waiting) {
