@@ -307,11 +307,14 @@ impl Build<'_> {
         self.part(format!("order of play {}", play.id), rules.as_bytes());
     }
 
-    /// Tells whether a play's pattern is a template that comes to nothing: on purpose, so that the play takes no part.
+    /// Tells whether a play's pattern is a template that gives an empty list: on purpose, so that the play takes no part.
+    ///
+    /// An empty text is a variable that nobody has filled: a mistake.
     fn names_nobody(&self, play: &Play) -> bool {
         let template = play.hosts.as_str().is_some_and(is_template);
         let value = || self.inputs.known.value(play, &play.hosts);
-        template && value().is_ok_and(|value| pattern_of(&value).trim().is_empty())
+        let is_empty_list = |value: Value| value.as_array().is_some_and(Vec::is_empty);
+        template && value().is_ok_and(is_empty_list)
     }
 
     /// Returns a play's hosts in the inventory's order, and why there are none.
@@ -342,6 +345,11 @@ impl Build<'_> {
             }
             (Err(mut problem), None) => {
                 problem.loc.get_or_insert(at);
+                if pattern.trim().is_empty() && !is_literal {
+                    problem = problem.hint(
+                        "it is rendered to nothing; a play that is to take no part has an empty list, `[]`",
+                    );
+                }
                 self.problems.push(problem);
                 return (Vec::new(), None);
             }

@@ -135,11 +135,19 @@ fn hosts_are_ordered_limited_and_cut() {
         "{}",
         plan.text()
     );
-    // A template that comes to nothing does so on purpose; a pattern without hosts is a mistake.
+    // An empty list is meant; an empty text, and a pattern without hosts, are mistakes.
     case.known.0.insert("{{ nobody }}", json!([]));
     let plan = case.of("- hosts: '{{ nobody }}'\n- hosts: s1\n").unwrap();
     assert_eq!(plan.entries.len(), 1);
     assert_eq!(batches(&plan), [["s1"]]);
+    for nothing in [json!(""), json!(" "), json!([""]), json!("[]")] {
+        case.known.0.insert("{{ unset }}", nothing);
+        let problems = case
+            .of("- hosts: '{{ unset }}'\n- hosts: s1\n")
+            .unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].hint.is_some() || case.known.0["{{ unset }}"] == json!("[]"));
+    }
     let problems = case.of("- hosts: '{{ nobody }}'\n").unwrap_err();
     assert_eq!(shown(&problems), ["nothing to do: no play has any hosts"]);
     let problems = case.of("- hosts: spare\n").unwrap_err();

@@ -339,10 +339,16 @@ impl Engine {
     }
 }
 
-/// Tells whether a pattern is a template that comes to nothing: on purpose, so that its play takes no part.
+/// Tells whether a pattern is a template that gives an empty list: on purpose, so that its play takes no part.
+///
+/// An empty text is a variable that nobody has filled: a mistake.
 fn names_nobody(scope: &Scope, pattern: &Node) -> Result<bool, Problem> {
-    Ok(pattern.as_str().is_some_and(is_template)
-        && scope.texts(pattern)?.join(",").trim().is_empty())
+    let template = pattern.as_str().is_some_and(is_template);
+    Ok(template && is_empty_list(&scope.value(pattern)?))
+}
+
+fn is_empty_list(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty)
 }
 
 /// What hosts are sorted by: numbers before texts.

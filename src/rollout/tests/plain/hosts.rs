@@ -95,7 +95,7 @@ fn a_play_whose_template_names_nobody_takes_no_part() {
   order_by: \"{{ never_defined }}\"
   gate: [{act: gate}]
   tasks: [{act: slow}]
-- hosts: \"{{ '' if quick | default(false) else 'b' }}\"
+- hosts: \"{{ [] if quick | default(false) else 'b' }}\"
   gather_facts: false
   tasks: [{act: other}]
 ",
@@ -103,6 +103,18 @@ fn a_play_whose_template_names_nobody_takes_no_part() {
     let ran = kit.run();
     assert_eq!(ran.did(), ["b do other"]);
     assert_eq!(ran.exit(), 0);
+}
+
+#[test]
+fn a_play_whose_variable_is_empty_is_a_mistake() {
+    for nothing in ["''", "' '", "['']", "'' ~ []"] {
+        let play = format!(
+            "- hosts: \"{{{{ {nothing} }}}}\"\n  gather_facts: false\n  tasks: [{{act: one}}]\n"
+        );
+        let ran = Kit::new("a b", &play).run();
+        assert!(ran.did().is_empty(), "{nothing}: {:?}", ran.did());
+        assert_ne!(ran.exit(), 0, "{nothing}");
+    }
 }
 
 #[test]

@@ -47,6 +47,14 @@ fn back(lab: &Lab) -> Outcome {
 
 /// Boots a cluster, with all on the bastion that an upgrade needs; tells its version and the package of it.
 pub(crate) fn cluster(lab: &Lab, fleet: &Fleet) -> Result<(String, PathBuf), Failure> {
+    let clusters = clusters(lab, fleet)?;
+    let from = ClusterOptions::default().from;
+    let package = clusters.main().package(&from);
+    Ok((from, package))
+}
+
+/// The same, for one whose servers are to change how they behave.
+pub(crate) fn clusters<'a>(lab: &Lab, fleet: &'a Fleet) -> Result<Clusters<'a>, Failure> {
     let mut wanted = ClusterOptions::default();
     wanted
         .switches
@@ -56,8 +64,7 @@ pub(crate) fn cluster(lab: &Lab, fleet: &Fleet) -> Result<(String, PathBuf), Fai
     bastion.provide("stagger", &lab.product()?.program)?;
     let inventory = clusters.inventory(Login::Root);
     files::write(&bastion.home().join("inventory.yml"), inventory, 0o600)?;
-    let package = clusters.main().package(&wanted.from);
-    Ok((wanted.from, package))
+    Ok(clusters)
 }
 
 /// Nobody has approved: the new packages are there, and no data was touched; then they go back, and once more nothing.
