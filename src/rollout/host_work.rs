@@ -186,9 +186,20 @@ impl Engine {
         ended
     }
 
-    /// Does a host's part of a task.
-    pub(super) fn work(&self, run: &TaskRun<'_>, mut work: HostWork) -> HostReport {
+    /// Does a host's part of a task, or says why it does not begin.
+    pub(super) fn work(
+        &self,
+        run: &TaskRun<'_>,
+        mut work: HostWork,
+        spared: Option<Ended>,
+    ) -> HostReport {
         let mut report = HostReport::new(&work.host);
+        if let Some(ended) = spared
+            && let Some(step) = work.first.take()
+        {
+            self.finish(&Line::of(&step, run.place), &ended);
+            work.ended.push((work.at, ended));
+        }
         let mut fresh = true;
         while let Some(step) = work.first.take() {
             if !std::mem::take(&mut fresh) && !self.intend_item(run, &step, work.attempt) {

@@ -6,6 +6,7 @@
 //! from a journal. It knows no file system, no terminal and no SSH: all that is handed in ([`Outside`]). Called by `cli`.
 
 mod ahead;
+mod alike;
 mod batch;
 mod block;
 mod brackets;

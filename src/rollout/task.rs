@@ -177,6 +177,7 @@ impl Engine {
     /// Prepares every host, writes all intents in one commit, and runs every host.
     fn on_hosts(&self, run: &TaskRun<'_>, hosts: &[HostName]) -> Vec<HostReport> {
         let at_once = self.at_once(run, hosts);
+        let alike = self.watch_alike(run);
         let prepared = self.each(run.place, hosts.to_vec(), at_once, |host| {
             self.prepare(run, &host)
         });
@@ -197,7 +198,14 @@ impl Engine {
             return reports;
         }
         let names: Vec<HostName> = works.iter().map(|work| work.host.clone()).collect();
-        let done = self.each(run.place, works, at_once, |work| self.work(run, work));
+        let done = self.each(run.place, works, at_once, |work| {
+            let report = self.work(run, work, alike.spared());
+            alike.count(&report);
+            report
+        });
+        if let Some(why) = alike.breaks() {
+            self.halt(StopCause::Failed, why, run.task.id.as_str());
+        }
         for (host, report) in names.iter().zip(done) {
             match report {
                 Ok(report) => reports.push(report),

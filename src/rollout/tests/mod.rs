@@ -1,5 +1,6 @@
 //! The engine as a whole.
 
+mod alike;
 mod blocks;
 mod faults;
 mod owed;

@@ -44,10 +44,8 @@ fn begins_an_upgrade(lab: &Lab) -> Outcome {
     let fleet = lab.fleet(&Options::new("test: somebody else", 3))?;
     let clusters = clusters(lab, &fleet)?;
     // Between two servers the starters wait for long, while all of the cluster answers: the run gets as far as its script.
-    let slowly = json!({"starter": {"time_factor": 3.0}});
-    clusters
-        .main()
-        .switch(slowly.as_object().ok_or("no switches")?)?;
+    let slowly = [("starter".to_owned(), json!({"time_factor": 3.0}))];
+    clusters.main().switch(&slowly.into_iter().collect())?;
     let typed = [
         "-e".to_owned(),
         "arangodb_leader_settle=5".to_owned(),
