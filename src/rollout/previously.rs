@@ -73,47 +73,71 @@ pub struct Volatile {
     pub hosts: Vec<String>,
 }
 
-/// What is known of a run from before.
+/// What is known of a run from before. Whoever does not say otherwise knows nothing.
 pub trait Previously: Send + Sync + Debug {
     /// Counts the parts of the run, this one included: 1 for a new run.
-    fn part(&self) -> u32;
+    fn part(&self) -> u32 {
+        1
+    }
 
     /// Returns the number of the last event.
-    fn last_event(&self) -> u64;
+    fn last_event(&self) -> u64 {
+        0
+    }
 
     /// Returns what is known of a step.
-    fn step(&self, step: &StepId) -> Option<Known>;
+    fn step(&self, _step: &StepId) -> Option<Known> {
+        None
+    }
 
     /// Returns the intents of steps with a job that did not come to an end, as far as is known.
-    fn begun(&self) -> Vec<Intent>;
+    fn begun(&self) -> Vec<Intent> {
+        Vec::new()
+    }
 
     /// Returns the hosts of a batch as they were then.
-    fn batch(&self, play: &str, batch: u32) -> Option<Vec<String>>;
+    fn batch(&self, _play: &str, _batch: u32) -> Option<Vec<String>> {
+        None
+    }
 
     /// Tells whether a stretch came to its end: a play (batch 0), a batch, or a block by its path.
-    fn done(&self, play: &str, batch: u32, path: &str) -> bool;
+    fn done(&self, _play: &str, _batch: u32, _path: &str) -> bool {
+        false
+    }
 
     /// Returns what is known of a bracket.
-    fn bracket(&self, bracket: &BracketRef) -> Option<KnownBracket>;
+    fn bracket(&self, _bracket: &BracketRef) -> Option<KnownBracket> {
+        None
+    }
 
     /// Returns the brackets that were entered and not left, the first entered first.
-    fn open_brackets(&self) -> Vec<BracketRef>;
+    fn open_brackets(&self) -> Vec<BracketRef> {
+        Vec::new()
+    }
 
     /// Tells whether a point of no return was approved.
-    fn approved(&self, name: &str) -> bool;
+    fn approved(&self, _name: &str) -> bool {
+        false
+    }
 
     /// Returns the answers that were given when the run asked for variables, sealed.
-    fn answers(&self) -> BTreeMap<String, Value>;
+    fn answers(&self) -> BTreeMap<String, Value> {
+        BTreeMap::new()
+    }
 
     /// Returns what the operator said of steps in doubt.
-    fn in_doubt(&self) -> Option<InDoubt>;
+    fn in_doubt(&self) -> Option<InDoubt> {
+        None
+    }
 
     /// Gives back to the hosts what they came to know: registered results, facts, variables, groups. A secret in it that
     /// is stored nowhere stays away: who uses it fails.
-    fn restore(&self, world: &World, seal: &dyn Seal);
+    fn restore(&self, _world: &World, _seal: &dyn Seal) {}
 
     /// Returns the registered results in which a secret stood that is stored nowhere, in the order in which they came.
-    fn volatile(&self, seal: &dyn Seal) -> Vec<Volatile>;
+    fn volatile(&self, _seal: &dyn Seal) -> Vec<Volatile> {
+        Vec::new()
+    }
 
     /// Returns the files of the notes from which a bracket is known, if it is known from the hosts.
     fn notes(&self, _bracket: &BracketRef) -> Vec<String> {
@@ -145,54 +169,4 @@ pub trait Previously: Send + Sync + Debug {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NothingBefore;
 
-impl Previously for NothingBefore {
-    fn part(&self) -> u32 {
-        1
-    }
-
-    fn last_event(&self) -> u64 {
-        0
-    }
-
-    fn step(&self, _step: &StepId) -> Option<Known> {
-        None
-    }
-
-    fn begun(&self) -> Vec<Intent> {
-        Vec::new()
-    }
-
-    fn batch(&self, _play: &str, _batch: u32) -> Option<Vec<String>> {
-        None
-    }
-
-    fn done(&self, _play: &str, _batch: u32, _path: &str) -> bool {
-        false
-    }
-
-    fn bracket(&self, _bracket: &BracketRef) -> Option<KnownBracket> {
-        None
-    }
-
-    fn open_brackets(&self) -> Vec<BracketRef> {
-        Vec::new()
-    }
-
-    fn approved(&self, _name: &str) -> bool {
-        false
-    }
-
-    fn answers(&self) -> BTreeMap<String, Value> {
-        BTreeMap::new()
-    }
-
-    fn in_doubt(&self) -> Option<InDoubt> {
-        None
-    }
-
-    fn restore(&self, _world: &World, _seal: &dyn Seal) {}
-
-    fn volatile(&self, _seal: &dyn Seal) -> Vec<Volatile> {
-        Vec::new()
-    }
-}
+impl Previously for NothingBefore {}

@@ -1,15 +1,14 @@
 //! What a run owes that left no journal here, as its hosts tell it: asked for, and handed to who puts it back.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
 use crate::connection::Become;
 use crate::connection::owed::remove;
-use crate::events::{BracketRef, StepId};
+use crate::events::BracketRef;
 use crate::inventory::HostName;
-use crate::journal::{Intent, MemoryJournal, Seal};
+use crate::journal::{MemoryJournal, Seal};
 use crate::playbook::{
     Bracket, BracketEntry, Context, Entry as PlaybookEntry, Item, Play, Playbook,
 };
@@ -19,13 +18,12 @@ use super::gathered::{FoundNote, Gathered, NotedDebt};
 use super::hosts::{HostSaid, NoAnswer};
 use super::note::{file_name, run_in_name};
 use crate::rollout::brackets::{Open, context_of};
-use crate::rollout::decide::InDoubt;
 use crate::rollout::ended::object;
 use crate::rollout::engine::Engine;
 use crate::rollout::login::Login;
 use crate::rollout::place::Place;
 use crate::rollout::play_run::PlayRun;
-use crate::rollout::previously::{EnteredAt, Known, KnownBracket, Previously, Volatile};
+use crate::rollout::previously::{EnteredAt, KnownBracket, Previously};
 use crate::rollout::run::Rollout;
 
 /// What the hosts of a playbook told of runs that stopped.
@@ -74,30 +72,6 @@ impl FromHosts {
 }
 
 impl Previously for FromHosts {
-    fn part(&self) -> u32 {
-        1
-    }
-
-    fn last_event(&self) -> u64 {
-        0
-    }
-
-    fn step(&self, _step: &StepId) -> Option<Known> {
-        None
-    }
-
-    fn begun(&self) -> Vec<Intent> {
-        Vec::new()
-    }
-
-    fn batch(&self, _play: &str, _batch: u32) -> Option<Vec<String>> {
-        None
-    }
-
-    fn done(&self, _play: &str, _batch: u32, _path: &str) -> bool {
-        false
-    }
-
     fn bracket(&self, bracket: &BracketRef) -> Option<KnownBracket> {
         let debt = self.debt(bracket)?;
         let note = &debt.note;
@@ -126,18 +100,6 @@ impl Previously for FromHosts {
         self.debts.iter().map(|debt| debt.bracket.clone()).collect()
     }
 
-    fn approved(&self, _name: &str) -> bool {
-        false
-    }
-
-    fn answers(&self) -> BTreeMap<String, Value> {
-        BTreeMap::new()
-    }
-
-    fn in_doubt(&self) -> Option<InDoubt> {
-        None
-    }
-
     fn restore(&self, world: &World, seal: &dyn Seal) {
         for debt in &self.debts {
             let note = &debt.note;
@@ -148,10 +110,6 @@ impl Previously for FromHosts {
                 }
             }
         }
-    }
-
-    fn volatile(&self, _seal: &dyn Seal) -> Vec<Volatile> {
-        Vec::new()
     }
 
     fn notes(&self, bracket: &BracketRef) -> Vec<String> {

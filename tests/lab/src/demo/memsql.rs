@@ -13,8 +13,9 @@ use super::stage::{Stage, name_hosts};
 use super::{Change, Error, QUIET, figures};
 use crate::clock;
 use crate::cluster::memsql::{Cluster, Options as ClusterOptions};
-use crate::command::{Command, Exit, Running};
+use crate::command::{Command, Exit};
 use crate::fleet::{self, Fleet, Host, Place};
+use crate::load::beside::Beside;
 use crate::packages::EFFECTS;
 use crate::product::Product;
 use crate::{cluster, files};
@@ -87,7 +88,7 @@ pub fn upgrade(
         options,
     };
     demo.prepare(place)?;
-    let mut load = demo.begin_load()?;
+    let load = demo.begin_load()?;
     tell("the cluster serves; the load has begun");
     clock::pause(QUIET);
     let before = demo.counted()?;
@@ -101,7 +102,7 @@ pub fn upgrade(
         wall.as_secs_f64()
     ));
     clock::pause(QUIET);
-    let mut report = demo.stage.end_load(&mut load)?;
+    let mut report = load.end()?;
     let more = demo.look(exit, wall, &report, before)?;
     if let (Value::Object(report), Value::Object(more)) = (&mut report, more) {
         report.extend(more);
@@ -164,7 +165,7 @@ impl Demo<'_> {
         self.stage.change("memsql", &self.options.changes)
     }
 
-    fn begin_load(&self) -> Result<Running, Error> {
+    fn begin_load(&self) -> Result<Beside, Error> {
         let deadline = self.options.deadline.as_millis().to_string();
         let load = load(self.cluster)
             .args(["--rate", &self.options.rate.to_string()])

@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use self::stage::Stage;
 use crate::clock;
 use crate::cluster::{self, Cluster, Clusters, Security};
-use crate::command::{self, Command, Exit, Running};
+use crate::command::{self, Command, Exit};
 use crate::fleet::{self, Fleet, Host, Place};
+use crate::load::beside::{self, Beside};
 use crate::packages::EFFECTS;
 use crate::product::Product;
 use crate::{files, packages};
@@ -135,9 +136,9 @@ pub enum Error {
     /// A file of the role is not as the change of it wants it.
     #[error("{0} does not have this once: {1}")]
     Change(&'static str, &'static str),
-    /// The load failed.
-    #[error("the load {0}")]
-    Load(String),
+    /// The clients failed.
+    #[error(transparent)]
+    Load(#[from] beside::Error),
 }
 
 /// Sets everything up on a fleet that is up, upgrades, and returns the report; the fleet is left with the upgraded cluster.
@@ -167,7 +168,7 @@ pub fn upgrade(
         options,
     };
     demo.prepare()?;
-    let mut load = demo.begin_load(place)?;
+    let load = demo.begin_load(place)?;
     if !options.later.is_empty() {
         cluster.switch(&options.later)?;
     }
@@ -183,7 +184,7 @@ pub fn upgrade(
         wall.as_secs_f64()
     ));
     clock::pause(QUIET);
-    let mut report = demo.stage.end_load(&mut load)?;
+    let mut report = load.end()?;
     let more = demo.look(exit, wall, &report)?;
     if let (Value::Object(report), Value::Object(more)) = (&mut report, more) {
         report.extend(more);
@@ -220,7 +221,7 @@ impl Demo<'_> {
         self.stage.change("arangodb", &self.options.changes)
     }
 
-    fn begin_load(&self, place: &Place) -> Result<Running, Error> {
+    fn begin_load(&self, place: &Place) -> Result<Beside, Error> {
         let load = &self.options.load;
         let mut command = Command::new(&place.program)
             .args(["load", "--agent", &self.agents.join(",")])

@@ -7,13 +7,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{APPLY_LOG, Change, Error};
-use crate::clock::{self, Look};
-use crate::command::{Command, Exit, Running};
+use crate::clock;
+use crate::command::{Command, Exit};
 use crate::files;
 use crate::fleet::{Fleet, Host};
-
-const LOAD_BEGIN_LIMIT: Duration = Duration::from_mins(2);
-const LOAD_END_LIMIT: Duration = Duration::from_mins(5);
+use crate::load::beside::Beside;
 
 /// The bastion, and who types there.
 #[derive(Debug, Clone, Copy)]
@@ -42,37 +40,9 @@ impl Stage<'_> {
     }
 
     /// Starts clients, and waits until their load has begun.
-    pub(super) fn begin_load(&self, load: Command) -> Result<Running, Error> {
-        let load = load.args(["--stop-file", "stop"]).args([
-            "--ready-file",
-            "ready",
-            "--json",
-            "load.json",
-        ]);
-        let mut running = self.fleet.bastion().command(load).start()?;
-        let begun = clock::wait(LOAD_BEGIN_LIMIT, || {
-            if self.file("ready").exists() {
-                return Ok::<_, Error>(Look::Done(()));
-            }
-            Ok(match running.ended()? {
-                Some(exit) => return Err(Error::Load(format!("{exit}: {}", running.said().1))),
-                None => Look::NotYet("has not begun".to_owned()),
-            })
-        })?;
-        begun.map_err(Error::Load)?;
-        Ok(running)
-    }
-
-    /// Ends the clients and returns their report.
-    pub(super) fn end_load(&self, load: &mut Running) -> Result<Value, Error> {
-        files::write(&self.file("stop"), "", 0o644)?;
-        let exit = load.wait(LOAD_END_LIMIT)?;
-        // 0 and 2 are its verdicts; anything else is no verdict.
-        if !matches!(exit, Exit::Code(0 | 2)) {
-            return Err(Error::Load(format!("ended with {exit}: {}", load.said().1)));
-        }
-        let report = files::read(&self.file("load.json"))?;
-        serde_json::from_str(&report).map_err(|error| Error::Load(format!("reported {error}")))
+    pub(super) fn begin_load(&self, load: Command) -> Result<Beside, Error> {
+        let bastion = self.fleet.bastion();
+        Ok(Beside::begin(bastion.command(load), bastion.home())?)
     }
 
     /// Types the one command: a playbook, points of no return that are approved, variables.

@@ -1,17 +1,11 @@
 //! Clients and oracle beside an upgrade, and what of their report counts.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::Error;
 use super::scene::Scene;
-use crate::clock::{self, Look};
-use crate::command::{Exit, Running};
-use crate::files;
+use crate::load::beside::Beside;
 
-const BEGIN_LIMIT: Duration = Duration::from_mins(2);
-const END_LIMIT: Duration = Duration::from_mins(5);
 /// What must not be, whatever befalls the cluster's servers.
 const ALWAYS: [&str; 4] = [
     "lost_writes",
@@ -23,36 +17,8 @@ const ALWAYS: [&str; 4] = [
 const UNHARMED: [&str; 2] = ["failed_requests", "invariant_breaches"];
 
 /// Starts clients and waits until they are at work.
-pub fn begin(scene: &impl Scene) -> Result<Running, Error> {
-    let load = scene
-        .load()
-        .args(["--stop-file", "stop", "--ready-file", "ready"])
-        .args(["--json", "load.json"]);
-    let mut running = load.start()?;
-    let begun = clock::wait(BEGIN_LIMIT, || {
-        if scene.file("ready").exists() {
-            return Ok::<_, Error>(Look::Done(()));
-        }
-        Ok(match running.ended()? {
-            Some(exit) => return Err(Error::Load(format!("{exit}: {}", running.said().1))),
-            None => Look::NotYet("has not begun".to_owned()),
-        })
-    })?;
-    begun.map_err(Error::Load)?;
-    Ok(running)
-}
-
-/// Ends the clients and returns their report.
-pub fn end(scene: &impl Scene, running: &mut Running) -> Result<Value, Error> {
-    files::write(&scene.file("stop"), "", 0o644)?;
-    let exit = running.wait(END_LIMIT)?;
-    // 0 and 2 are its verdicts; anything else is no verdict.
-    if !matches!(exit, Exit::Code(0 | 2)) {
-        let said = running.said().1;
-        return Err(Error::Load(format!("ended with {exit}: {said}")));
-    }
-    let report = files::read(&scene.file("load.json"))?;
-    serde_json::from_str(&report).map_err(|error| Error::Load(format!("reported {error}")))
+pub fn begin(scene: &impl Scene) -> Result<Beside, Error> {
+    Ok(Beside::begin(scene.load(), &scene.file(""))?)
 }
 
 /// Returns what of a report must not be.

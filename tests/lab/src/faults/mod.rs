@@ -96,9 +96,9 @@ pub enum Error {
     /// The events of a run could not be read.
     #[error("cannot read the events: {0}")]
     Events(std::io::Error),
-    /// The load failed.
-    #[error("the load {0}")]
-    Load(String),
+    /// The clients failed.
+    #[error(transparent)]
+    Load(#[from] crate::load::beside::Error),
     /// The undisturbed upgrade did not go through.
     #[error("an undisturbed upgrade does not go through: {0}")]
     Reference(String),

@@ -131,7 +131,7 @@ impl<'a, S: Scene> Upgrade<'a, S> {
         self.scene.write_out()?;
         let before = self.scene.state()?;
         let counted = self.scene.effects()?.len();
-        let mut load = if self.shared.with_load {
+        let load = if self.shared.with_load {
             Some(load::begin(self.scene)?)
         } else {
             None
@@ -139,8 +139,8 @@ impl<'a, S: Scene> Upgrade<'a, S> {
         let whole = self.work();
         self.lift()?;
         self.restore()?;
-        if let Some(load) = &mut load {
-            self.ended.load = Some(load::end(self.scene, load)?);
+        if let Some(load) = load {
+            self.ended.load = Some(load.end()?);
         }
         let is_whole = whole?;
         let wanted = self.scene.wanted(&before);

@@ -13,6 +13,7 @@
 //!
 //! Nothing in here asks the tool under test anything.
 
+pub mod beside;
 pub mod client;
 pub mod drain;
 pub mod effects;
