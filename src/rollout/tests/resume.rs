@@ -457,7 +457,7 @@ fn a_bracket_that_nobody_can_be_asked_for_is_entered_again_behind_the_block_that
     let goes_on = |at: &str| {
         let kit = || {
             let kit = Kit::new("a", THROUGH_IT).finds("mode", &[json!("normal")]);
-            kit.with(|settings| settings.leave.truncate(1))
+            kit.with(|settings| settings.leave.clear())
         };
         let first = kit()
             .fault(&format!("a job {at}"), Fault::Fails)

@@ -81,7 +81,7 @@ fn without_a_master() -> Stack {
     // One for each leaf, and the third is the master's.
     killed(&stack, first, ("memsql-stop", 3));
     stack.until("the master is stopped", || {
-        stack.version(&stack.master) == "-"
+        stack.ops("memsql-list --json").out.contains("NOT RUNNING")
     });
     stack
 }

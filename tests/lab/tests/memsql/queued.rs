@@ -1,9 +1,9 @@
 //! DETACH LEAF waits for what is under way: a write whose transaction is open. One that waits longer than anybody waits for
 //! it is in doubt, and may be done at any time: until the server is rid of it nothing is given back that stands around it.
 
+use std::path::Path;
 use std::time::Duration;
 
-use lab::sim::memsql::wire::{Answer, Cell};
 use serde_json::json;
 
 use crate::ends::HELD;
@@ -60,7 +60,9 @@ fn what_waits_longer_than_the_run() {
     let status = stack.command("status --state state").output().unwrap();
     let told = format!("{}{}", status.out, status.err);
     assert!(told.contains("still runs on"), "not told: {told}");
-    let again = stack.upgrade(&json!({}));
+    let second =
+        "apply roles/memsql/upgrade.yml -i inventory.yml --reason second --state elsewhere";
+    let again = stack.command(second).output().unwrap();
     assert!(!again.is_ok(), "beside it: {}", said(&again));
     let recovered = stack.command("recover --state state").output().unwrap();
     let what = said(&recovered);
@@ -82,16 +84,15 @@ fn what_waits_longer_than_the_run() {
 /// The server is rid of it without having done it: what was held is paid.
 fn what_was_never_done() {
     let mut stack = in_the_queue();
-    let list = "SELECT ID, INFO FROM information_schema.PROCESSLIST";
-    let Ok(Answer::Rows(list)) = stack.say(&stack.master, list) else {
-        panic!("the master does not say what it carries out");
-    };
-    let text = |cell: &Cell| cell.clone().unwrap_or_default();
-    let mut rows = list.rows.iter();
-    let waiting = rows.find(|row| text(&row[1]).starts_with("DETACH"));
-    let id = text(&waiting.unwrap()[0]);
-    stack.sql(&format!("KILL {id}"));
+    // What its server had to do is gone with it.
+    let servers = stack.machines[0].servers();
+    let is_master = |path: &Path| path.display().to_string().contains("/master-");
+    let master = servers.iter().find(|(path, _)| is_master(path)).unwrap();
+    rustix::process::kill_process(master.1, rustix::process::Signal::KILL).unwrap();
     stack.arm_leaf(0, json!(null));
+    let id = stack.id(&stack.master).unwrap();
+    stack.must(&format!("memsql-start {id} --no-prompt"));
+    stack.until("it is back", || stack.version(&stack.master) != "-");
     let recovered = stack.command("recover --state state").output().unwrap();
     let what = said(&recovered);
     assert!(recovered.is_ok(), "{what}");
