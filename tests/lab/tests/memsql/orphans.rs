@@ -50,7 +50,7 @@ fn nothing_is_left(signal: Signal) {
     until("its cluster stands", || owned_by(pid).len() >= 8);
     let directories = owned_by(pid);
     running.signal(signal);
-    running.wait(Duration::from_secs(60)).unwrap();
+    running.wait(Duration::from_mins(1)).unwrap();
     until("its servers have ended", || owned_by(pid).is_empty());
     for directory in directories {
         let what = format!("{} is gone", directory.display());
