@@ -4,7 +4,6 @@
 
 mod placeholders;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -120,8 +119,7 @@ impl Login {
         let is_it = |name: &String| name.eq_ignore_ascii_case(host);
         let mut machines = self.machines.iter();
         let machine = machines.find(|names| names.iter().any(is_it));
-        let (false, Some(names)) = (self.via_host || host.parse::<IpAddr>().is_ok(), machine)
-        else {
+        let (false, Some(names)) = (self.via_host, machine) else {
             return host.to_owned();
         };
         let known = |name: &str| {
