@@ -17,9 +17,9 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 
-use super::ConnError;
 use super::target::{AddressFamily as Family, Way};
 use super::waiting::{LOOK, Waiting, ready};
+use super::{ConnError, Limit};
 
 /// How long one of several addresses is tried before the next one has its turn.
 const TURN: Duration = Duration::from_secs(4);
@@ -128,6 +128,11 @@ fn slice(waiting: &Waiting<'_>, doing: &str) -> Result<Duration, Trouble> {
         )),
         _ => Trouble::Stopped,
     })
+}
+
+/// Tells whether this machine knows an address of a name.
+pub fn resolves(host: &str, limit: Limit<'_>) -> bool {
+    resolve(host, 0, &Waiting::new(limit)).is_ok_and(|addresses| !addresses.is_empty())
 }
 
 fn resolve(host: &str, port: u16, waiting: &Waiting<'_>) -> Result<Vec<SocketAddr>, Trouble> {

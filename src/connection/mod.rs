@@ -39,6 +39,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Deadline, Stop};
 
+pub use dial::resolves;
 pub use error::ConnError;
 pub(crate) use framing::random_hex;
 pub use job::{Attached, End, Job, JobCommand, JobEnd, JobId, JobOutput, OnDeadline};

@@ -32,6 +32,10 @@ pub struct Intent {
     pub members: Vec<String>,
     /// Whether a step in doubt can be asked: `done_when`, `creates`, `removes`.
     pub can_ask: bool,
+    /// The variables on top of all others, sealed, with which is asked whether what the step sent goes on without its session;
+    /// none where nobody can be asked that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_with: Option<Map<String, Value>>,
 }
 
 /// What the engine did on behalf of a module; it is done again when the step is not repeated.

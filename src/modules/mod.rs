@@ -111,6 +111,12 @@ pub trait Action: Send + Sync + Debug {
         None
     }
 
+    /// Returns what asks whether what was sent goes on without its session, such as a statement on its server: it reads
+    /// only, and its result has `running`, and says `where`.
+    fn asks_whether_it_runs(&self) -> Option<Box<dyn Action>> {
+        None
+    }
+
     /// Reads the host and says what would change; changes nothing.
     fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError>;
 

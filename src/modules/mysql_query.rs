@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::spec::{Argument, Arguments, Kind, ModuleSpec, Safety};
 use super::sql::{
-    CA_CERT, CHECK_HOSTNAME, CONNECT_TIMEOUT, Login, PASSWORD, TLS, USER, VIA, Values, filled,
+    CA_CERT, CHECK_HOSTNAME, CONNECT_TIMEOUT, Login, MACHINES, PASSWORD, TLS, USER, VIA, Values,
+    filled,
 };
 use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome, fields};
 use crate::connection::sql::{SqlError, SqlRows, SqlSession};
@@ -68,6 +69,7 @@ static SPEC: ModuleSpec = ModuleSpec {
         )
         .default("3600"),
         VIA,
+        MACHINES,
     ],
     absent: &[
         ("config_file", "give the login as arguments"),
@@ -333,6 +335,18 @@ impl Action for Queries {
         self.repeatable.then_some(Safety::State)
     }
 
+    fn asks_whether_it_runs(&self) -> Option<Box<dyn Action>> {
+        if self.only_reads() || self.repeatable {
+            return None;
+        }
+        Some(Box::new(Running {
+            statements: self.statements.iter().map(|one| bare(one)).collect(),
+            host: self.host.clone(),
+            port: self.port,
+            login: self.login.clone().within(ASKED_WITHIN),
+        }))
+    }
+
     fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
         if self.only_reads() {
             return self.run(cx).map(Observed::Same);
@@ -345,9 +359,93 @@ impl Action for Queries {
     }
 }
 
+/// What a server tells of the statements that it carries out; one whose client is gone stays in it until it ends.
+const PROCESSES: &str = "SELECT COMMAND, INFO FROM information_schema.PROCESSLIST";
+
+/// How long the server may take to let in who asks, and to answer.
+const ASKED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Asks a server whether it carries statements out.
+#[derive(Debug)]
+struct Running {
+    statements: Vec<String>,
+    host: String,
+    port: u16,
+    login: Login,
+}
+
+/// A statement without what a server may leave out of its list.
+fn bare(statement: &str) -> String {
+    statement.trim().trim_end_matches(';').trim_end().to_owned()
+}
+
+/// Tells whether a row of a server's list is one of these statements, carried out.
+fn is_of_them(statements: &[String], row: &Map<String, Value>) -> bool {
+    let field = |name: &str| {
+        let mut fields = row.iter();
+        let found = fields.find(|(field, _)| field.eq_ignore_ascii_case(name));
+        found.and_then(|(_, value)| value.as_str())
+    };
+    let sleeps = field("COMMAND").is_some_and(|text| text.eq_ignore_ascii_case("sleep"));
+    let info = field("INFO").map(bare);
+    !sleeps && info.is_some_and(|info| statements.contains(&info))
+}
+
+impl Action for Running {
+    fn describe(&self) -> String {
+        format!("ask {}:{} what it carries out", self.host, self.port)
+    }
+
+    fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
+        let place = format!("{}:{}", self.host, self.port);
+        let told = |error: SqlError| match error {
+            SqlError::Stopped { .. } => ConnError::Stopped.into(),
+            error @ (SqlError::Unknown(_) | SqlError::NotSent(_) | SqlError::Server { .. }) => {
+                ModuleError::failed(format!("{place}: {error}"))
+            }
+        };
+        let server = (self.host.as_str(), self.port);
+        let opened = self
+            .login
+            .open(cx, server, None, ASKED_WITHIN, ASKED_WITHIN)?;
+        let mut session = opened.map_err(told)?;
+        let limit = cx.limit();
+        let deadline = limit.deadline.earlier(limit.clock.deadline(ASKED_WITHIN));
+        let sets = session
+            .query(PROCESSES, Limit { deadline, ..limit })
+            .map_err(told)?;
+        let mut rows = sets.iter().flat_map(|set| &set.rows);
+        let running = rows.any(|row| is_of_them(&self.statements, row));
+        Ok(Observed::Same(Outcome {
+            result: fields([("running", json!(running)), ("where", json!(place))]),
+            ..Outcome::default()
+        }))
+    }
+
+    fn apply(&self, _: &mut HostCx<'_>, _: &Change) -> Result<Outcome, ModuleError> {
+        Err(ModuleError::failed("it only reads"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_statement_is_found_among_those_that_a_server_carries_out() {
+        let statements = [bare("DETACH LEAF 'a':1;\n")];
+        let row =
+            |command: &str, info: Value| fields([("Command", json!(command)), ("Info", info)]);
+        for (row, expected) in [
+            (row("Query", json!("DETACH LEAF 'a':1")), true),
+            (row("Query", json!(" DETACH LEAF 'a':1 ;")), true),
+            (row("Query", json!("DETACH LEAF 'a':11")), false),
+            (row("Sleep", json!("DETACH LEAF 'a':1")), false),
+            (row("Query", Value::Null), false),
+        ] {
+            assert_eq!(is_of_them(&statements, &row), expected, "{row:?}");
+        }
+    }
 
     #[test]
     fn what_only_reads() {

@@ -79,6 +79,9 @@ impl Engine {
             };
             drop(self.ledger.write(Entry::record(done)));
         }
+        if block.indivisible && place.divisible && walked.is_good() {
+            self.state().stretch_over = true;
+        }
         walked
     }
 

@@ -6,33 +6,27 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::events::{BracketRef, EventKind, StopCause};
 use crate::inventory::HostName;
-use crate::journal::{BracketChange, Record};
+use crate::journal::BracketChange;
 use crate::modules::spec::is_template;
-use crate::playbook::{Bracket, Context, Item, Keywords, Level, Per};
+use crate::playbook::{Bracket, Item, Per};
 
 use super::ended::{object, told};
 use super::engine::Engine;
 use super::ledger::Entry;
+use super::open::Open;
 use super::place::{Left, Place, Walked};
-
-/// A bracket that is entered.
-#[derive(Debug, Clone)]
-pub(super) struct Open {
-    pub(super) bracket: Arc<Bracket>,
-    pub(super) reference: BracketRef,
-    pub(super) place: Place,
-    pub(super) hosts: Vec<HostName>,
-}
 
 /// The brackets that are entered now, the outermost first.
 #[derive(Debug, Default)]
 pub(super) struct OpenBrackets {
     open: Mutex<Vec<Open>>,
     renewal: Mutex<()>,
+    /// Held by who enters again what was only taken as entered.
+    pub(super) again: Mutex<()>,
 }
 
 impl OpenBrackets {
@@ -129,16 +123,7 @@ impl Engine {
     fn stop_outside_of_batches(&self, place: &Place, bracket: &Bracket, walked: &Walked) {
         let lost = walked.left.iter().find(|(_, left)| left.is_lost());
         if let (0, Some((host, left)), false) = (place.batch, lost, place.way_out) {
-            let cause = match left {
-                Left::Unreachable => StopCause::Unreachable,
-                Left::Failed
-                | Left::InDoubt
-                | Left::EndHost
-                | Left::EndRole(_)
-                | Left::EndBatch
-                | Left::EndPlay
-                | Left::Stopped => StopCause::Failed,
-            };
+            let cause = left.cause();
             let message = format!(
                 "the bracket `{}` could not be entered on {host}",
                 bracket.name
@@ -255,7 +240,13 @@ impl Engine {
 
     /// Reads, writes down, switches. If switching fails the bracket is left at once.
     fn enter(&self, mut open: Open) -> Result<Open, (Vec<HostName>, Left)> {
-        let entered = self.find(&mut open).and_then(|()| self.switch(&open));
+        let entered = self.find(&mut open).and_then(|()| {
+            if self.must_be_trusted(&open) {
+                self.trust(&open)
+            } else {
+                self.switch(&open)
+            }
+        });
         match entered {
             Ok(()) => Ok(open),
             Err(left) => Err((open.hosts, left)),
@@ -269,6 +260,18 @@ impl Engine {
     }
 
     fn switch(&self, open: &Open) -> Result<(), Left> {
+        self.begin_to_enter(open)?;
+        let place = self.bracket_place(open, "bracket enter", false);
+        let walked = self.somewhere(open, &place, &open.bracket.enter);
+        if let Some(left) = walked.left.values().next().cloned() {
+            return Err(self.could_not_enter(open, left));
+        }
+        self.is_entered(open);
+        Ok(())
+    }
+
+    /// Writes down that a bracket's leave is due from now on.
+    pub(super) fn begin_to_enter(&self, open: &Open) -> Result<(), Left> {
         let by_hand = open
             .hosts
             .first()
@@ -292,34 +295,28 @@ impl Engine {
             return Err(Left::Stopped);
         }
         self.brackets.push(open.clone());
-        let place = self.bracket_place(open, "bracket enter", false);
-        let walked = self.somewhere(open, &place, &open.bracket.enter);
-        if let Some(left) = walked.left.values().next().cloned() {
-            self.close(open, false);
-            if open.bracket.per != Per::Host {
-                let cause = match left {
-                    Left::Unreachable => StopCause::Unreachable,
-                    Left::Failed
-                    | Left::InDoubt
-                    | Left::EndHost
-                    | Left::EndRole(_)
-                    | Left::EndBatch
-                    | Left::EndPlay
-                    | Left::Stopped => StopCause::Failed,
-                };
-                let message = format!("the bracket `{}` could not be entered", open.bracket.name);
-                self.halt(cause, message, open.bracket.id.as_str());
-                return Err(Left::Stopped);
-            }
-            return Err(left);
+        Ok(())
+    }
+
+    fn could_not_enter(&self, open: &Open, left: Left) -> Left {
+        self.close(open, false);
+        if open.bracket.per == Per::Host {
+            return left;
         }
+        let cause = left.cause();
+        let message = format!("the bracket `{}` could not be entered", open.bracket.name);
+        self.halt(cause, message, open.bracket.id.as_str());
+        Left::Stopped
+    }
+
+    /// Writes down that a bracket is entered.
+    pub(super) fn is_entered(&self, open: &Open) {
         let event = EventKind::BracketEntered {
             bracket: open.reference.clone(),
         };
         let entry = Entry::record(open.record(BracketChange::Entered)).with_event(event);
         drop(self.ledger.write(entry));
         self.takes_over(open);
-        Ok(())
     }
 
     /// Finds what is there before the first change, and writes it down; what was found once is not read again until the
@@ -465,52 +462,5 @@ impl Engine {
     /// Walks a bracket's items on its host, or once for all its hosts, on the first that can be reached.
     pub(super) fn somewhere(&self, open: &Open, place: &Place, items: &[Item]) -> Walked {
         self.on_one_of(place, items, &open.hosts)
-    }
-}
-
-/// The level of what is written nowhere.
-pub(super) fn nothing_around() -> Arc<Context> {
-    Arc::new(Context {
-        level: Level::Playbook,
-        keywords: Keywords::default(),
-        parent: None,
-        directory: Arc::from("."),
-        playbook_directory: Arc::from("."),
-    })
-}
-
-/// Returns the level that a bracket's tasks are written in.
-pub(super) fn context_of(bracket: &Bracket) -> Option<Arc<Context>> {
-    let items = bracket.leave.iter().chain(&bracket.enter);
-    let mut own = items.map(|item| match item {
-        Item::Task(task) => Arc::clone(&task.context),
-        Item::Block(block) => Arc::clone(&block.context),
-    });
-    own.find_map(|context| context.parent.clone())
-}
-
-impl Open {
-    pub(super) fn record(&self, change: BracketChange) -> Record {
-        Record::Bracket {
-            bracket: self.reference.clone(),
-            change,
-        }
-    }
-
-    /// Returns the level that the bracket is written in.
-    pub(super) fn context(&self) -> Arc<Context> {
-        context_of(&self.bracket)
-            .or_else(|| self.place.play.play().map(|play| Arc::clone(&play.context)))
-            .unwrap_or_else(nothing_around)
-    }
-
-    /// Goes on with what was found.
-    fn finds(&mut self, found: Value) {
-        self.place = self.place.with([("found".to_owned(), found)]);
-    }
-
-    /// Returns what was found.
-    fn found(&self) -> Value {
-        self.place.top.get("found").cloned().unwrap_or(json!(null))
     }
 }

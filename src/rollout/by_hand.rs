@@ -8,6 +8,7 @@ use crate::inventory::HostName;
 use crate::playbook::{Action, Block, Include, Included, Item, Task};
 
 use super::engine::{Engine, FailedAt};
+use super::loops::Items;
 use super::place::{Place, Walked};
 use super::step::TaskRun;
 
@@ -18,8 +19,19 @@ impl Engine {
         flatten(items, &mut tasks);
         let lines = tasks
             .into_iter()
-            .filter_map(|task| self.line_by_hand(place, task, host));
+            .flat_map(|task| self.lines_by_hand(place, task, host));
         lines.collect()
+    }
+
+    /// Returns the lines of a task, one for each of its items; where those are not known yet one for all of them.
+    fn lines_by_hand(&self, place: &Place, task: &Arc<Task>, host: &HostName) -> Vec<ByHand> {
+        let scope = self.scope(host.as_str(), &self.around(place, &task.context));
+        let Ok(Some(items)) = Items::of(task, &scope) else {
+            return self.line_by_hand(place, task, host).into_iter().collect();
+        };
+        let each = (0..items.len()).map(|index| place.with(items.variables(index)));
+        each.filter_map(|place| self.line_by_hand(&place, task, host))
+            .collect()
     }
 
     pub(super) fn line_by_hand(
@@ -97,7 +109,7 @@ impl Engine {
             }
             let lines: Vec<(HostName, ByHand)> = rest
                 .iter()
-                .filter_map(|task| self.line_by_hand(place, task, host))
+                .flat_map(|task| self.lines_by_hand(place, task, host))
                 .map(|line| (host.clone(), line))
                 .collect();
             self.state().unfinished.extend(lines);

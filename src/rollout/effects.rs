@@ -42,7 +42,10 @@ impl Engine {
                     prompt,
                     duration,
                     echo,
-                } => self.pause(ended, &prompt, duration, echo),
+                } => match duration {
+                    Some(duration) => self.pause_for(ended, duration, step.indivisible),
+                    None => self.ask(ended, &prompt, echo),
+                },
                 Effect::ResetConnection => self.sessions.reset(step.runs_on.as_str()),
                 Effect::SetFact { variables, facts } => {
                     report.facts.push((facts, variables.clone()));
@@ -95,35 +98,35 @@ impl Engine {
         records
     }
 
-    fn pause(
-        &self,
-        ended: &mut Ended,
-        prompt: &str,
-        duration: Option<std::time::Duration>,
-        echo: bool,
-    ) {
-        let stop = &self.outside.stop;
-        let Some(duration) = duration else {
-            if let Some(line) = self.outside.asker.pause(prompt, echo) {
-                ended.result.insert("user_input".to_owned(), json!(line));
-                if !echo {
-                    let secret = crate::secrets::Secret::new(line);
-                    self.outside.masker.add(&secret);
-                }
-            } else {
-                let message = "the task waits for an answer, and nobody is there to give one";
-                *ended = Ended::failed(message.to_owned(), ended.result.clone());
+    fn ask(&self, ended: &mut Ended, prompt: &str, echo: bool) {
+        if let Some(line) = self.outside.asker.pause(prompt, echo) {
+            ended.result.insert("user_input".to_owned(), json!(line));
+            if !echo {
+                let secret = crate::secrets::Secret::new(line);
+                self.outside.masker.add(&secret);
             }
-            return;
-        };
+        } else {
+            let message = "the task waits for an answer, and nobody is there to give one";
+            *ended = Ended::failed(message.to_owned(), ended.result.clone());
+        }
+    }
+
+    /// Waits. Where the run may not stop, what follows needs the whole of it: a first Ctrl-C and a guard do not shorten it,
+    /// and one that is given up is waited for again.
+    fn pause_for(&self, ended: &mut Ended, duration: std::time::Duration, indivisible: bool) {
+        let stop = &self.outside.stop;
         let until = self.clock().deadline(duration);
         while let Some(left) = until.left(self.clock()).filter(|left| !left.is_zero()) {
             let slice = left.min(std::time::Duration::from_secs(1));
             self.look_at_guards();
-            if stop.level() >= StopLevel::Drain
-                || self.guards_breached()
-                || self.clock().wait(slice, stop) == Woken::Stopped
-            {
+            if !indivisible && (stop.level() >= StopLevel::Drain || self.guards_breached()) {
+                break;
+            }
+            if self.clock().wait(slice, stop) == Woken::Stopped {
+                if indivisible {
+                    *ended = Ended::skipped("the run stopped while it waited".to_owned(), None);
+                    ended.stopped = true;
+                }
                 break;
             }
         }

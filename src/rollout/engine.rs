@@ -12,7 +12,7 @@ use crate::clock::{Clock, Stop, StopLevel};
 use crate::connection::{Become, JobId};
 use crate::events::{BracketRef, ByHand, EventKind, Recap, StepId, StopCause};
 use crate::inventory::HostName;
-use crate::journal::{Header, Record, Seal};
+use crate::journal::{Header, Intent, Record, Seal};
 use crate::modules::{Module, Notes};
 use crate::playbook::{Loader, Playbook, TaskId};
 use crate::secrets::Masker;
@@ -121,10 +121,16 @@ pub(super) struct State {
     pub(super) owed_since: BTreeMap<BracketRef, String>,
     /// The brackets that this part of the run left.
     pub(super) left_again: BTreeSet<BracketRef>,
+    /// The brackets that are taken as still entered because nobody could be asked, until they are entered again.
+    pub(super) trusted: BTreeSet<BracketRef>,
+    /// Whether this part of the run has ended a stretch that it could not stop in.
+    pub(super) stretch_over: bool,
     /// What would be left to do by hand on hosts that stopped half-way.
     pub(super) unfinished: Vec<(HostName, ByHand)>,
     /// Steps in doubt whose job may still run.
     pub(super) running: Vec<StepId>,
+    /// Steps in doubt of which the server can be asked whether it still carries out what they sent.
+    pub(super) doubtful: Vec<Intent>,
     /// What last went wrong on each host, numbered in its order.
     pub(super) messages: BTreeMap<HostName, (u64, String)>,
     /// The task at which each host failed last.

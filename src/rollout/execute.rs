@@ -128,24 +128,6 @@ impl Engine {
         }
     }
 
-    /// A request of which nobody knows, in a task that may try again: its `done_when` is asked first. Tells whether it is
-    /// sent once more.
-    fn sends_again(
-        &self,
-        place: &Place,
-        step: &Step,
-        ended: &mut Ended,
-        deadline: Deadline,
-        stop: &Stop,
-    ) -> bool {
-        self.ask_at_once(place, step, ended);
-        ended.outcome == StepOutcome::InDoubt
-            && matches!(
-                self.sleep(place, step, step.tries.delay, deadline, stop),
-                Slept::On
-            )
-    }
-
     /// Writes the intent of a further try of a command.
     fn intend_again(&self, place: &Place, step: &Step, attempt: u32) -> Option<Ended> {
         let intent = step.intent(&self.run, attempt);
@@ -255,7 +237,7 @@ impl Engine {
     }
 
     /// Waits between two tries. A polite stop ends the wait of a step that only reads, where the run may stop.
-    fn sleep(
+    pub(super) fn sleep(
         &self,
         place: &Place,
         step: &Step,
@@ -489,7 +471,7 @@ impl Engine {
     }
 }
 
-enum Slept {
+pub(super) enum Slept {
     On,
     DeadlineOver,
     Stopped,

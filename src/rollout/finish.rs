@@ -11,7 +11,7 @@ use crate::playbook::Task;
 use super::ended::{Ended, object};
 use super::engine::{Engine, State};
 use super::ledger::Entry;
-use super::place::{LEAVE, Place};
+use super::place::{ASK, LEAVE, Place};
 use super::step::{Step, TaskRun};
 
 /// What is said of a step beside how it ended.
@@ -38,7 +38,7 @@ impl Line {
             diff: false,
             synced: false,
             at: task.loc.to_string(),
-            uncounted: place.section == LEAVE,
+            uncounted: [LEAVE, ASK].contains(&place.section),
         }
     }
 
@@ -52,7 +52,7 @@ impl Line {
             diff: step.diff,
             synced: !matches!(step.safety, Safety::ReadOnly | Safety::Engine),
             at: step.task.loc.to_string(),
-            uncounted: place.section == LEAVE,
+            uncounted: [LEAVE, ASK].contains(&place.section),
         }
     }
 }

@@ -13,11 +13,11 @@ use crate::events::{BracketRef, EventKind, GuardValue, StopCause};
 use crate::inventory::HostName;
 use crate::playbook::Guard;
 
-use super::brackets::Open;
 use super::down::milliseconds;
 use super::ended::told;
 use super::engine::Engine;
 use super::judge::{Judge, Standing};
+use super::open::Open;
 use super::outside::GuardMode;
 use super::place::{Place, Walked};
 use super::saw::what_was_seen;

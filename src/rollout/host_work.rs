@@ -165,11 +165,16 @@ impl Engine {
         }
         match self.step(run, &work.host, scope, item.clone()) {
             Err(problems) => ended(wrong(&problems)),
-            Ok(mut step) => match self.make_ready(run, &mut step) {
-                Ok(attempt) => Looked::Ready(Box::new(step), attempt),
-                Err(Recalled::Known(known)) => Looked::Ended(*known),
-                Err(Recalled::Ended(end)) => ended(self.unprepared(&step, *end)),
-            },
+            Ok(mut step) => {
+                let items = work.items.as_ref();
+                let own = items.map(|items| items.variables(index));
+                self.can_be_asked(run.place, &mut step, own.unwrap_or_default());
+                match self.make_ready(run, &mut step) {
+                    Ok(attempt) => Looked::Ready(Box::new(step), attempt),
+                    Err(Recalled::Known(known)) => Looked::Ended(*known),
+                    Err(Recalled::Ended(end)) => ended(self.unprepared(&step, *end)),
+                }
+            }
         }
     }
 
@@ -292,6 +297,9 @@ impl Engine {
         }
         if ended.still_running {
             self.state().running.push(step.id.clone());
+        } else if ended.outcome == StepOutcome::InDoubt && step.asked_with.is_some() {
+            let intent = step.intent(&self.run, attempt);
+            self.state().doubtful.push(intent);
         }
         self.finish(&Line::of(step, run.place), &ended);
         ended

@@ -4,10 +4,10 @@ use crate::clock::{StopLevel, Woken};
 use crate::events::{EventKind, StopCause};
 use crate::journal::BracketChange;
 
-use super::brackets::Open;
 use super::engine::{Debt, Engine};
 use super::exit::Verdict;
 use super::ledger::Entry;
+use super::open::Open;
 use super::place::{LEAVE, Walked};
 
 /// From how many hosts `hold_while` is asked at most.
@@ -91,6 +91,11 @@ impl Engine {
             let Some(wait) = waits.next() else {
                 return Err(reason);
             };
+            if attempt == 1 && !reason.0 {
+                let (name, why) = (&open.reference.name, &reason.1);
+                let message = format!("`{name}` could not be left, and is tried again: {why}");
+                self.warn(message, None);
+            }
             if self.clock().wait(*wait, &stop) == Woken::Stopped {
                 return Err(reason);
             }
@@ -130,7 +135,8 @@ impl Engine {
         if let Some(step) = inside {
             return Some(format!("the step {step} is in doubt and may still run"));
         }
-        self.still_runs(&open.hosts)
+        self.still_sent(&open.hosts)
+            .or_else(|| self.still_runs(&open.hosts))
             .or_else(|| self.runs_on_hosts(open))
     }
 

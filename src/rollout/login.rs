@@ -8,7 +8,7 @@ use crate::secrets::{Masker, Secret};
 use crate::template::{Templater, Variables};
 use crate::yaml::{Problem, flag_of};
 
-use super::brackets::nothing_around;
+use super::open::nothing_around;
 use super::scope::{Scope, text_of};
 
 /// What the command line says of becoming another user; keywords and variables win over it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::events::StepId;
+use crate::events::{StepId, StopCause};
 use crate::inventory::HostName;
 use crate::playbook::TaskId;
 
@@ -13,6 +13,9 @@ use super::play_run::PlayRun;
 
 /// The section in which a bracket is left: what fails there is tried again, and told once as the bracket's debt.
 pub(super) const LEAVE: &str = "bracket leave";
+
+/// The section in which is looked whether a bracket can be asked at all: what fails there is no failure of the run.
+pub(super) const ASK: &str = "bracket ask";
 
 /// A place in a run: what is the same for all items of a stretch.
 #[derive(Debug, Clone)]
@@ -132,6 +135,20 @@ impl Left {
             Self::EndHost | Self::EndRole(_) | Self::EndBatch | Self::EndPlay | Self::Stopped => {
                 false
             }
+        }
+    }
+
+    /// Says what it means for a run that stops for it.
+    pub(super) fn cause(&self) -> StopCause {
+        match self {
+            Self::Unreachable => StopCause::Unreachable,
+            Self::Failed
+            | Self::InDoubt
+            | Self::EndHost
+            | Self::EndRole(_)
+            | Self::EndBatch
+            | Self::EndPlay
+            | Self::Stopped => StopCause::Failed,
         }
     }
 

@@ -45,6 +45,8 @@ pub struct KnownBracket {
     pub open: bool,
     /// Where it was entered last.
     pub entered: EnteredAt,
+    /// Whether a stretch inside of it that must not be left in the middle was begun and not ended.
+    pub inside: bool,
 }
 
 /// Where a bracket was entered, for who leaves it without walking there.

@@ -9,14 +9,14 @@ use crate::clock::Stop;
 use crate::inventory::HostName;
 use crate::playbook::{Action, Probed, Task};
 
-use super::ended::told;
+use super::ended::{Ended, told};
 use super::engine::Engine;
 use super::execute::Bounds;
 use super::outside::NoSession;
 use super::place::Place;
 use super::scope::Scope;
 use super::sessions::Sessions;
-use super::step::TaskRun;
+use super::step::{Step, TaskRun};
 
 /// How long a probe may take if it does not say.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -52,6 +52,30 @@ impl Engine {
             texts.join("; ")
         };
         let mut step = self.step(&run, host, scope, None).map_err(problem)?;
+        let (mut ended, said) = self.ask_step(&run, &mut step, sessions, stop)?;
+        self.judge(&step, &mut ended)
+            .map_err(|problem| told(&problem))?;
+        if step.no_log {
+            ended.hide(&self.outside.masker);
+        }
+        if let Some(said) = said {
+            ended.result.entry("saw").or_insert(Value::from(said));
+        }
+        if ended.outcome.is_good() {
+            Ok(ended.result)
+        } else {
+            Err(ended.message)
+        }
+    }
+
+    /// Does a step that only reads, once, over a session of these, and tells nobody; returns how it ended and what was seen.
+    pub(super) fn ask_step(
+        &self,
+        run: &TaskRun<'_>,
+        step: &mut Step,
+        sessions: &Sessions,
+        stop: &Stop,
+    ) -> Result<(Ended, Option<String>), String> {
         let deadline = self.clock().deadline(step.tries.limit.unwrap_or(LIMIT));
         if step.spec.needs_host {
             let scope = self.scope(step.runs_on.as_str(), &run.around);
@@ -70,20 +94,7 @@ impl Engine {
             attempt: self.fresh_turn(),
             quiet: true,
         };
-        let (mut ended, said) = self.one_try(&step, &bounds);
-        self.judge(&step, &mut ended)
-            .map_err(|problem| told(&problem))?;
-        if step.no_log {
-            ended.hide(&self.outside.masker);
-        }
-        if let Some(said) = said {
-            ended.result.entry("saw").or_insert(Value::from(said));
-        }
-        if ended.outcome.is_good() {
-            Ok(ended.result)
-        } else {
-            Err(ended.message)
-        }
+        Ok(self.one_try(step, &bounds))
     }
 
     /// Asks whether conditions hold, after their probe if they have one.

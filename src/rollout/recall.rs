@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::clock::{Deadline, Woken};
+use crate::clock::{Deadline, Stop, Woken};
 use crate::connection::{Attached, ConnError, Limit};
 use crate::events::{EventKind, StepOutcome};
 use crate::journal::{Outcome, RecordedEffect};
 use crate::modules::Effect;
 use crate::modules::spec::Safety;
+use crate::playbook::Probed;
 
 use super::decide::{Before, Decision, Now, Refusal, decide};
 use super::ended::{Ended, object, told};
 use super::engine::Engine;
+use super::execute::Slept;
 use super::host_work::refusal_words;
 use super::ledger::Entry;
 use super::outside::NoSession;
@@ -26,6 +28,8 @@ use crate::events::StopCause;
 /// For how long a command whose answer was lost is asked for, and how often.
 const ASKED_FOR: Duration = Duration::from_mins(1);
 const ASKED_EVERY: Duration = Duration::from_secs(2);
+/// How often is asked whether a request still runs of which nobody knows, before its step is in doubt.
+const ASKED_AGAIN: u32 = 5;
 
 /// Why a step does not run now.
 pub(super) enum Recalled {
@@ -229,6 +233,30 @@ impl Engine {
         }
     }
 
+    /// A request of which nobody knows, in a task that may try again: its `done_when` is asked first. Tells whether it is
+    /// sent once more.
+    pub(super) fn sends_again(
+        &self,
+        place: &Place,
+        step: &Step,
+        ended: &mut Ended,
+        deadline: Deadline,
+        stop: &Stop,
+    ) -> bool {
+        let sleeps = || self.sleep(place, step, step.tries.delay, deadline, stop);
+        for _ in 0..ASKED_AGAIN {
+            self.ask_at_once(place, step, ended);
+            if ended.outcome != StepOutcome::InDoubt || !matches!(sleeps(), Slept::On) {
+                return false;
+            }
+            // What still runs may yet be done, and where nobody can be asked it may run.
+            if matches!(self.goes_on(&step.intent(&self.run, 1)), Ok(None)) {
+                return true;
+            }
+        }
+        false
+    }
+
     fn ask_then_run(&self, place: &Place, step: &Step, attempt: u32) -> Ended {
         if let Some(done_when) = step.done_when() {
             return match self.holds(place, done_when, &step.host, &step.scope) {
@@ -236,7 +264,7 @@ impl Engine {
                     let message = "found done".to_owned();
                     Ended::new(StepOutcome::Ok, Map::new(), message)
                 }
-                Ok(false) => self.run_anew(place, step, attempt + 1),
+                Ok(false) => self.outlasts(place, step, attempt, done_when),
                 Err(reason) => Ended::in_doubt(format!("it cannot be asked: {reason}")),
             };
         }
@@ -251,6 +279,18 @@ impl Engine {
             Decision::Refuse(refusal) => match self.refuse(step, refusal) {
                 Recalled::Known(ended) | Recalled::Ended(ended) => *ended,
             },
+        }
+    }
+
+    /// What is not done yet may be done by what still runs: that is waited for first.
+    fn outlasts(&self, place: &Place, step: &Step, attempt: u32, done_when: &Probed) -> Ended {
+        if let Err(ended) = self.outlast(place, step) {
+            return ended;
+        }
+        match self.holds(place, done_when, &step.host, &step.scope) {
+            Ok(true) => Ended::new(StepOutcome::Ok, Map::new(), "found done".to_owned()),
+            Ok(false) => self.run_anew(place, step, attempt + 1),
+            Err(reason) => Ended::in_doubt(format!("it cannot be asked: {reason}")),
         }
     }
 

@@ -40,6 +40,8 @@ pub struct Recollection {
     brackets: BTreeMap<BracketRef, KnownBracket>,
     /// The brackets that are open, in the order in which they were entered.
     entered: Vec<BracketRef>,
+    /// The indivisible blocks that were begun and not ended: play, batch, id, and whether a step of theirs was begun.
+    stretches: BTreeMap<(String, u32, String), bool>,
     approved: BTreeSet<String>,
     answers: BTreeMap<String, Value>,
     in_doubt: Option<InDoubt>,
@@ -107,8 +109,18 @@ impl Recollection {
             }
             Record::Done { play, batch, path } => {
                 self.done.insert((play.clone(), *batch, path.clone()));
+                self.end_stretch(play, *batch, path);
+            }
+            Record::RestPoint {
+                play,
+                batch,
+                before,
+            } => {
+                let stretch = (play.clone(), *batch, before.clone());
+                self.stretches.entry(stretch).or_default();
             }
             Record::Intent(intent) => {
+                self.begin_stretch(&intent.step);
                 let known = self.steps.entry(intent.step.clone()).or_default();
                 known.intent = Some(intent.clone());
                 known.outcome = None;
@@ -139,10 +151,49 @@ impl Recollection {
             Record::Learned { .. }
             | Record::Rescued { .. }
             | Record::HostLeft { .. }
-            | Record::RestPoint { .. }
             | Record::Stopped { .. }
             | Record::Finished { .. }
             | Record::Unknown { .. } => {}
+        }
+    }
+
+    /// A step is begun; where it is one of an indivisible block, all that is entered then stands around that.
+    fn begin_stretch(&mut self, step: &StepId) {
+        // What is asked or switched anew each time is of a bracket.
+        if step.turn > 0 {
+            return;
+        }
+        let mut begun = false;
+        for ((play, batch, block), of_it) in &mut self.stretches {
+            let rest = step.task.strip_prefix(block.as_str());
+            let inside = rest.is_some_and(|rest| rest.starts_with('.'));
+            if inside && *play == step.play && *batch == step.batch {
+                *of_it = true;
+                begun = true;
+            }
+        }
+        if begun {
+            self.stand_around(true);
+        }
+    }
+
+    /// A block, or a play, came to its end.
+    fn end_stretch(&mut self, play: &str, batch: u32, path: &str) {
+        self.stretches.retain(|(of, number, block), _| {
+            let rest = path.strip_prefix(block.as_str());
+            let is_it = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'));
+            of != play || !(path.is_empty() || *number == batch && is_it)
+        });
+        if !self.stretches.values().any(|begun| *begun) {
+            self.stand_around(false);
+        }
+    }
+
+    fn stand_around(&mut self, inside: bool) {
+        for reference in &self.entered {
+            if let Some(known) = self.brackets.get_mut(reference) {
+                known.inside = inside;
+            }
         }
     }
 
@@ -226,7 +277,9 @@ impl Previously for Recollection {
             outcome.is_none_or(|outcome| *outcome == StepOutcome::InDoubt)
         });
         let intents = open.filter_map(|known| known.intent.clone());
-        let mut begun: Vec<Intent> = intents.filter(|intent| intent.job.is_some()).collect();
+        let mut begun: Vec<Intent> = intents
+            .filter(|intent| intent.job.is_some() || intent.asked_with.is_some())
+            .collect();
         begun.sort_by(|a, b| a.step.cmp(&b.step));
         begun
     }

@@ -9,11 +9,11 @@ use crate::inventory::HostName;
 use crate::journal::{BracketChange, Record};
 use crate::playbook::{Block, Bracket, Entry as PlaybookEntry, Item, Playbook};
 
-use super::brackets::Open;
 use super::ended::object;
 use super::engine::{Debt, Engine};
 use super::exit::Verdict;
 use super::ledger::Entry;
+use super::open::Open;
 use super::place::Place;
 use super::play_run::PlayRun;
 use super::previously::KnownBracket;

@@ -59,7 +59,7 @@ impl Engine {
             self.halt(StopCause::Failed, why, before);
             return false;
         }
-        !self.pauses(before)
+        self.trusts_no_more(place, before) && !self.pauses(before)
     }
 
     /// A step ended because the run is to stop: for whatever reason that was.

@@ -70,6 +70,8 @@ pub(super) struct Step {
     pub(super) digest: String,
     pub(super) decision: Decision,
     pub(super) known: Option<Known>,
+    /// With what is asked whether what it sent goes on alone, if that can be asked.
+    pub(super) asked_with: Option<Map<String, Value>>,
 }
 
 impl Step {
@@ -106,6 +108,7 @@ impl Step {
             machine_id: self.identity.machine_id.clone(),
             members: self.members.clone(),
             can_ask: self.can_ask(),
+            asked_with: self.asked_with.clone(),
         }
     }
 
@@ -195,6 +198,7 @@ impl Engine {
             digest: content_digest(format!("{} {sealed}", spec.name).as_bytes()),
             decision: Decision::Run,
             known: None,
+            asked_with: None,
             task: Arc::clone(run.task),
             spec,
             action,

@@ -14,11 +14,11 @@ use crate::modules::spec::Safety;
 use crate::playbook::{Action, Task};
 use crate::yaml::Problem;
 
-use super::brackets::{Open, nothing_around};
 use super::ended::told;
 use super::engine::Engine;
 use super::find_task::find_task;
 use super::login::{Login, user};
+use super::open::{Open, nothing_around};
 use super::outside::{NoSession, Wish};
 use super::place::Place;
 use super::sessions::Session;
@@ -37,11 +37,17 @@ impl Engine {
             if !here || self.state().settled.contains(step) {
                 continue;
             }
-            match self.ask_for_job(&intent) {
-                Ok(false) => {
+            let sent = |job: bool| Ok((job, self.goes_on(&intent)?));
+            match self.ask_for_job(&intent).and_then(sent) {
+                Ok((false, None)) => {
                     self.state().settled.insert(step.clone());
                 }
-                Ok(true) => {
+                Ok((_, Some(place))) => {
+                    return Some(format!(
+                        "what the step {step} of an earlier part sent still runs on {place}"
+                    ));
+                }
+                Ok((true, None)) => {
                     return Some(format!("the step {step} of an earlier part still runs"));
                 }
                 Err(reason) => {

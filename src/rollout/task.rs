@@ -19,7 +19,7 @@ use super::exit::Verdict;
 use super::finish::Line;
 use super::host_work::{HostReport, HostWork};
 use super::ledger::Entry;
-use super::place::{LEAVE, Left, Place, Walked};
+use super::place::{ASK, LEAVE, Left, Place, Walked};
 use super::scope::Around;
 use super::step::TaskRun;
 
@@ -375,7 +375,9 @@ impl Engine {
                 if left == Left::Failed && task.finds_lock && !run.place.rescued {
                     self.state().verdicts.insert(Verdict::Locked);
                 }
-                let is_final = left.is_lost() && !run.place.rescued && run.place.section != LEAVE;
+                let is_final = left.is_lost()
+                    && !run.place.rescued
+                    && ![LEAVE, ASK].contains(&run.place.section);
                 if is_final {
                     self.state().leaving.extend(who.iter().cloned());
                 }

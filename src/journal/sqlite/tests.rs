@@ -31,6 +31,7 @@ fn intent(task: u32) -> Record {
         machine_id: "m".to_owned(),
         members: vec!["PRMR-1".to_owned()],
         can_ask: false,
+        asked_with: None,
     })
 }
 

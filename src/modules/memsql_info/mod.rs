@@ -11,7 +11,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::spec::{Argument, Arguments, Kind, ModuleSpec, Safety};
-use super::sql::{CA_CERT, CHECK_HOSTNAME, CONNECT_TIMEOUT, Login, PASSWORD, TLS, USER, VIA};
+use super::sql::{
+    CA_CERT, CHECK_HOSTNAME, CONNECT_TIMEOUT, Login, MACHINES, PASSWORD, TLS, USER, VIA,
+};
 use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome};
 use crate::clock::Woken;
 use crate::cluster::memsql::{
@@ -43,11 +45,7 @@ static SPEC: ModuleSpec = ModuleSpec {
         ),
         Argument::new("ops", Kind::Flag, "Whether Ops is asked.").default("true"),
         Argument::new("ops_program", Kind::Str, "The program of Ops.").default("memsql-ops"),
-        Argument::new(
-            "machines",
-            Kind::Map,
-            "The hosts of the inventory with all names and addresses that they go by.",
-        ),
+        MACHINES,
         Argument::new(
             "leaves",
             Kind::List,

@@ -6,10 +6,12 @@ mod placeholders;
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::spec::{Argument, Arguments, Kind};
 use super::{HostCx, ModuleError};
 use crate::connection::sql::{SqlError, SqlSession, SqlTarget, SqlTls};
-use crate::connection::{ConnError, Limit};
+use crate::connection::{ConnError, Limit, resolves};
 use crate::secrets::Secret;
 
 pub use placeholders::{Values, filled};
@@ -63,6 +65,16 @@ pub const VIA: Argument = Argument::new(
 .choices(&["bastion", "host"])
 .default("bastion");
 
+/// The machines with all their names.
+pub const MACHINES: Argument = Argument::new(
+    "machines",
+    Kind::Map,
+    "The hosts of the inventory with all names and addresses that they go by; a server whose name cannot be resolved is reached under another one of its machine.",
+);
+
+/// How long a name is tried to be resolved.
+const RESOLVED_WITHIN: Duration = Duration::from_secs(5);
+
 /// How servers are logged in to.
 #[derive(Debug, Clone)]
 pub struct Login {
@@ -72,6 +84,8 @@ pub struct Login {
     authorities: Option<String>,
     checks_name: bool,
     connect: Duration,
+    /// The names of each machine.
+    machines: Vec<Vec<String>>,
     /// Whether connections go through the host.
     pub via_host: bool,
 }
@@ -90,12 +104,36 @@ impl Login {
                 .str("ca_cert")
                 .filter(|path| !path.is_empty())
                 .map(str::to_owned),
-            checks_name: arguments.get("check_hostname") != Some(&serde_json::Value::Bool(false)),
+            checks_name: arguments.get("check_hostname") != Some(&Value::Bool(false)),
             connect: arguments
                 .duration("connect_timeout")
                 .unwrap_or(Duration::from_secs(30)),
+            machines: machines(arguments),
             via_host: arguments.str("via") == Some("host"),
         }
+    }
+
+    /// Returns under which name a server is reached from this machine: as it is called where that can be resolved, else the
+    /// first of its machine's other names that can.
+    fn reached(&self, cx: &HostCx<'_>, host: &str) -> String {
+        let is_it = |name: &String| name.eq_ignore_ascii_case(host);
+        let mut machines = self.machines.iter();
+        let machine = machines.find(|names| names.iter().any(is_it));
+        let (false, Some(names)) = (self.via_host, machine) else {
+            return host.to_owned();
+        };
+        let known = |name: &str| {
+            let limit = cx.limit();
+            let deadline = limit.clock.deadline(RESOLVED_WITHIN);
+            let deadline = deadline.earlier(limit.deadline);
+            resolves(name, Limit { deadline, ..limit })
+        };
+        if known(host) {
+            return host.to_owned();
+        }
+        let mut others = names.iter().filter(|name| !is_it(name));
+        let other = others.find(|name| known(name));
+        other.map_or_else(|| host.to_owned(), Clone::clone)
     }
 
     /// Limits connecting further.
@@ -131,7 +169,7 @@ impl Login {
         total: Duration,
     ) -> Result<Result<SqlSession, SqlError>, ModuleError> {
         let target = SqlTarget {
-            host: server.0.to_owned(),
+            host: self.reached(cx, server.0),
             port: server.1,
             user: self.user.clone(),
             password: self.password.clone(),
@@ -156,4 +194,16 @@ impl Login {
             other => Ok(other),
         }
     }
+}
+
+/// Reads the names of each machine, its own first.
+fn machines(arguments: &Arguments) -> Vec<Vec<String>> {
+    let written = arguments.get("machines").and_then(Value::as_object);
+    let all = written.into_iter().flatten().map(|(machine, names)| {
+        let names = names.as_array().into_iter().flatten();
+        let names = names.filter_map(Value::as_str).map(str::to_owned);
+        let named = std::iter::once(machine.clone()).chain(names);
+        named.filter(|name| !name.is_empty()).collect()
+    });
+    all.collect()
 }

@@ -17,10 +17,10 @@ use crate::vars::World;
 use super::gathered::{FoundNote, Gathered, NotedDebt};
 use super::hosts::{HostSaid, NoAnswer};
 use super::note::{file_name, run_in_name};
-use crate::rollout::brackets::{Open, context_of};
 use crate::rollout::ended::object;
 use crate::rollout::engine::Engine;
 use crate::rollout::login::Login;
+use crate::rollout::open::{Open, context_of};
 use crate::rollout::place::Place;
 use crate::rollout::play_run::PlayRun;
 use crate::rollout::previously::{EnteredAt, KnownBracket, Previously};
@@ -93,6 +93,7 @@ impl Previously for FromHosts {
                 top: note.top.clone(),
                 by_hand: note.by_hand.clone(),
             },
+            inside: false,
         })
     }
 

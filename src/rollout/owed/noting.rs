@@ -19,8 +19,8 @@ use crate::playbook::{Context, Per};
 use super::gathered::{FoundNote, Gathered, NotedDebt};
 use super::hosts::{HostSaid, NoAnswer};
 use super::note::{DecidedFor, Note, file_name, run_in_name};
-use crate::rollout::brackets::Open;
 use crate::rollout::engine::Engine;
+use crate::rollout::open::Open;
 use crate::rollout::place::{Left, Place};
 
 impl Engine {

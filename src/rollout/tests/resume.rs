@@ -432,3 +432,47 @@ fn a_request_in_doubt_is_asked_for_when_the_run_goes_on() {
     assert_eq!(again.run().exit(), 0);
     assert_eq!(again.fleet.effects()["a do x"], 1);
 }
+
+/// A bracket that is switched through what the block stops: while that is down nobody can be asked, and nothing switched.
+const THROUGH_IT: &str = "
+- hosts: all
+  gather_facts: false
+  brackets:
+    - name: quiet
+      read: [{look: mode, register: mode}]
+      found: mode.value
+      enter: [{launch: \"on\"}]
+      leave: [{launch: \"back-{{ found }}\"}]
+  tasks:
+    - launch: first
+    - indivisible: true
+      block:
+        - launch: stop
+        - launch: start
+    - launch: last
+";
+
+#[test]
+fn a_bracket_that_nobody_can_be_asked_for_is_entered_again_behind_the_block_that_was_begun() {
+    let goes_on = |at: &str| {
+        let kit = || {
+            let kit = Kit::new("a", THROUGH_IT).finds("mode", &[json!("normal")]);
+            kit.with(|settings| settings.leave.clear())
+        };
+        let first = kit()
+            .fault(&format!("a job {at}"), Fault::Fails)
+            .fault("a job back-normal", Fault::Fails);
+        assert_eq!(first.run().exit(), 7, "it is owed");
+        first.fleet.heal();
+        first.fleet.clear_log();
+        let again = after(&first, kit()).fault("a look mode", Fault::Fails);
+        let ran = again.run();
+        assert_eq!(ran.exit(), 0, "{:?} {:?}", ran.ended, ran.failures("a"));
+        let did = ran.did().into_iter();
+        did.map(str::to_owned).collect::<Vec<String>>()
+    };
+    let inside = ["a job start", "a job on", "a job last", "a job back-normal"];
+    assert_eq!(goes_on("start"), inside);
+    let behind = ["a job on", "a job last", "a job back-normal"];
+    assert_eq!(goes_on("last"), behind, "the block was done");
+}

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::clock::StopLevel;
 use crate::rollout::testing::Fault;
 
 use super::{message, play};
@@ -205,4 +206,21 @@ fn a_pause_waits_or_asks_and_fails_when_nobody_is_there() {
         "{:?}",
         ran.failures("a")
     );
+}
+
+/// Ctrl-C is pressed at the first step; who waits there for clients to notice must still do so if the next step follows.
+#[test]
+fn a_pause_where_the_run_may_not_stop_is_waited_for_in_full() {
+    let tasks = "- act: drain\n- pause: {seconds: 30}\n- act: stop\n";
+    let indented = tasks.replace("- ", "    - ");
+    let inside = format!("- indivisible: true\n  block:\n{indented}- act: next");
+    let run = |tasks: &str, level: Fault| {
+        let ran = play("a", tasks).fault("a do drain", level).run();
+        (ran.exit(), ran.elapsed_s, ran.did().len())
+    };
+    let first = || Fault::Stop(StopLevel::Drain);
+    assert_eq!(run(&inside, first()), (6, 30, 2), "the block is finished");
+    assert_eq!(run(tasks, first()), (6, 0, 1));
+    let second = Fault::Stop(StopLevel::Abandon);
+    assert_eq!(run(&inside, second), (6, 0, 1), "nothing follows");
 }

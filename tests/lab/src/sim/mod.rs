@@ -14,6 +14,7 @@ pub mod files;
 pub mod http;
 pub mod jwt;
 pub mod memsql;
+pub mod owned;
 pub mod paths;
 pub mod program;
 pub mod starter;

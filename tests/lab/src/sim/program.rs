@@ -3,7 +3,7 @@
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::effects::eprint_line;
-use super::{arangod, memsql, starter, sync};
+use super::{arangod, memsql, owned, starter, sync};
 
 /// One of the simulated programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,7 @@ impl Program {
 /// Runs a program with the arguments after its name; returns its exit code.
 pub fn run(program: Program, name: &str, args: &[String]) -> u8 {
     raise_file_limit();
+    owned::end_with_owner();
     match program {
         Program::Arangod => arangod::main(name, args),
         Program::Arangodb => starter::main(name, args),

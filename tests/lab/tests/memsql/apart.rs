@@ -75,6 +75,32 @@ fn does_not_start() {
     assert_done(&stack, "two leaves that did not start");
 }
 
+/// One leaf does not come back, though it answers: the others of the set are whole, and what keeps it away is held. When
+/// the cause is gone the run goes on and attaches it, and nothing is done to the others again.
+fn cannot_be_attached() {
+    let mut stack = of_four();
+    stack.arm_leaf(0, json!({"attach_failures": 1_000}));
+    let output =
+        stack.upgrade(&json!({"memsql_leaves_at_once": "all", "memsql_settle_timeout": 5}));
+    let what = said(&output);
+    assert_eq!(output.exit.to_string(), "exit code 7", "{what}");
+    let detached = format!("detached {}", crate::servers::NEW);
+    let first = [&*detached, OLD_ONLINE, NEW_ONLINE, OLD_ONLINE];
+    assert_eq!(stack.all_leaves(), first, "{what}");
+    assert_eq!((stack.off(), stack.manual_control()), (held(), true));
+    assert_others_whole(&stack, 0, &what);
+    let counts = ["detach", "attach", "upgraded"].map(|what| stack.count(what));
+    assert_eq!(counts, [2, 1, 2], "{what}");
+    assert_never(&stack, &what);
+
+    stack.arm_leaf(0, Value::Null);
+    let output = stack.resume();
+    assert!(output.is_ok(), "then: {}", said(&output));
+    assert_done(&stack, "one leaf that could not be attached");
+    let counts = ["detach", "attach", "upgraded"].map(|what| stack.count(what));
+    assert_eq!(counts, [4, 4, 6], "something was done twice");
+}
+
 fn held() -> Vec<String> {
     HELD.iter().map(|name| (*name).to_owned()).collect()
 }
@@ -107,6 +133,10 @@ pub(crate) fn cases() -> Vec<Case> {
         case(
             "apart: one leaf of a set does not start, in each group",
             does_not_start,
+        ),
+        case(
+            "apart: one leaf of a set cannot be attached",
+            cannot_be_attached,
         ),
         case("apart: the detach of one leaf of a set is refused", || {
             stays_old(json!({"detach_refusals": 1_000}), 1);

@@ -5,9 +5,10 @@
 //!   [`readback`]: what they are then;
 //! - [`preflight`], [`ends`], [`beyond`], [`variants`]: each fault, the gate that must catch it, and the end that it must come to;
 //! - [`sets`], [`apart`]: one leaf of several fails; [`back`]: the way back; [`latency`]: what the report measures;
-//! - [`queued`]: DETACH LEAF that waits for an open write;
+//! - [`queued`]: DETACH LEAF that waits for an open write, or for longer than anybody waits for it;
 //! - [`lock`]: one run at a time; [`lost`]: the bastion is gone; [`killed`]: the run is cut off and goes on;
 //!   [`faults`]: an upgrade that several faults befall;
+//! - [`orphans`]: what a fault run that is killed leaves behind: nothing;
 //! - [`detectors`]: each gate taken away, and who then tells; [`bugs`]: those of an older tool.
 //!
 //! Each row of a table is a case of its own, with its own cluster; how many run at once is said in [`harness`], and
@@ -37,6 +38,7 @@ mod latency;
 mod load;
 mod lock;
 mod lost;
+mod orphans;
 mod preflight;
 mod queued;
 mod readback;
@@ -65,6 +67,7 @@ fn main() {
         apart::cases(),
         queued::cases(),
         lost::cases(),
+        orphans::cases(),
         doubt::cases(),
         sets::cases(),
         back::cases(),

@@ -26,6 +26,10 @@ fn other_ways() -> Vec<(&'static str, Value)> {
             json!({"sync_replication": true, "old_follows_new": true, "attach_keeps_copies": true}),
         ),
         (
+            "machines that Ops calls as only the inventory knows",
+            json!({"ops_names": {"@host1": "db1.example", "@host2": "db2.example"}}),
+        ),
+        (
             "slaves that are a little behind",
             json!({"replication_lag_ms": 400}),
         ),

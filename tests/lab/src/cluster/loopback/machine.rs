@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Error, PASSWORD, not_up, usual};
 use crate::command::{Command, Running};
 use crate::files;
+use crate::sim::owned;
 
 /// One of the two hosts.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub struct Machine {
     pub root: PathBuf,
     /// Its address.
     pub address: String,
+    owned: [(&'static str, String); 2],
     agent: Option<Running>,
 }
 
@@ -45,6 +47,7 @@ impl Machine {
         )?;
         let mut machine = Self {
             address: address.clone(),
+            owned: owned::by_this_process(directory)?,
             agent: None,
             root,
         };
@@ -57,6 +60,9 @@ impl Machine {
         // By the shell: a script that was just written may still be open in a process that another thread is starting.
         let script = self.root.join("memsql-ops");
         let agent = Command::new("sh").arg(script).arg("agent-run");
+        // Its servers have its environment, and end like it should this process be killed.
+        let own = self.owned.iter();
+        let agent = own.fold(agent, |agent, (name, value)| agent.env(name, value));
         self.agent = Some(agent.start()?);
         Ok(())
     }
