@@ -8,6 +8,7 @@
 //! - [`queued`]: DETACH LEAF that waits for an open write;
 //! - [`lock`]: one run at a time; [`lost`]: the bastion is gone; [`killed`]: the run is cut off and goes on;
 //!   [`faults`]: an upgrade that several faults befall;
+//! - [`gates`]: what stands between two steps;
 //! - [`detectors`]: each gate taken away, and who then tells; [`bugs`]: those of an older tool.
 //!
 //! Each row of a table is a case of its own, with its own cluster; how many run at once is said in [`harness`], and
@@ -30,6 +31,7 @@ mod detectors;
 mod doubt;
 mod ends;
 mod faults;
+mod gates;
 mod harness;
 mod killed;
 mod large;
@@ -57,6 +59,7 @@ fn main() {
     let cases = [
         large::cases(),
         faults::cases(),
+        gates::cases(),
         load::cases(),
         traps::cases(),
         detectors::cases(),
