@@ -290,11 +290,13 @@ fn an_old_leaf_follows_a_new_one() {
     });
     let at = &stack.leaves[0];
     stack.must("cluster-manual-control --enable");
+    stack.sql("SET @@GLOBAL.auto_attach = OFF");
     stack.sql(&format!("DETACH LEAF {}", node(at)));
     stack.mend(at);
     stack.sql(&format!("ATTACH LEAF {} NO REBALANCE", node(at)));
     stack.sql("RESTORE REDUNDANCY ON `s-1`");
     stack.sql("REBALANCE PARTITIONS ON `s-1`");
+    stack.sql("SET @@GLOBAL.auto_attach = ON");
     stack.must("cluster-manual-control --disable");
     judge_as_it_is(&stack, "is copied from 5.7.2 on");
 }
