@@ -58,6 +58,8 @@ pub struct Bracket {
     /// Whether a step in doubt that may still run inside holds it too; not where being switched off does more harm to what
     /// is around the step than the step's end can do.
     pub hold_in_doubt: bool,
+    /// How long it is waited for that what `hold_while` says passes; without it as long as leaving is tried again.
+    pub hold_wait: Option<Node>,
 }
 
 /// A condition watched in the background all through the scope that declares it.

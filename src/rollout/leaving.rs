@@ -1,5 +1,7 @@
 //! Brackets left: settled, switched back, again and again for a while; else owed, or held.
 
+use std::time::Duration;
+
 use crate::clock::{StopLevel, Woken};
 use crate::events::{EventKind, StopCause};
 use crate::journal::BracketChange;
@@ -12,6 +14,9 @@ use super::place::{LEAVE, Walked};
 
 /// From how many hosts `hold_while` is asked at most.
 const ASKED_HOSTS: usize = 3;
+
+/// Why a bracket is held whose condition was asked and holds.
+const HOLDS: &str = "its `hold_while` holds";
 
 /// Why a bracket is owed whose `leave` went through without a step.
 const NOTHING_DONE: &str = "every task of its `leave` was skipped: nothing was switched back";
@@ -60,6 +65,7 @@ impl Engine {
     fn leave(&self, open: &Open) -> Result<(), (bool, String)> {
         let mut waits = self.settings.leave.iter();
         let mut attempt = 0;
+        let mut waited = Duration::ZERO;
         let stop = self.outside.stop.for_putting_back();
         loop {
             attempt += 1;
@@ -96,9 +102,14 @@ impl Engine {
                 let message = format!("`{name}` could not be left, and is tried again: {why}");
                 self.warn(message, None);
             }
-            if self.clock().wait(*wait, &stop) == Woken::Stopped {
+            // What is asked and says that it holds may be known not to pass by itself.
+            let limit = (reason.1 == HOLDS).then(|| self.hold_wait(open)).flatten();
+            let wait = limit.map_or(*wait, |limit| limit.saturating_sub(waited).min(*wait));
+            let is_over = limit.is_some() && wait.is_zero();
+            if is_over || self.clock().wait(wait, &stop) == Woken::Stopped {
                 return Err(reason);
             }
+            waited += wait;
         }
     }
 
@@ -119,11 +130,22 @@ impl Engine {
             let scope = self.scope(host.as_str(), &around);
             match self.holds(&place, hold, host, &scope) {
                 Ok(false) => return None,
-                Ok(true) => return Some("its `hold_while` holds".to_owned()),
+                Ok(true) => return Some(HOLDS.to_owned()),
                 Err(reason) => unasked = Some(reason),
             }
         }
         unasked.map(|reason| format!("its `hold_while` cannot be asked: {reason}"))
+    }
+
+    /// How long it is waited for that what holds a bracket passes, where the bracket says it.
+    fn hold_wait(&self, open: &Open) -> Option<Duration> {
+        let place = self.bracket_place(open, "bracket hold", true);
+        let around = self.around(&place, &open.context());
+        let host = open.hosts.first()?;
+        let said = self
+            .scope(host.as_str(), &around)
+            .duration(open.bracket.hold_wait.as_ref());
+        said.ok().flatten()
     }
 
     /// Says which step inside of a bracket may still run.

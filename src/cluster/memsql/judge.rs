@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::ops::Node;
-use super::read::{Plan, View};
+use super::read::{Depth, Plan, View};
 use crate::cluster::model::Verdict;
 use crate::cluster::model::memsql::{
     self as model, Address, Aliases, InstanceRole, ONLINE, Overview, OwnDoing,
@@ -103,7 +103,18 @@ pub fn judge(view: &View, questions: &Questions) -> Map<String, Value> {
         }),
     }));
     value.extend(fields(asked_in_full(view, questions, &versions)));
+    value.retain(|name, _| is_asked(view, name));
     value
+}
+
+/// Tells whether what a verdict needs was read: one on what nobody asked would say that all is well.
+fn is_asked(view: &View, name: &str) -> bool {
+    match name {
+        "ops" | "target" | "file" => view.ops.is_some() && view.depth == Depth::Full,
+        "nodes" => view.ops.is_some(),
+        "plans" | "busy" | "restore" | "rebalance" => view.depth >= Depth::Cluster,
+        _ => true,
+    }
 }
 
 /// The versions that run.

@@ -38,13 +38,16 @@ pub trait Ask {
     fn ops(&mut self, all: bool) -> Result<BTreeMap<String, Said>, AskError>;
 }
 
-/// How much is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How much is read, the least first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
-    /// All: also what would have to be restored, what runs, and Ops whole.
-    Full,
-    /// The states of nodes and partitions, and the switches.
+    /// The states of nodes and partitions, and the switches; of Ops its nodes.
+    #[default]
     State,
+    /// Also what would have to be restored, and what runs.
+    Cluster,
+    /// All: also Ops itself, with its agents and files.
+    Full,
 }
 
 /// Where to begin.
@@ -83,6 +86,8 @@ pub struct Busy {
 /// Everything that was read.
 #[derive(Debug, Clone, Default)]
 pub struct View {
+    /// How much was read.
+    pub depth: Depth,
     /// The master aggregator.
     pub master: Address,
     /// The cluster.
@@ -113,6 +118,7 @@ pub fn read(ask: &mut dyn Ask, place: &Where, depth: Depth) -> Result<View, AskE
     let ops = place.with_ops.then(|| read_ops(ask, depth)).transpose()?;
     let master = master(place, ops.as_ref())?;
     let mut view = View {
+        depth,
         cluster: read_positions(ask, &master, place)?,
         ops,
         ..View::default()
@@ -149,7 +155,7 @@ pub fn read(ask: &mut dyn Ask, place: &Where, depth: Depth) -> Result<View, AskE
             let variables = parse::variables(&rows);
             view.variables.insert(aggregator.address.clone(), variables);
         }
-        if depth == Depth::Full {
+        if depth >= Depth::Cluster {
             read_busy(
                 ask,
                 &dial,
@@ -162,7 +168,7 @@ pub fn read(ask: &mut dyn Ask, place: &Where, depth: Depth) -> Result<View, AskE
             ask.leave(&dial);
         }
     }
-    if depth == Depth::Full {
+    if depth >= Depth::Cluster {
         for database in view.cluster.databases.clone() {
             let plan = read_plan(ask, &master, &database)?;
             view.plans.insert(database, plan);

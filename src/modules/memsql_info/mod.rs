@@ -30,14 +30,14 @@ static SPEC: ModuleSpec = ModuleSpec {
     notes: &[
         "Changes nothing. It runs on the host of the primary agent, where `memsql-ops` is asked.",
         "Every leaf and aggregator is asked itself: while failure detection is off, a leaf's state alone proves nothing.",
-        "`view: cluster` reads all; `view: state` leaves out Ops but its nodes, what would have to be restored, and what runs.",
+        "`view: all` reads all; `view: cluster` leaves out Ops but its nodes; `view: state` also what would have to be restored, and what runs. What was not read has no verdict.",
         "`view: ops` asks Ops alone for its nodes: for when the master aggregator is away.",
         "`view: caught_up` waits until the slaves of what `leaves` lead have what their masters had, in two rounds of which the second is quick.",
     ],
     arguments: &[
         Argument::new("view", Kind::Str, "What to look at.")
-            .default("cluster")
-            .choices(&["cluster", "state", "caught_up", "ops"]),
+            .default("all")
+            .choices(&["all", "cluster", "state", "caught_up", "ops"]),
         Argument::new(
             "master",
             Kind::Str,
@@ -227,7 +227,8 @@ impl Module for MemsqlInfo {
                 Some("state") => Looks::State,
                 Some("caught_up") => Looks::CaughtUp,
                 Some("ops") => Looks::Ops,
-                _ => Looks::Cluster,
+                Some("cluster") => Looks::Cluster,
+                _ => Looks::All,
             },
             place: Where {
                 master,
@@ -261,6 +262,7 @@ fn add_machines(questions: &mut Questions, arguments: &Arguments) {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Looks {
+    All,
     Cluster,
     State,
     CaughtUp,
@@ -378,6 +380,7 @@ fn with_answers(mut cluster: Cluster, known: &Cluster) -> Cluster {
 impl Action for Look {
     fn describe(&self) -> String {
         match self.view {
+            Looks::All => "read the state of the cluster and of Ops".to_owned(),
             Looks::Cluster => "read the state of the cluster".to_owned(),
             Looks::State => "read the state of nodes and partitions".to_owned(),
             Looks::CaughtUp => "prove that slaves have caught up".to_owned(),
@@ -387,7 +390,8 @@ impl Action for Look {
 
     fn observe(&self, cx: &mut HostCx<'_>) -> Result<Observed, ModuleError> {
         let result = match self.view {
-            Looks::Cluster => judge(&self.read(cx, Depth::Full)?, &self.questions),
+            Looks::All => judge(&self.read(cx, Depth::Full)?, &self.questions),
+            Looks::Cluster => judge(&self.read(cx, Depth::Cluster)?, &self.questions),
             Looks::State => judge(&self.read(cx, Depth::State)?, &self.questions),
             Looks::CaughtUp => self.catch_up(cx)?,
             Looks::Ops => self.ask_ops(cx)?,

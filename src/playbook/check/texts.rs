@@ -60,6 +60,7 @@ pub(super) fn check(
         let mut scope = scope(&bracket.context, of(around));
         reader.keywords(&bracket.context.keywords, &scope);
         reader.values(&bracket.expect, &scope);
+        reader.values(&bracket.hold_wait, &scope);
         // `found` is an expression; one in braces is a template.
         match bracket.found.as_ref().and_then(Node::as_str) {
             Some(text) if is_template(text) => reader.values(&bracket.found, &scope),

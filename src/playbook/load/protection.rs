@@ -231,6 +231,7 @@ impl Load<'_> {
         let found = self.text(fields.take("found"));
         let hold_while = self.probed(fields.take("hold_while"), &inner.child("hold_while"));
         let hold_in_doubt = self.literal_flag(fields.take("hold_in_doubt"), true);
+        let hold_wait = self.time_span(fields.take("hold_wait"));
         let mut part = |load: &mut Self, name: &'static str| {
             let list = load.list(fields.take(name));
             load.items(list, &inner.child(name))
@@ -274,6 +275,7 @@ impl Load<'_> {
             after,
             hold_while,
             hold_in_doubt,
+            hold_wait,
         }))
     }
 

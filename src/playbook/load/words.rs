@@ -105,6 +105,7 @@ pub(super) const BRACKET: &[&str] = &[
     "after",
     "hold_while",
     "hold_in_doubt",
+    "hold_wait",
 ];
 
 pub(super) const GUARD: &[&str] = &["every", "until", "grace", "unknown_grace"];

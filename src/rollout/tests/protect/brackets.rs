@@ -200,6 +200,26 @@ fn while_it_must_not_be_left_a_bracket_is_held() {
 }
 
 #[test]
+fn what_does_not_pass_by_itself_is_waited_for_as_long_as_its_bracket_says() {
+    let run = |wait: &str, busy: &[serde_json::Value]| {
+        let hold = format!("      hold_while: {{look: busy, that: result.value}}{wait}");
+        let text = BRACKET.replace("      after: [{look: after}]", &hold);
+        let kit = Kit::new("a", &text).finds("mode", &[json!("normal")]);
+        kit.finds("busy", busy).run()
+    };
+    let (holds, passes) = ([json!(true)], [json!(true), json!(false)]);
+    let all = run("", &holds);
+    assert_eq!((all.exit(), changes(&all).last()), (7, Some(&"held")));
+    for (wait, seconds) in [("0s", 0), ("2s", 2), ("1h", 38)] {
+        let ran = run(&format!("\n      hold_wait: {wait}"), &holds);
+        assert_eq!((ran.exit(), changes(&ran).last()), (7, Some(&"held")));
+        assert_eq!(all.elapsed_s - ran.elapsed_s, 38 - seconds, "{wait}");
+    }
+    assert_eq!(run("\n      hold_wait: 1s", &passes).exit(), 0);
+    assert_eq!(run("\n      hold_wait: 0s", &passes).exit(), 7);
+}
+
+#[test]
 fn a_step_in_doubt_holds_all_around_it_but_what_says_otherwise_and_is_waited_for_once() {
     let bracket = |name: &str, more: &str| {
         format!(

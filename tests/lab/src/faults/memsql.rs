@@ -75,7 +75,7 @@ impl Memsql {
         let directory = format!("-{}-", at.port);
         let machines = self.stack.machines.iter();
         let mut servers = machines
-            .filter(|machine| machine.address == at.host)
+            .filter(|machine| machine.host == at.host)
             .flat_map(crate::cluster::loopback::Machine::servers);
         let is_it = |(path, _): &(PathBuf, _)| path.display().to_string().contains(&directory);
         if let Some((_, pid)) = servers.find(is_it) {

@@ -47,6 +47,22 @@ impl Paths {
         self.root.join("usr/share/arangodb3/VERSION")
     }
 
+    /// Returns the address of a host that goes by a name: as the host's own `etc/hosts` has it where several hosts share a
+    /// machine. What is not in there is for the machine to find.
+    pub fn address_of(&self, host: &str) -> String {
+        let text = if self.has_the_machine() {
+            String::new()
+        } else {
+            std::fs::read_to_string(self.root.join("etc/hosts")).unwrap_or_default()
+        };
+        let mut found = text.lines().filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let address = words.next()?;
+            words.any(|name| name == host).then_some(address)
+        });
+        found.next().unwrap_or(host).to_owned()
+    }
+
     /// Returns the file with the switches of behaviour.
     pub fn switches(&self) -> PathBuf {
         self.root.join("etc/lab/sim.json")
@@ -61,6 +77,21 @@ impl Paths {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_those_of_the_host() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        assert_eq!(paths.address_of("db1.lab"), "db1.lab");
+        crate::sim::files::replace(
+            &dir.path().join("etc/hosts"),
+            b"127.5.1.1 db1.lab db1\n",
+            0o644,
+        )
+        .unwrap();
+        assert_eq!(paths.address_of("db1"), "127.5.1.1");
+        assert_eq!(paths.address_of("127.9.9.9"), "127.9.9.9");
+    }
 
     #[test]
     fn everything_moves_with_the_root() {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::ends::{HELD, outcome};
 use crate::harness::{Case, case};
 use crate::stack::{Plan, Stack, said};
-use crate::whole::{OLD_ONLINE, assert_done};
+use crate::whole::{NEW_ONLINE, OLD_ONLINE, assert_done};
 
 /// Upgrades, and tells what it came to: the first leaf is away, and nothing was done behind the step that is not known.
 fn stops_with_a_leaf_away(arm: Value, variables: &Value, never: &[&str], told: &str) -> Stack {
@@ -81,6 +81,34 @@ fn the_list_of_ops_shows_what_was() {
     assert_done(&stack, "a list that shows what was");
 }
 
+/// From the moment on in which a server is stopped the list shows all as they were then, also what was started since.
+fn the_list_of_ops_freezes_in_the_middle() {
+    let mut stack = Stack::up(&Plan::default());
+    stack.arm(json!({"ops": {"ops_list_freezes_on": "NOT RUNNING"}}));
+    let quick = json!({"memsql_settle_timeout": 3, "memsql_start_timeout": 6});
+    let output = stack.upgrade(&quick);
+    let what = said(&output);
+    assert_eq!(output.exit.to_string(), "exit code 2", "{what}");
+    // The servers are believed: the leaf is attached and has its copies; what Ops shows is told, and nobody goes on with it.
+    assert!(
+        what.contains("is online, and not ONLINE and CONNECTED for Ops"),
+        "{what}"
+    );
+    assert_eq!(stack.all_leaves(), [NEW_ONLINE, OLD_ONLINE], "{what}");
+    assert_eq!(
+        (stack.off(), stack.missing(), stack.manual_control()),
+        (vec![], vec![], false),
+        "{what}"
+    );
+    let once =
+        ["detach", "memsql-stop", "memsql-start", "attach"].map(|effect| stack.count(effect));
+    assert_eq!(once, [1; 4], "{what}");
+    stack.arm(json!({"ops": null}));
+    let output = stack.upgrade(&json!({"memsql_uneven_reason": "a run gave up"}));
+    assert!(output.is_ok(), "{}", said(&output));
+    assert_done(&stack, "a list that froze");
+}
+
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         case(
@@ -90,6 +118,10 @@ pub(crate) fn cases() -> Vec<Case> {
         case(
             "doubt: a start does not come back",
             a_start_does_not_come_back,
+        ),
+        case(
+            "doubt: the list of Ops freezes in the middle",
+            the_list_of_ops_freezes_in_the_middle,
         ),
         case(
             "doubt: the list of Ops shows what was",

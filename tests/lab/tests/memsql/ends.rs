@@ -185,7 +185,7 @@ fn detach_rows() -> Vec<Row> {
         ),
         failing(
             "slaves do not follow (I4)",
-            json!({"leaf": {"replicates": false}}),
+            json!({"leaf": {"replicates": false}, "master": {"detach_drains": false}}),
             json!({"memsql_caught_up_timeout": 3}),
             End {
                 counts: &[("detach", 0)],

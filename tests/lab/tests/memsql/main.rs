@@ -9,6 +9,7 @@
 //! - [`lock`]: one run at a time; [`lost`]: the bastion is gone; [`killed`]: the run is cut off and goes on;
 //!   [`faults`]: an upgrade that several faults befall;
 //! - [`orphans`]: what a fault run that is killed leaves behind: nothing;
+//! - [`gates`]: what stands between two steps;
 //! - [`detectors`]: each gate taken away, and who then tells; [`bugs`]: those of an older tool.
 //!
 //! Each row of a table is a case of its own, with its own cluster; how many run at once is said in [`harness`], and
@@ -31,6 +32,7 @@ mod detectors;
 mod doubt;
 mod ends;
 mod faults;
+mod gates;
 mod harness;
 mod killed;
 mod large;
@@ -59,6 +61,7 @@ fn main() {
     let cases = [
         large::cases(),
         faults::cases(),
+        gates::cases(),
         load::cases(),
         traps::cases(),
         detectors::cases(),

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::harness::show;
 
-pub(crate) use lab::cluster::loopback::{PASSWORD, Plan, WAITS};
+pub(crate) use lab::cluster::loopback::{Called, PASSWORD, Plan, WAITS};
 
 /// The cluster, and the operator's directory.
 pub(crate) struct Stack(Loopback);

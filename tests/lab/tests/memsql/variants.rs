@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{Case, case};
-use crate::stack::{Plan, Stack, said};
+use crate::stack::{Called, Plan, Stack, said};
 use crate::whole::assert_done;
 
 /// Each fact that is not verified, as the simulators do not have it by themselves.
@@ -88,11 +88,43 @@ fn a_pair_on_one_machine() {
     assert_done(&stack, "a pair on one machine");
 }
 
+/// Hosts with addresses of IPv6, or with names: in lists, statements, links of agents, and what the canary connects to.
+fn hosts_are_called(called: Called) {
+    let stack = Stack::up(&Plan {
+        called,
+        ..Plan::default()
+    });
+    let heard = stack.file("heard");
+    let hook = format!(
+        "echo {{{{ (memsql_aggregator | default({{}})).address | default('') }}}} >>{}",
+        heard.display()
+    );
+    let output = stack.upgrade(&json!({"memsql_drain": hook, "memsql_undrain": ""}));
+    assert!(output.is_ok(), "{called:?}: {}", said(&output));
+    assert_done(&stack, "hosts");
+    let heard = lab::files::read(&heard).unwrap();
+    let told = [stack.child.to_string(), stack.master.to_string()];
+    assert_eq!(heard.lines().collect::<Vec<_>>(), told, "{called:?}");
+}
+
 pub(crate) fn cases() -> Vec<Case> {
     let pair = case("variants: a pair on one machine", a_pair_on_one_machine);
     let names = case("variants: names that need quoting", names_that_need_quoting);
     let others = other_ways()
         .into_iter()
         .map(|(what, switches)| case(format!("variants: {what}"), move || may_be(what, switches)));
-    [names, pair].into_iter().chain(others).collect()
+    let called = [
+        ("addresses of IPv6", Called::Ipv6),
+        ("names", Called::Names),
+    ];
+    let called = called.map(|(what, called)| {
+        case(format!("variants: hosts with {what}"), move || {
+            hosts_are_called(called);
+        })
+    });
+    [names, pair]
+        .into_iter()
+        .chain(called)
+        .chain(others)
+        .collect()
 }

@@ -13,6 +13,7 @@ const BEYOND: &str = "tests/lab/tests/memsql/beyond.rs";
 const BUGS: &str = "tests/lab/tests/memsql/bugs.rs";
 const DETECTORS: &str = "tests/lab/tests/memsql/detectors.rs";
 const DOUBT: &str = "tests/lab/tests/memsql/doubt.rs";
+const GATES: &str = "tests/lab/tests/memsql/gates.rs";
 const KILLED: &str = "tests/lab/tests/memsql/killed.rs";
 const LOAD: &str = "tests/lab/tests/memsql/load.rs";
 const LOCK: &str = "tests/lab/tests/memsql/lock.rs";
@@ -33,6 +34,7 @@ pub(super) const FAULTS: &[&str] = &[
     "DETACH hangs",
     "connection cut after a statement was done",
     "list of Ops is stale",
+    "list of Ops freezes in the middle",
     "garbage and prompt text before JSON",
     "exit 0 with failure",
     "exit 1 with success",
@@ -44,6 +46,9 @@ pub(super) const FAULTS: &[&str] = &[
     "groups of other sizes",
     "second MASTER",
     "a machine has several names",
+    "addresses of IPv6, and names for addresses",
+    "RESTORE REDUNDANCY or REBALANCE says that it is done, and is not",
+    "DETACH leaves a partition where it was",
     "names of databases that need quoting",
 ];
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::{Error, PASSWORD, not_up, usual};
+use super::{Error, Host, PASSWORD, not_up, usual};
 use crate::command::{Command, Running};
 use crate::files;
 use crate::sim::owned;
@@ -18,6 +18,8 @@ pub struct Machine {
     /// Its address.
     pub address: String,
     owned: [(&'static str, String); 2],
+    /// What the cluster calls it: its address, or a name.
+    pub host: String,
     agent: Option<Running>,
 }
 
@@ -25,17 +27,21 @@ impl Machine {
     /// Makes a host's files and starts its agent.
     pub(super) fn start(
         directory: &Path,
-        addresses: &[String; 2],
+        hosts: &[Host; 2],
         number: usize,
         lab: &Path,
     ) -> Result<Self, Error> {
         let root = directory.join(format!("m{}", number + 1));
-        let [first, second] = addresses;
-        let address = if number == 0 { first } else { second };
-        let settings =
-            json!({"host": address, "primary": first, "agents": addresses, "password": PASSWORD});
+        let [first, second] = hosts;
+        let Host { address, called } = if number == 0 { first } else { second };
+        let settings = json!({"host": called, "primary": first.called, "agents": [first.called, second.called],
+            "password": PASSWORD});
         let put = |place: &str, text: String| files::write(&root.join(place), text, 0o755);
         put("etc/memsql-ops/settings.json", settings.to_string())?;
+        let names = hosts
+            .iter()
+            .map(|host| format!("{} {}\n", host.address, host.called));
+        put("etc/hosts", names.collect())?;
         put("etc/lab/memsql.json", Value::Object(usual()).to_string())?;
         let program = root.join("usr/bin/memsql-ops");
         files::make_directory(&root.join("usr/bin"))?;
@@ -48,6 +54,7 @@ impl Machine {
         let mut machine = Self {
             address: address.clone(),
             owned: owned::by_this_process(directory)?,
+            host: called.clone(),
             agent: None,
             root,
         };

@@ -46,6 +46,42 @@ pub fn usual() -> Map<String, Value> {
     usual.as_object().cloned().unwrap_or_default()
 }
 
+/// What the cluster calls its hosts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Called {
+    /// By addresses of IPv4.
+    #[default]
+    Ipv4,
+    /// By addresses of IPv6, which lead to the same hosts.
+    Ipv6,
+    /// By names that the hosts know; where the operator is nobody knows them but the inventory.
+    Names,
+}
+
+/// Where a host is, and what the cluster calls it.
+#[derive(Debug)]
+struct Host {
+    address: String,
+    called: String,
+}
+
+impl Called {
+    /// Returns the two hosts of a network of loopback addresses.
+    fn hosts(self, net: &str) -> [Host; 2] {
+        [1, 2].map(|number| {
+            let plain = format!("{net}.{number}");
+            let mapped = format!("::ffff:{plain}");
+            let name = format!("db{number}.lab");
+            let (address, called) = match self {
+                Self::Ipv4 => (plain.clone(), plain),
+                Self::Ipv6 => (mapped.clone(), mapped),
+                Self::Names => (plain, name),
+            };
+            Host { address, called }
+        })
+    }
+}
+
 /// What a cluster is made of where it is not as usual.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -55,6 +91,8 @@ pub struct Plan {
     pub hosts: Vec<usize>,
     /// How many child aggregators: none or one.
     pub children: usize,
+    /// What it calls its hosts.
+    pub called: Called,
     /// The databases.
     pub databases: Vec<&'static str>,
     /// How the simulators behave.
@@ -67,6 +105,7 @@ impl Default for Plan {
             groups: vec![1, 2],
             hosts: Vec::new(),
             children: 1,
+            called: Called::default(),
             databases: vec!["s-1"],
             switches: json!({}),
         }
@@ -141,11 +180,15 @@ fn block<T>(work: impl Future<Output = T>) -> Result<T, Error> {
 }
 
 /// Returns where each leaf of a plan is: behind the aggregator of its host, one after the other.
-fn placed(plan: &Plan, [first, second]: &[String; 2]) -> Vec<Address> {
+fn placed(plan: &Plan, [first, second]: &[Host; 2]) -> Vec<Address> {
     let mut leaves: Vec<Address> = Vec::new();
     for number in 0..plan.groups.len() {
         let host = plan.hosts.get(number).copied().unwrap_or(number % 2);
-        let host = if host == 0 { first } else { second };
+        let host = if host == 0 {
+            &first.called
+        } else {
+            &second.called
+        };
         let there = leaves.iter().filter(|one| one.host == *host).count();
         let port = u16::try_from(1 + there).unwrap_or_default() + AGGREGATOR_PORT;
         leaves.push(Address::new(host, port));
@@ -157,20 +200,19 @@ impl Loopback {
     /// Sets a cluster up and waits until it serves.
     pub fn up(plan: &Plan, programs: &Programs) -> Result<Self, Error> {
         let directory = directory().map_err(not_up)?;
-        let net = network();
-        let addresses = [format!("{net}.1"), format!("{net}.2")];
-        let machine = |number| Machine::start(directory.path(), &addresses, number, &programs.lab);
+        let hosts = plan.called.hosts(&network());
+        let machine = |number| Machine::start(directory.path(), &hosts, number, &programs.lab);
         let machines = [machine(0)?, machine(1)?];
         let home = directory.path().join("operator");
         files::make_directory(&home)?;
         // These addresses are nobody else's, and no client is given these ports.
-        let [first, second] = &addresses;
+        let [first, second] = &hosts;
         let mut stack = Self {
             machines,
             armed: usual(),
-            master: Address::new(first, AGGREGATOR_PORT),
-            child: Address::new(second, AGGREGATOR_PORT),
-            leaves: placed(plan, &addresses),
+            master: Address::new(&first.called, AGGREGATOR_PORT),
+            child: Address::new(&second.called, AGGREGATOR_PORT),
+            leaves: placed(plan, &hosts),
             children: plan.children,
             home,
             programs: programs.clone(),
@@ -270,7 +312,15 @@ impl Loopback {
             ..Login::default()
         };
         let limits = (Duration::from_secs(5), Duration::from_secs(20));
-        block(ask(&at.host, at.port, &login, text, limits))
+        block(ask(&self.dialled(at).host, at.port, &login, text, limits))
+    }
+
+    /// Returns where a server is reached from here.
+    fn dialled(&self, at: &Address) -> Address {
+        let mut machines = self.machines.iter();
+        let machine = machines.find(|machine| machine.host == at.host);
+        let host = machine.map_or(&at.host, |machine| &machine.address);
+        Address::new(host, at.port)
     }
 
     /// Returns the address of a server that is named for its part: `@master`, `@child`, or `@leaf` with its number.
@@ -301,7 +351,7 @@ impl Loopback {
         }
         let mut text = Value::Object(self.armed.clone()).to_string();
         for (number, machine) in (1..).zip(&self.machines) {
-            text = text.replace(&format!("@host{number}"), &machine.address);
+            text = text.replace(&format!("@host{number}"), &machine.host);
         }
         for machine in &self.machines {
             files::write(&machine.root.join("etc/lab/memsql.json"), &text, 0o644)?;

@@ -11,7 +11,7 @@ use crate::files;
 
 /// Variables that shorten waits to what scaled servers need, also on a machine that is busy; a case in which one has to run
 /// out has its own, shorter one.
-pub const WAITS: &str = r#"{"memsql_poll": 0.3, "memsql_second_look": 1, "memsql_gate_timeout": 30, "memsql_caught_up_timeout": 30,
+pub const WAITS: &str = r#"{"memsql_poll": 0.3, "memsql_second_look": 0.3, "memsql_hold_wait": 1, "memsql_gate_timeout": 30, "memsql_caught_up_timeout": 30,
     "memsql_settle_timeout": 30, "memsql_attach_timeout": 30, "memsql_start_timeout": 30, "memsql_stop_timeout": 30,
     "memsql_upgrade_timeout": 60, "memsql_detach_timeout": 30, "memsql_restore_timeout": 60}"#;
 
@@ -22,7 +22,7 @@ impl Loopback {
                 let (address, root) = (&machine.address, machine.root.display());
                 let number = number + 1;
                 format!(
-                    "        m{number}: {{ ansible_host: {address}, memsql_addresses: [db{number}.example], \
+                    "        m{number}: {{ ansible_host: \"{address}\", memsql_addresses: [db{number}.example, db{number}.lab], \
                      memsql_data_dir: {root}/var/lib/memsql }}\n"
                 )
             })

@@ -19,19 +19,23 @@ pub const SWITCHED: [&str; 3] = [
 
 impl Loopback {
     /// A server that is away says nothing.
-    fn said(at: &Address, message: &Message) -> Value {
-        let said = block(peer::say(at, message, Duration::from_secs(5)));
+    fn said(&self, at: &Address, message: &Message) -> Value {
+        let said = block(peer::say(
+            &self.dialled(at),
+            message,
+            Duration::from_secs(5),
+        ));
         said.ok().and_then(Result::ok).unwrap_or_default()
     }
 
     /// Reads what the master aggregator knows.
     pub fn meta(&self) -> Value {
-        Self::said(&self.master, &Message::Meta)
+        self.said(&self.master, &Message::Meta)
     }
 
     /// Reads all that a server is.
     pub fn state(&self, at: &Address) -> Value {
-        Self::said(at, &Message::State)
+        self.said(at, &Message::State)
     }
 
     /// Returns the aggregators, the master first.

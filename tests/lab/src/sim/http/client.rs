@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::{Target, kept};
+use crate::sim::paths::Paths;
 use crate::sim::tls;
 
 /// A request to be made.
@@ -201,7 +202,8 @@ fn conclude(
 }
 
 async fn connect(target: &Target) -> std::io::Result<Sender> {
-    let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
+    let address = Paths::of_this_host().address_of(&target.host);
+    let stream = TcpStream::connect((address.as_str(), target.port)).await?;
     stream.set_nodelay(true)?;
     if target.secure {
         handshake(tls::connect(&target.host, stream).await?).await

@@ -21,9 +21,10 @@ impl Address {
         }
     }
 
-    /// Reads `host:port`.
+    /// Reads `host:port`, or `[v6]:port`.
     pub fn parse(text: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
         Some(Self::new(host, port.parse().ok()?))
     }
 }
@@ -42,6 +43,25 @@ impl From<Address> for (String, u16) {
 
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_they_are_written() {
+        for (text, host) in [("h1:3306", "h1"), ("[fd00::1]:3306", "fd00::1")] {
+            let at = Address::new(host, 3306);
+            assert_eq!(Address::parse(text), Some(at.clone()));
+            assert_eq!(at.to_string(), text);
+        }
+        assert_eq!(Address::parse("h1"), None);
     }
 }

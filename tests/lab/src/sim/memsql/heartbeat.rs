@@ -76,7 +76,7 @@ async fn judge_leaf(
     match state {
         LeafState::Online if is_gone && detects => take_offline(node, at).await,
         LeafState::Offline if is_there => {
-            master::orphan_all(at).await;
+            master::orphan_all(at, None).await;
             node.effects
                 .record("back", &json!({"leaf": at.to_string()}))
                 .ok();

@@ -42,16 +42,20 @@ pub async fn detach(node: &Arc<Node>, at: &Address) -> Result<(), Fault> {
     stands_in_the_queue(node, at).await;
     let meta = node.meta();
     let behind = behind(&meta, at).await;
+    let forgotten = |name: &str| switches.detach_forgets.as_deref() == Some(name);
     for (database, ordinal, partition) in meta.partitions() {
         // The last copy goes with its leaf: 5.x does not look.
-        if partition.master() == Some(at) && partition.slave().is_some() {
+        let leads = partition.master() == Some(at) && partition.slave().is_some();
+        if leads && !forgotten(&partition_name(database, ordinal)) {
             promote(node, database, ordinal, After::Leaves).await?;
         }
     }
     node.change_meta(|meta| {
-        for database in meta.databases.values_mut() {
-            for partition in &mut database.partitions {
-                partition.leave(at);
+        for (name, database) in &mut meta.databases {
+            for (ordinal, partition) in database.partitions.iter_mut().enumerate() {
+                if !forgotten(&partition_name(name, ordinal)) {
+                    partition.leave(at);
+                }
             }
         }
         if let Some(leaf) = meta.leaf_mut(at) {
@@ -59,7 +63,7 @@ pub async fn detach(node: &Arc<Node>, at: &Address) -> Result<(), Fault> {
         }
     });
     publish(node).await;
-    orphan_all(at).await;
+    orphan_all(at, switches.detach_forgets.as_deref()).await;
     let took = time::mono_ms().saturating_sub(begin);
     node.effects
         .record(
@@ -119,12 +123,13 @@ async fn behind(meta: &Meta, at: &Address) -> usize {
     behind.into_iter().filter(|is_behind| *is_behind).count()
 }
 
-/// What a leaf that takes no part holds is nobody's.
-pub async fn orphan_all(at: &Address) {
+/// What a leaf that takes no part holds is nobody's, but for one partition if that is named.
+pub async fn orphan_all(at: &Address, but: Option<&str>) {
     let Ok(held) = tell(at, Message::Status).await else {
         return;
     };
-    for name in held.as_object().into_iter().flat_map(|held| held.keys()) {
+    let names = held.as_object().into_iter().flat_map(|held| held.keys());
+    for name in names.filter(|name| but != Some(name.as_str())) {
         drop(tell(at, Message::Orphan(name.clone())).await);
     }
 }
@@ -257,7 +262,11 @@ pub async fn restore(node: &Arc<Node>, database: &str) -> Result<u64, Fault> {
     must_exist(node, database)?;
     let begin = time::mono_ms();
     let plan = node.meta().restore_plan(database);
-    let outcome = carry_out(node, database, plan).await;
+    let outcome = if node.switches().restores {
+        carry_out(node, database, plan).await
+    } else {
+        Ok(())
+    };
     let took = time::mono_ms().saturating_sub(begin);
     node.effects
         .record("restore", &json!({"database": database, "took_ms": took}))
@@ -277,7 +286,11 @@ pub async fn rebalance(node: &Arc<Node>, database: &str, force: bool) -> Result<
         revive_empty(node, database).await?;
     }
     let plan = node.meta().rebalance_plan(database);
-    let outcome = carry_out(node, database, plan).await;
+    let outcome = if node.switches().restores {
+        carry_out(node, database, plan).await
+    } else {
+        Ok(())
+    };
     let took = time::mono_ms().saturating_sub(begin);
     node.effects
         .record(
@@ -519,6 +532,7 @@ pub async fn drop_database(node: &Arc<Node>, name: &str) -> Result<(), Fault> {
 pub async fn change_tables(
     node: &Arc<Node>,
     database: &str,
+    takes_ms: u64,
     change: impl FnOnce(&mut Database) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let _shared = node.cluster_lock.read().await;
@@ -527,6 +541,7 @@ pub async fn change_tables(
     must_exist(node, database)?;
     node.change_meta(|meta| meta.databases.get_mut(database).map_or(Ok(()), change))?;
     publish(node).await;
+    node.pause(takes_ms).await;
     Ok(())
 }
 

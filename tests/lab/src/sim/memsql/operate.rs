@@ -109,7 +109,7 @@ async fn define(
         }
         Statement::CreateTable(table, if_not, columns) => {
             let there = Fault::new(1050, format!("Table '{}' already exists", table.table));
-            master::change_tables(node, &of(&table)?, |database| {
+            master::change_tables(node, &of(&table)?, 0, |database| {
                 if database.tables.contains_key(&table.table) {
                     return if if_not { Ok(()) } else { Err(there) };
                 }
@@ -124,7 +124,7 @@ async fn define(
                 aggregator::change(node, &table, &none, Change::Drop).await?;
             }
             let unknown = Fault::new(1051, format!("Unknown table '{}'", name.table));
-            master::change_tables(node, &of(&name)?, |database| {
+            master::change_tables(node, &of(&name)?, 0, |database| {
                 match database.tables.remove(&name.table) {
                     None if !if_there => Err(unknown),
                     None | Some(_) => Ok(()),
@@ -133,7 +133,8 @@ async fn define(
             .await?;
         }
         Statement::AlterTable(table) => {
-            master::change_tables(node, &of(&table)?, |_| Ok(())).await?;
+            let takes_ms = node.switches().alter_ms;
+            master::change_tables(node, &of(&table)?, takes_ms, |_| Ok(())).await?;
         }
         Statement::Backup(name) => {
             let lock = node.database_lock(&name);

@@ -4,6 +4,7 @@
 //! Its version is in a file beside the program, read once, as a real program has it built in.
 //! A directory that a newer version has written is refused.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,18 +160,20 @@ fn accept_directory(notes: &Notes, version: &str, reads_newer: bool) -> Result<(
 
 /// Returns what is bound: all addresses of a host, as the real one does; of a machine's own loopback addresses only the
 /// one that was given, since several clusters with the same ports lie on them.
-fn own_address(host: &str) -> &str {
-    let is_loopback = host
-        .parse()
-        .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
-    if is_loopback { host } else { "0.0.0.0" }
+fn own_address(host: &str) -> String {
+    let own = Paths::of_this_host().address_of(host);
+    match own.parse::<IpAddr>() {
+        Ok(address) if address.to_canonical().is_loopback() => own,
+        Ok(IpAddr::V6(_)) => "::".to_owned(),
+        _ => "0.0.0.0".to_owned(),
+    }
 }
 
 /// Serves until a signal or [`Node::stop`] ends it.
 async fn serve(node: &Arc<Node>) -> std::io::Result<()> {
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
-    let listener = crate::sim::http::bind(own_address(&node.at.host), node.at.port).await?;
+    let listener = crate::sim::http::bind(&own_address(&node.at.host), node.at.port).await?;
     write_pid(node)?;
     begin(node).await;
     let work = tokio::spawn(accept(listener, Arc::clone(node)));

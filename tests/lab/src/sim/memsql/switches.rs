@@ -53,6 +53,8 @@ pub struct Switches {
     pub detach_refusals: u64,
     /// Whether a detach waits until a slave has all that its master has, before it leads.
     pub detach_drains: bool,
+    /// A partition that DETACH LEAF leaves where it is: its leaf goes on to lead it.
+    pub detach_forgets: Option<String>,
     /// How many ATTACH LEAF fail before one is done, for diverged data.
     pub attach_failures: u64,
     /// Whether a leaf that is attached keeps its copies and follows on from where they are, as from 6.7 on.
@@ -65,6 +67,10 @@ pub struct Switches {
     pub cut_after: Option<String>,
     /// How long copying a partition takes at least.
     pub copy_ms: u64,
+    /// Whether RESTORE REDUNDANCY and REBALANCE PARTITIONS do anything; they say that they did in any case.
+    pub restores: bool,
+    /// How long a change of a table takes.
+    pub alter_ms: u64,
     /// How long a backup of a database takes.
     pub backup_ms: u64,
     /// How many copies fail before one is done.
@@ -177,12 +183,15 @@ impl Default for Switches {
             detach_hang_ms: 0,
             detach_refusals: 0,
             detach_drains: true,
+            detach_forgets: None,
             attach_failures: 0,
             attach_keeps_copies: false,
             snapshot_failures: 0,
             write_ms: 0,
             cut_after: None,
             copy_ms: 1_000,
+            restores: true,
+            alter_ms: 0,
             backup_ms: 2_000,
             copy_failures: 0,
             sync_replication: false,

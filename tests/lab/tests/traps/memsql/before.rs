@@ -2,8 +2,8 @@
 //! and the invariants (I).
 
 use super::{
-    BEYOND, BUGS, DETECTORS, ENDS, JUDGED, KILLED, LOAD, LOCK, MODEL, ORACLE, PREFLIGHT, TRAPS,
-    VARIANTS, VERSION, row,
+    BEYOND, BUGS, DETECTORS, ENDS, GATES, JUDGED, KILLED, LOAD, LOCK, MODEL, ORACLE, PREFLIGHT,
+    TRAPS, VARIANTS, VERSION, row,
 };
 use crate::Row;
 
@@ -67,6 +67,20 @@ pub(super) const BEFORE: &[Row] = &[
             (
                 "src/cluster/model/memsql/address.rs",
                 "a_machine_goes_by_several_names",
+            ),
+        ],
+    ),
+    row(
+        "P4",
+        "addresses of IPv6, and names for addresses",
+        "the same upgrade, to the end; every statement and every connection names the server as the cluster does",
+        "statements that are refused: there is no such leaf",
+        &[
+            (VARIANTS, "addresses of IPv6"),
+            (VARIANTS, "names"),
+            (
+                "src/cluster/model/memsql/address.rs",
+                "addresses_are_read_and_written",
             ),
         ],
     ),
@@ -153,6 +167,12 @@ pub(super) const BEFORE: &[Row] = &[
         &[
             (PREFLIGHT, "preflight: P9: a long statement runs beside it"),
             (PREFLIGHT, "preflight: P9: a backup runs beside it"),
+            (PREFLIGHT, "preflight: P9: a table is changed beside it"),
+            (
+                "tests/lab/tests/memsql/stale.rs",
+                "stale: a backup begins while slaves catch up",
+            ),
+            (GATES, "between_the_groups"),
             (JUDGED, "what_runs_beside"),
             (PREFLIGHT, "no backup"),
         ],
@@ -194,6 +214,7 @@ pub(super) const ALWAYS: &[Row] = &[
         &[
             (MODEL, "a leaf of the other group is detached"),
             (MODEL, "a leaf of the other group is silent"),
+            (GATES, "between_the_groups"),
             (MODEL, "more_faults_never_allow_more"),
             (ORACLE, "each_invariant_is_seen_to_break"),
             (LOAD, "load: a leaf that is killed under load is seen"),
@@ -219,6 +240,13 @@ pub(super) const ALWAYS: &[Row] = &[
             (MODEL, "what_this_run_detached_explains_what_is_missing"),
             (ORACLE, "each_invariant_is_seen_to_break"),
         ],
+    ),
+    row(
+        "I3",
+        "DETACH leaves a partition where it was",
+        "the leaf is not stopped; it is attached again, exit 2",
+        "the simulators: the count of stops",
+        &[(GATES, "gates: a leaf that still leads is not stopped (I3)")],
     ),
     row(
         "I4 B2",
@@ -265,6 +293,7 @@ pub(super) const ALWAYS: &[Row] = &[
         "the oracle: I6",
         &[
             (MODEL, "aggregators_one_at_a_time_and_the_master_last"),
+            (GATES, "the_others_answer"),
             (ORACLE, "each_invariant_is_seen_to_break"),
         ],
     ),
@@ -307,6 +336,7 @@ pub(super) const ALWAYS: &[Row] = &[
         "the oracle: I10",
         &[
             (MODEL, "copies_never_go_from_new_to_old"),
+            (PREFLIGHT, "preflight: I10: an old leaf follows a new one"),
             (
                 DETECTORS,
                 "attached leaves lead nothing: else older leaves follow newer ones (I10)",
@@ -326,6 +356,7 @@ pub(super) const ALWAYS: &[Row] = &[
             (PREFLIGHT, "I11: somebody else works on the cluster"),
             (LOCK, "lock: a second run is refused (I11)"),
             (LOCK, "lock: a lost lock is noticed in a long step (I11)"),
+            (GATES, "gates: the lock is looked at before each set (I11)"),
         ],
     ),
 ];

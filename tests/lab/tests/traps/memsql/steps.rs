@@ -1,8 +1,8 @@
 //! What each step that fails must come to (S), the bugs of an older tool (B), and what is not known of the real thing.
 
 use super::{
-    APART, BEYOND, BUGS, DETECTORS, DOUBT, ENDS, JUDGED, MODEL, PREFLIGHT, QUEUED, TRAPS, VARIANTS,
-    row,
+    APART, BEYOND, BUGS, DETECTORS, DOUBT, ENDS, GATES, JUDGED, MODEL, PREFLIGHT, QUEUED, TRAPS,
+    VARIANTS, row,
 };
 use crate::Row;
 
@@ -165,6 +165,13 @@ pub(super) const STEPS: &[Row] = &[
     ),
     row(
         "S6",
+        "list of Ops freezes in the middle",
+        "the servers are believed: the leaf is attached and has its copies; exit 2, and the same command goes on when the list is fresh",
+        "the servers' own answers",
+        &[(DOUBT, "doubt: the list of Ops freezes in the middle")],
+    ),
+    row(
+        "S6",
         "a leaf does not start, or does not get done with its recovery",
         "it stays away: auto_attach and manual control are held, failure detection is on, the other group is left alone",
         "the oracle: I1 if the other group went",
@@ -206,6 +213,13 @@ pub(super) const STEPS: &[Row] = &[
             (ENDS, "every copy fails"),
             (BUGS, "bugs: d: nobody waited for the copies"),
         ],
+    ),
+    row(
+        "S8 B4",
+        "RESTORE REDUNDANCY or REBALANCE says that it is done, and is not",
+        "exit 2: the copies are looked for, and must have caught up; the other group, or the aggregators, are left alone",
+        "the oracle: I5, if the other group went",
+        &[(GATES, "gates: copies are believed when they are seen")],
     ),
     row(
         "S8",

@@ -220,10 +220,11 @@ impl Daemon {
 
 /// Returns where an agent listens: everywhere on a host, on its own address where several hosts share a machine.
 fn own_address(settings: &Settings) -> String {
-    if Paths::of_this_host().has_the_machine() {
+    let paths = Paths::of_this_host();
+    if paths.has_the_machine() {
         return "0.0.0.0".to_owned();
     }
-    settings.host.clone()
+    paths.address_of(&settings.host)
 }
 
 /// Returns where the command of a host finds its agent.

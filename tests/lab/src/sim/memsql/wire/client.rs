@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 use super::auth;
 use super::packet::{self, Reader, Rows, Stream, append};
 use super::server::{Answer, Fault};
+use crate::sim::paths::Paths;
 use crate::sim::tls;
 
 /// How to log in.
@@ -68,7 +69,8 @@ impl Client {
     }
 
     async fn connected(host: &str, port: u16, login: &Login) -> Result<Self, Refused> {
-        let mut tcp = TcpStream::connect((host, port)).await?;
+        let address = Paths::of_this_host().address_of(host);
+        let mut tcp = TcpStream::connect((address.as_str(), port)).await?;
         tcp.set_nodelay(true)?;
         let (_, hello) = packet::read(&mut tcp).await?;
         let salt = salt_of(&hello).ok_or_else(|| broken("no greeting"))??;
