@@ -373,9 +373,9 @@ impl Shells {
 
     fn is_silent_for_long(&mut self, at: usize) -> bool {
         let now = self.clock.elapsed();
-        self.open.get_mut(at).is_none_or(|shell| {
-            now.saturating_sub(*shell.silent.get_or_insert(now)) >= LAST_WORD
-        })
+        self.open
+            .get_mut(at)
+            .is_none_or(|shell| now.saturating_sub(*shell.silent.get_or_insert(now)) >= LAST_WORD)
     }
 
     /// Moves bytes both ways until nothing moves; false when an answer is too long.
