@@ -71,22 +71,22 @@ const NO_MAINTENANCE: &[Change] = &[
     },
     Change {
         file: "roles/arangodb/tasks/dbserver_upgrade.yml",
-        from: "{{ arangodb_maintenance_on }}",
-        to: "off",
+        from: " ~ arangodb_maintenance_on ~ ",
+        to: " ~ 'off' ~ ",
     },
     Change {
         file: "roles/arangodb/tasks/before_dbserver.yml",
-        from: "    that: arangodb_cluster.supervision.maintenance is not none",
-        to: "    that: true",
+        from: "      else arangodb_cluster.supervision.maintenance is not none",
+        to: "      else true",
     },
     Change {
         file: "roles/arangodb/tasks/before_dbserver.yml",
-        from: "    - arangodb_cluster.supervision.mode == 'Maintenance'\n",
+        from: "    - arangodb_alone or arangodb_cluster.supervision.mode == 'Maintenance'\n",
         to: "",
     },
     Change {
         file: "roles/arangodb/tasks/before_dbserver.yml",
-        from: "    - arangodb_cluster.supervision.maintenance is not none\n",
+        from: "    - arangodb_alone or arangodb_cluster.supervision.maintenance is not none\n",
         to: "",
     },
 ];
