@@ -29,7 +29,16 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
     let tree = watch.tree().await.unwrap_or_default();
     let catalog = Catalog::of(&tree);
     let held = compare(options, watch, client, &catalog).await;
-    let left_on = catalog.maintenance || tree.pointer("/arango/Supervision/Maintenance").is_some();
+    let alone = |section: &str| {
+        let servers = tree.pointer(&format!("/arango/{section}/MaintenanceDBServers"));
+        servers
+            .and_then(Value::as_object)
+            .is_some_and(|all| !all.is_empty())
+    };
+    let left_on = catalog.maintenance
+        || tree.pointer("/arango/Supervision/Maintenance").is_some()
+        || alone("Target")
+        || alone("Current");
     let servers = servers(watch).await;
     let replication = replication_at_end(watch).await;
     let mut breaches = breaches(watch, left_on, replication.as_deref());
