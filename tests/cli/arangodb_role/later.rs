@@ -216,7 +216,7 @@ fn maintenance_mode_alone_is_renewed_as_far_as_the_version_lets() {
             ("for all, refused", so(false, 412), false),
         ],
     );
-    let found = &file[2]["bracket"]["found"];
+    let found = &named(&file, "the supervision is in maintenance mode").unwrap()["found"];
     let seen = |asked: Value, mode: &str| {
         let mut so = maintained(true, "on", asked, json!([]));
         so["arangodb_cluster"]["supervision"]["mode"] = json!(mode);
