@@ -16,7 +16,7 @@ fn plan(playbook: &str, variables: &[&str]) -> String {
     std::fs::write(here.path().join("hosts.ini"), inventory).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_stagger"));
     command.arg("plan").arg(root.join(playbook));
-    command.args(["-i", "hosts.ini", "--state", "state"]);
+    command.args(["-i", "hosts.ini"]);
     for variable in variables {
         command.args(["-e", variable]);
     }
