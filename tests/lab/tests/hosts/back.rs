@@ -47,7 +47,15 @@ fn back(lab: &Lab) -> Outcome {
 
 /// Boots a cluster, with all on the bastion that an upgrade needs; tells its version and the package of it.
 pub(crate) fn cluster(lab: &Lab, fleet: &Fleet) -> Result<(String, PathBuf), Failure> {
-    let mut wanted = ClusterOptions::default();
+    cluster_of(lab, fleet, ClusterOptions::default())
+}
+
+/// The same with a cluster that is wanted.
+pub(crate) fn cluster_of(
+    lab: &Lab,
+    fleet: &Fleet,
+    mut wanted: ClusterOptions,
+) -> Result<(String, PathBuf), Failure> {
     wanted
         .switches
         .insert("time_factor".to_owned(), json!(FACTOR));

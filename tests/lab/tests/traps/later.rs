@@ -119,6 +119,10 @@ pub(super) const ROWS: &[Row] = &[
                 "a_server_that_is_away_is_taken_out_of_maintenance_mode_in_the_agency",
             ),
             (
+                "tests/lab/tests/hosts/lost.rs",
+                "lost::another_bastion_ends_maintenance_mode_of_one_dbserver",
+            ),
+            (
                 "tests/lab/src/sim/arangod/supervision/maintenance.rs",
                 "one_server_is_in_maintenance_until_its_time_and_current_follows",
             ),
