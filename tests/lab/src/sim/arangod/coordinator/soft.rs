@@ -77,7 +77,9 @@ impl Coordinator {
             let ends = switches.running_ends_ms.map(|ms| switches.timer_ms(ms));
             ends.is_some_and(|ends| passed >= ends)
         });
-        let open = |count: u64| if finished { 0 } else { count };
+        // One that only upgrades has no clients.
+        let has_none = finished || self.server.options.is_set("database.auto-upgrade");
+        let open = |count: u64| if has_none { 0 } else { count };
         InHand {
             cursors: open(switches.running_cursors),
             transactions: open(switches.running_transactions),
