@@ -15,6 +15,10 @@ const HAND: &str = "hand";
 const ASKED: &str = "asked";
 
 /// Answers `/_admin/shutdown` as a coordinator does that can end softly; beside a file `refuses` as one that may not.
+#[expect(
+    clippy::exit,
+    reason = "this program is the server that ends by itself"
+)]
 pub(super) fn serve(stream: &mut TcpStream, asked: &str) {
     let busy = || Path::new(HAND).exists();
     let (code, body) = if Path::new("refuses").exists() {
@@ -49,6 +53,7 @@ fn ended(stage: &mut Stage) -> Option<i32> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn a_coordinator_ends_when_nothing_is_in_hand_or_when_its_time_runs_out() {
     let here = tempfile::tempdir().unwrap();
     // The servers of the stage answer as agents; what the script does for a coordinator it does by its own variable.
