@@ -47,6 +47,9 @@ pub(super) fn serve(stream: &mut TcpStream, asked: &str) {
     drop(stream.write_all((head + &body).as_bytes()));
 }
 
+/// Name, script, whether it restarts, what arms it, what is said, by which signal the server ended, whether it was asked.
+type Row<'a> = (&'a str, &'a str, bool, &'a str, &'a str, Option<i32>, bool);
+
 /// How the coordinator ended: by itself, or by a signal.
 fn ended(stage: &mut Stage) -> Option<i32> {
     stage.children[0].wait().unwrap().signal()
@@ -66,7 +69,7 @@ fn a_coordinator_ends_when_nothing_is_in_hand_or_when_its_time_runs_out() {
     let agent = script("agent", false);
     let by_itself = None;
     let by_signal = Some(15);
-    let cases: &[(&str, &str, bool, &str, &str, Option<i32>, bool)] = &[
+    let cases: &[Row<'_>] = &[
         (
             "nothing is in hand",
             &coordinator,
