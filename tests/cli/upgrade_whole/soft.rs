@@ -48,7 +48,15 @@ pub(super) fn serve(stream: &mut TcpStream, asked: &str) {
 }
 
 /// Name, script, whether it restarts, what arms it, what is said, by which signal the server ended, whether it was asked.
-type Row<'a> = (&'a str, &'a str, bool, &'a str, &'a str, Option<i32>, bool);
+type Row<'a> = (
+    &'static str,
+    &'a str,
+    bool,
+    &'static str,
+    &'static str,
+    Option<i32>,
+    bool,
+);
 
 /// How the coordinator ended: by itself, or by a signal.
 fn ended(stage: &mut Stage) -> Option<i32> {
