@@ -5,6 +5,8 @@
     reason = "tables of what a look could show, one for each condition"
 )]
 
+#[path = "arangodb_role/later.rs"]
+mod later;
 #[path = "arangodb_role/members.rs"]
 mod members;
 #[path = "arangodb_role/restarts.rs"]
@@ -390,7 +392,7 @@ fn maintenance_mode_is_renewed_twice_before_it_runs_out() {
     let task = named(&file, "maintenance mode is renewed before it runs out").unwrap();
     let so = |renew: u32, seconds: bool, ttl: u32| {
         json!({"arangodb_maintenance_renew": renew, "arangodb_maintenance_ttl": ttl,
-               "arangodb_cluster": {"maintenance_takes_seconds": seconds}})
+               "arangodb_cluster": {"maintenance_takes_seconds": seconds, "maintenance_by_dbserver": false}})
     };
     ask(
         &task["assert"]["that"],

@@ -8,6 +8,8 @@
 
 #[path = "upgrade_whole/faults.rs"]
 mod faults;
+#[path = "upgrade_whole/soft.rs"]
+mod soft;
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -47,6 +49,7 @@ const PLAYBOOK: &str = "\
     arangodb_starter_alone: ALONE
     arangodb_is_stranded: false
     arangodb_more: false
+    arangodb_soft_s: 3
     arangodb_binary: HERE/arangod
     arangodb_unit: arangodb
     arangodb_hold_file: HERE/hold/arangodb
@@ -87,6 +90,9 @@ fn serve(stream: &mut TcpStream, words: &[&str]) {
         .map(|port| format!("{{\"type\":\"agent\",\"port\":{port},\"pid\":1}}"))
         .collect();
     let path = asked.split_whitespace().nth(1).unwrap_or_default();
+    if path.starts_with("/_admin/shutdown") {
+        return soft::serve(stream, &asked);
+    }
     // Without a plan of its own upgrade the starter knows of none.
     let code = if path == "/database-auto-upgrade" && !Path::new("plan").exists() {
         404
@@ -321,6 +327,10 @@ fn render(here: &Path, restart: bool) -> String {
 }
 
 fn render_for(here: &Path, restart: bool, alone: bool) -> String {
+    render_as(here, restart, alone, "agent")
+}
+
+fn render_as(here: &Path, restart: bool, alone: bool, role: &str) -> String {
     let typed = |arguments: &[&str]| {
         let ran = Command::new(env!("CARGO_BIN_EXE_stagger"))
             .args(arguments)
@@ -333,7 +343,7 @@ fn render_for(here: &Path, restart: bool, alone: bool) -> String {
     if !here.join("templates").exists() {
         typed(&["init", "arangodb"]);
     }
-    let name = format!("script-{restart}-{alone}");
+    let name = format!("script-{restart}-{alone}-{role}");
     // Where only the starter goes, all servers go on.
     let all = if alone {
         "survivors:\n      - *server\n"
@@ -343,6 +353,7 @@ fn render_for(here: &Path, restart: bool, alone: bool) -> String {
     let playbook = PLAYBOOK
         .replace("RESTART", &restart.to_string())
         .replace("ALONE", &alone.to_string())
+        .replacen("role: agent", &format!("role: {role}"), 1)
         .replace("survivors:\n", all)
         // What is only restarted has data that fits.
         .replace("30320", if restart { "30400" } else { "30320" })
@@ -361,7 +372,10 @@ as_server() { :; }
 
 fn run(script: &str, case: &Case) -> Result<(), String> {
     let deaf = case.name.contains("SIGTERM");
-    let stage = Stage::new(deaf);
+    run_on(&Stage::new(deaf), script, case)
+}
+
+fn run_on(stage: &Stage, script: &str, case: &Case) -> Result<(), String> {
     let own = stage.here.path().display().to_string();
     let other = stage.pid(1).to_string();
     let port = stage.ports[1].to_string();

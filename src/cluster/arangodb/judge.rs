@@ -8,16 +8,14 @@ use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
 
-use super::parse::{Job, Store};
+use super::path::path;
 use super::read::{ClusterView, ServerView};
+use super::supervision::supervision;
 use crate::cluster::model::Verdict;
 use crate::cluster::model::arangodb::{
-    Shard, Version, agency_ok, blocks_stop, check_path, data_upgrade, has_quorum, leader,
-    leadership_way, led_by, plan_moves,
+    Ability, Shard, Version, agency_ok, blocks_stop, has_quorum, leader, leadership_way, led_by,
+    plan_moves,
 };
-
-/// From this version on maintenance mode can be asked for a number of seconds.
-const MAINTENANCE_SECONDS: Version = Version::new(3, 8, 3);
 
 /// What the operator allows by name, what is expected, and what is wanted.
 #[derive(Debug, Clone, Default)]
@@ -75,7 +73,8 @@ pub fn judge(view: &ClusterView, questions: &Questions) -> Judgement {
         "gap": gap(view, shards, questions),
         "stop": stop(view, shards, questions),
         "supervision": supervision(view, shards, questions.now),
-        "maintenance_takes_seconds": lowest(&view.coordinators).is_some_and(|version| version >= MAINTENANCE_SECONDS),
+        "maintenance_takes_seconds": lowest(&view.coordinators).is_some_and(|version| Ability::MaintenanceForSeconds.is_in(version)),
+        "maintenance_by_dbserver": every(&servers, Ability::MaintenanceByDbserver),
         "health": verdict(&health(view, &servers)),
         "path": path(view, &versions, questions),
         "moves": moves(view, shards),
@@ -101,12 +100,20 @@ fn lowest(servers: &[ServerView]) -> Option<Version> {
         .min()
 }
 
+/// Tells whether every server that tells its version has it, and there is one: where one end of a mixed cluster lacks it
+/// nobody asks for it.
+fn every(servers: &[&ServerView], ability: Ability) -> bool {
+    let versions = servers.iter().filter_map(|server| server.version.as_ref());
+    let mut has = versions.map(|text| text.parse().is_ok_and(|version| ability.is_in(version)));
+    !servers.is_empty() && has.next().unwrap_or(false) && has.all(|has| has)
+}
+
 fn verdict(verdict: &Verdict) -> Value {
     json!({"ok": verdict.ok, "problems": verdict.problems})
 }
 
 /// What stands against every verdict that needs the agency's store.
-fn unread(view: &ClusterView) -> impl Iterator<Item = String> {
+pub(super) fn unread(view: &ClusterView) -> impl Iterator<Item = String> {
     view.store.as_ref().err().cloned().into_iter()
 }
 
@@ -169,6 +176,8 @@ fn server(server: &ServerView) -> Value {
         "address": place.as_ref().map(|(host, _, _)| host),
         "port": place.as_ref().map(|(_, port, _)| port),
         "version": server.version,
+        "soft_shutdown": server.version.as_deref().and_then(|text| text.parse().ok())
+            .is_some_and(|version| Ability::SoftShutdown.is_in(version)),
         "role": server.role,
         "available": server.available,
         "problem": server.problem,
@@ -304,36 +313,6 @@ fn stop(view: &ClusterView, shards: &[Shard], questions: &Questions) -> BTreeMap
     view.dbservers.iter().map(judge).collect()
 }
 
-/// Whether the vendor supports the way from every running version to the wanted one.
-fn path(view: &ClusterView, versions: &BTreeSet<&str>, questions: &Questions) -> Value {
-    let Some(to) = questions.to else {
-        return Value::Null;
-    };
-    let mut problems: Vec<String> = unread(view).collect();
-    let mut upgrade = false;
-    for version in versions {
-        match version.parse::<Version>() {
-            Ok(from) => {
-                problems.extend(check_path(from, to));
-                upgrade |= data_upgrade(from, to);
-            }
-            Err(error) => problems.push(error.to_string()),
-        }
-    }
-    let others: Vec<&str> = versions
-        .iter()
-        .copied()
-        .filter(|version| version.parse() != Ok(to))
-        .collect();
-    if others.len() > 1 {
-        problems.push(format!(
-            "the servers that are to be upgraded are of different versions ({}): bring them to one version first",
-            others.join(", ")
-        ));
-    }
-    json!({"problems": problems, "data_upgrade": upgrade, "data_number": to.data_number(), "to": to})
-}
-
 /// The DB-Servers that may take a shard: those that answer and that the supervision counts as fit.
 fn fit(view: &ClusterView) -> Vec<String> {
     let unfit = view
@@ -393,49 +372,6 @@ fn restore(view: &ClusterView, shards: &[Shard], questions: &Questions) -> Value
         }
     }
     json!({"moves": moves, "problems": problems})
-}
-
-/// The jobs that have failed and would still have something to do: what they were to move is where it was.
-fn failed<'a>(store: &'a Store, shards: &[Shard]) -> Vec<&'a Job> {
-    let leads = |shard: &Shard, job: &Job| shard.leader() == Some(job.server.as_str());
-    let open = |job: &&Job| match job.kind.as_str() {
-        "moveShard" => {
-            let mut own = shards.iter().filter(|shard| shard.shard == job.shard);
-            own.any(|shard| leads(shard, job))
-        }
-        "resignLeadership" => shards.iter().any(|shard| leads(shard, job)),
-        _ => false,
-    };
-    store.failed_jobs.iter().filter(open).collect()
-}
-
-fn supervision(view: &ClusterView, shards: &[Shard], now: Option<Timestamp>) -> Value {
-    let about = |store: &Store, kind: &str, what: fn(&Job) -> &String| -> Vec<String> {
-        let jobs = store.jobs.iter().filter(|job| job.kind == kind);
-        jobs.map(|job| what(job).clone()).collect()
-    };
-    let age_s = |since: &str| {
-        let since: Timestamp = since.parse().ok()?;
-        Some(now?.as_second().saturating_sub(since.as_second()).max(0))
-    };
-    match &view.store {
-        Ok(store) => json!({
-            "mode": store.mode.as_deref().unwrap_or("Normal"),
-            "since": store.mode_since,
-            "age_s": store.mode_since.as_deref().and_then(age_s),
-            "maintenance": store.maintenance,
-            "normal": store.maintenance.is_none() && store.mode.as_deref().unwrap_or("Normal") == "Normal",
-            "jobs": store.jobs.iter().map(|job| &job.id).collect::<Vec<_>>(),
-            "moving": about(store, "moveShard", |job| &job.shard),
-            "resigning": about(store, "resignLeadership", |job| &job.server),
-            "failed": failed(store, shards),
-            "unfit": store.unfit,
-        }),
-        Err(problem) => {
-            json!({"mode": null, "since": null, "age_s": null, "maintenance": null, "normal": false, "problem": problem,
-                   "jobs": [], "moving": [], "resigning": [], "failed": [], "unfit": []})
-        }
-    }
 }
 
 /// All servers listed, all GOOD, and on the version that they have themselves; agents of older versions say nothing and are judged

@@ -8,9 +8,11 @@ pub mod host;
 mod judge;
 mod member;
 pub mod parse;
+mod path;
 mod read;
 pub mod setup;
 mod sightings;
+mod supervision;
 mod sync;
 mod token;
 

@@ -51,6 +51,10 @@ pub struct Store {
     pub mode_since: Option<String>,
     /// What is stored under the maintenance key; any value means that maintenance was asked for.
     pub maintenance: Option<Value>,
+    /// The DB-Servers for which maintenance mode was asked alone, with the time until which; empty where none is said.
+    pub asked_for: BTreeMap<String, String>,
+    /// The DB-Servers of which the supervision says that they are in maintenance mode.
+    pub in_force: Vec<String>,
     /// The supervision's jobs that wait or run.
     pub jobs: Vec<Job>,
     /// Those that have failed, since the cluster began.
@@ -164,6 +168,8 @@ pub fn store(body: &Value) -> Result<Store, String> {
         maintenance: at("/Supervision/Maintenance")
             .filter(|value| !value.is_null())
             .cloned(),
+        asked_for: asked_for(at("/Target/MaintenanceDBServers")),
+        in_force: keys(at("/Current/MaintenanceDBServers")),
         jobs: [jobs(at("/Target/ToDo")), jobs(at("/Target/Pending"))].concat(),
         failed_jobs: jobs(at("/Target/Failed")),
         unfit: [
@@ -183,6 +189,14 @@ fn unfinished(plan: &Value) -> bool {
         }
         None => plan.as_object().is_some_and(|plan| !plan.is_empty()),
     }
+}
+
+/// Reads `/arango/Target/MaintenanceDBServers`, `{"PRMR-...": {"Mode": "maintenance", "Until": "2024-..."}}`, since 3.10.
+fn asked_for(section: Option<&Value>) -> BTreeMap<String, String> {
+    let section = section.and_then(Value::as_object).into_iter().flatten();
+    let asks = section.filter(|(_, entry)| text_of(entry.get("Mode")) == "maintenance");
+    asks.map(|(id, entry)| (id.clone(), text_of(entry.get("Until"))))
+        .collect()
 }
 
 fn jobs(section: Option<&Value>) -> Vec<Job> {

@@ -1,5 +1,7 @@
 //! Recorded answers of a cluster of three machines -> the verdicts that gates wait for.
 
+mod later;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -363,6 +363,14 @@ fn versions_that_are_bad_for_the_starters_are_refused() {
         .clone();
     task["vars"] = json!({});
     let so = |from: Value, to: &str, starters: Value| json!({"arangodb_cluster": {"versions": from}, "arangodb_version": to, "arangodb_starter_versions": starters});
+    // What is known of orders stands in the model; it is told here.
+    let so = |from: Value, to: &str, starters: Value| {
+        let mut so = so(from, to, starters);
+        let first = so["arangodb_cluster"]["versions"][0] == json!("3.12.1");
+        so["arangodb_cluster"]["path"] =
+            json!({"coordinators_first": first, "order_reason": "from 3.12.0 to 3.12.3"});
+        so
+    };
     let starters = |version: &str| json!([version, version, version]);
     judge(
         &task,

@@ -52,10 +52,11 @@ fn what_is_stranded_is_upgraded_only_where_the_others_carry_the_cluster() {
 
 #[test]
 fn the_run_stops_for_a_stranded_host_before_another_server_is_touched() {
-    let gates = read("servers.yml");
-    let plays = gates.as_array().unwrap();
+    let (gates, coordinators) = (read("servers.yml"), read("coordinators.yml"));
+    let plays = [&gates, &coordinators].map(|file| file.as_array().unwrap());
     let serial: Vec<&Value> = plays
-        .iter()
+        .into_iter()
+        .flatten()
         .filter(|play| play.get("serial").is_some())
         .collect();
     assert_eq!(serial.len(), 3);

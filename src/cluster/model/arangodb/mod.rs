@@ -3,18 +3,19 @@
 //! Facts come from the documentation of ArangoDB 3.3 and 3.4, from the sources of arangod of that time, and from
 //! kube-arangodb where it says so.
 
+mod abilities;
 mod agency;
+mod paths;
 mod shards;
 mod stranded;
 mod versions;
 
+pub use abilities::{Ability, LeadershipWay, leadership_way};
 pub use agency::{AgentStatus, Round, agency_ok, has_quorum, leader};
+pub use paths::{Order, PathRule, check_path, data_upgrade, notes, order};
 pub use shards::{Move, MoveRefusal, Shard, blocks_stop, led_by, plan_moves};
 pub use stranded::Start;
-pub use versions::{
-    LeadershipWay, ParseVersionError, PathRule, Version, check_path, data_upgrade, is_plain,
-    leadership_way,
-};
+pub use versions::{ParseVersionError, Version, is_plain};
 
 use serde::Serialize;
 

@@ -23,13 +23,24 @@ struct Held {
     examples: Vec<String>,
 }
 
+/// Whether maintenance mode is asked for still, for all servers or for one.
+fn is_left_on(catalog: &Catalog, tree: &Value) -> bool {
+    let alone = |section: &str| {
+        let servers = tree.pointer(&format!("/arango/{section}/MaintenanceDBServers"));
+        let servers = servers.and_then(Value::as_object);
+        servers.is_some_and(|all| !all.is_empty())
+    };
+    let asked = tree.pointer("/arango/Supervision/Maintenance");
+    catalog.maintenance || asked.is_some() || alone("Target") || alone("Current")
+}
+
 /// Looks at everything once more and returns the report.
 pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
     let settled = settle(watch).await;
     let tree = watch.tree().await.unwrap_or_default();
     let catalog = Catalog::of(&tree);
     let held = compare(options, watch, client, &catalog).await;
-    let left_on = catalog.maintenance || tree.pointer("/arango/Supervision/Maintenance").is_some();
+    let left_on = is_left_on(&catalog, &tree);
     let servers = servers(watch).await;
     let replication = replication_at_end(watch).await;
     let mut breaches = breaches(watch, left_on, replication.as_deref());

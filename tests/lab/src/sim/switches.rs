@@ -78,6 +78,14 @@ pub struct Switches {
     pub resync_documents_per_s: u64,
     /// How much longer than its own lap supervision takes to enter or leave maintenance.
     pub maintenance_delay_ms: u64,
+    /// Whether a DB-Server is put into maintenance mode, and taken out of it, only while the supervision finds it well.
+    pub maintenance_needs_good: bool,
+    /// How many cursors clients have open at this coordinator, and read from until they are done.
+    pub running_cursors: u64,
+    /// How many transactions clients have open at this coordinator.
+    pub running_transactions: u64,
+    /// How long clients take to finish those once nothing new is let in; without it they never do.
+    pub running_ends_ms: Option<u64>,
     /// Whether this agent takes part in the agency: if not, it hears nobody.
     pub agent_catches_up: bool,
     /// How often this agent starts an election without need, if it does.
@@ -119,6 +127,10 @@ impl Default for Switches {
             resync_delay_ms: 300,
             resync_documents_per_s: 20_000,
             maintenance_delay_ms: 500,
+            maintenance_needs_good: true,
+            running_cursors: 0,
+            running_transactions: 0,
+            running_ends_ms: Some(1_000),
             agent_catches_up: true,
             term_flap_ms: None,
             agency_sync: true,

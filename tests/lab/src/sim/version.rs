@@ -85,6 +85,21 @@ impl Version {
         self.at_least(3, 5, 1) || (self.series() == 304 && self.patch >= 8)
     }
 
+    /// Tells whether one DB-Server can be in maintenance mode alone.
+    pub fn maintains_one(&self) -> bool {
+        self.at_least(3, 10, 0)
+    }
+
+    /// Tells whether a coordinator can end when nothing is in hand any more: 3.7.12, 3.8.1 and later.
+    pub fn ends_softly(&self) -> bool {
+        self.at_least(3, 8, 1) || (self.series() == 307 && self.patch >= 12)
+    }
+
+    /// Tells whether this is a coordinator's version that misreads the order in which the DB-Servers of another sort.
+    pub fn misreads_order_of(&self, other: &Self) -> bool {
+        self.at_least(3, 12, 0) && !self.at_least(3, 12, 4) && other.at_least(3, 12, 4)
+    }
+
     /// Tells whether the agency's leader shows each agent's acknowledgement as an object.
     pub fn has_detailed_acks(&self) -> bool {
         self.at_least(3, 4, 0)
@@ -119,6 +134,36 @@ mod tests {
         }
         for bad in ["", "3.4", "3.4.x", "3.4.0.1", "latest"] {
             assert!(Version::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn soft_shutdown_and_order_begin_where_the_vendor_says() {
+        for (text, softly) in [
+            ("3.7.11", false),
+            ("3.7.12", true),
+            ("3.8.0", false),
+            ("3.8.1", true),
+            ("3.11.8", true),
+        ] {
+            let version = Version::parse(text).unwrap();
+            assert_eq!(version.ends_softly(), softly, "{text}");
+        }
+        for (coordinator, dbserver, misreads) in [
+            ("3.12.3", "3.12.4", true),
+            ("3.12.3", "3.12.3", false),
+            ("3.12.4", "3.12.3", false),
+            ("3.11.8", "3.12.4", false),
+        ] {
+            let (own, other) = (
+                Version::parse(coordinator).unwrap(),
+                Version::parse(dbserver).unwrap(),
+            );
+            assert_eq!(
+                own.misreads_order_of(&other),
+                misreads,
+                "{coordinator} {dbserver}"
+            );
         }
     }
 

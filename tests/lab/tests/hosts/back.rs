@@ -47,15 +47,18 @@ fn back(lab: &Lab) -> Outcome {
 
 /// Boots a cluster, with all on the bastion that an upgrade needs; tells its version and the package of it.
 pub(crate) fn cluster(lab: &Lab, fleet: &Fleet) -> Result<(String, PathBuf), Failure> {
-    let clusters = clusters(lab, fleet)?;
-    let from = ClusterOptions::default().from;
-    let package = clusters.main().package(&from);
+    let wanted = ClusterOptions::default();
+    let from = wanted.from.clone();
+    let package = clusters_of(lab, fleet, wanted)?.main().package(&from);
     Ok((from, package))
 }
 
-/// The same, for one whose servers are to change how they behave.
-pub(crate) fn clusters<'a>(lab: &Lab, fleet: &'a Fleet) -> Result<Clusters<'a>, Failure> {
-    let mut wanted = ClusterOptions::default();
+/// The same with a cluster that is wanted, whose servers may be told to behave otherwise later.
+pub(crate) fn clusters_of<'a>(
+    lab: &Lab,
+    fleet: &'a Fleet,
+    mut wanted: ClusterOptions,
+) -> Result<Clusters<'a>, Failure> {
     wanted
         .switches
         .insert("time_factor".to_owned(), json!(FACTOR));

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use lab::clock::{self, Look};
+use lab::cluster::Options as ClusterOptions;
 use lab::command::{Command, Output};
 use lab::files;
 use lab::fleet::{Error, Fleet, Options};
 use rustix::process::Signal;
 
-use crate::back::{cluster, ends, run};
+use crate::back::{clusters_of, ends, run};
 use crate::harness::{Case, Failure, Lab, Outcome, case, check, same};
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -17,6 +18,11 @@ pub(crate) fn cases() -> Vec<Case> {
         case(
             "lost::another_bastion_puts_back_what_the_hosts_say",
             another_bastion,
+        )
+        .heavy(),
+        case(
+            "lost::another_bastion_ends_maintenance_mode_of_one_dbserver",
+            of_one_dbserver,
         )
         .heavy(),
     ]
@@ -74,8 +80,22 @@ fn asked(fleet: &Fleet, line: &str, more: &[&str]) -> Result<Output, Failure> {
 }
 
 fn another_bastion(lab: &Lab) -> Outcome {
-    let fleet = lab.fleet(&Options::new("test: a lost bastion", 3))?;
-    cluster(lab, &fleet)?;
+    goes_on(lab, "a lost bastion", ClusterOptions::default())
+}
+
+/// From 3.10 on the supervision looks after all but one; the next run would be refused if that were left.
+fn of_one_dbserver(lab: &Lab) -> Outcome {
+    let later = ClusterOptions {
+        from: "3.11.8".to_owned(),
+        to: "3.12.4".to_owned(),
+        ..ClusterOptions::default()
+    };
+    goes_on(lab, "a lost bastion of 3.11", later)
+}
+
+fn goes_on(lab: &Lab, name: &str, wanted: ClusterOptions) -> Outcome {
+    let fleet = lab.fleet(&Options::new(&format!("test: {name}"), 3))?;
+    clusters_of(lab, &fleet, wanted)?;
     lose(&fleet)?;
     let status = asked(
         &fleet,

@@ -14,6 +14,7 @@ mod crash;
 mod faults;
 mod fingerprint;
 mod harness;
+mod later;
 mod lost;
 mod machine;
 mod mariadb;
@@ -42,6 +43,7 @@ fn main() {
         cluster::cases(),
         crash::cases(),
         faults::cases(),
+        later::cases(),
         lost::cases(),
         machine::cases(),
         mariadb::cases(),

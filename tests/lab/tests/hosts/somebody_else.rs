@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use lab::clock;
+use lab::cluster::Options as ClusterOptions;
 use lab::command::Command;
 use lab::fleet::{Fleet, Options};
 
-use crate::back::{clusters, ends, run};
+use crate::back::{clusters_of, ends, run};
 use crate::harness::{Case, Failure, Lab, Outcome, case, check};
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -42,7 +43,7 @@ fn plan(fleet: &Fleet) -> Result<String, Failure> {
 
 fn begins_an_upgrade(lab: &Lab) -> Outcome {
     let fleet = lab.fleet(&Options::new("test: somebody else", 3))?;
-    let clusters = clusters(lab, &fleet)?;
+    let clusters = clusters_of(lab, &fleet, ClusterOptions::default())?;
     // Between two servers the starters wait for long, while all of the cluster answers: the run gets as far as its script.
     let slowly = [("starter".to_owned(), json!({"time_factor": 3.0}))];
     clusters.main().switch(&slowly.into_iter().collect())?;

@@ -1,8 +1,8 @@
 //! What can go wrong with the cluster around the server that is away.
 
 use super::{
-    AGENCY, FAULT, JUDGED, MEMBER, ORACLE, ROLE, ROLE_ELSE, ROLE_MEMBERS, ROLE_RESTARTS, Row,
-    SHARDS, VERSIONS,
+    ABILITIES, AGENCY, FAULT, JUDGED, MEMBER, ORACLE, ROLE, ROLE_ELSE, ROLE_MEMBERS, ROLE_RESTARTS,
+    Row, SHARDS, VERSIONS,
 };
 
 pub(super) const ROWS: &[Row] = &[
@@ -241,7 +241,7 @@ pub(super) const ROWS: &[Row] = &[
             (ROLE, "leadership_that_came_back_is_seen_before_the_stop"),
             (SHARDS, "leadership_goes_only_to_a_server_without_a_copy"),
             (
-                VERSIONS,
+                ABILITIES,
                 "resigning_is_used_only_where_it_exists_and_is_safe",
             ),
             (

@@ -6,6 +6,7 @@
 //! simulated servers, then hosts.
 
 mod cluster;
+mod later;
 mod memsql;
 mod one_server;
 mod starter;
@@ -28,6 +29,7 @@ struct Row {
 }
 
 const ROLE: &str = "tests/cli/arangodb_role.rs";
+const ROLE_LATER: &str = "tests/cli/arangodb_role/later.rs";
 const ROLE_MEMBERS: &str = "tests/cli/arangodb_role/members.rs";
 const ROLE_RESTARTS: &str = "tests/cli/arangodb_role/restarts.rs";
 const ROLE_ELSE: &str = "tests/cli/arangodb_role/somebody_else.rs";
@@ -39,7 +41,10 @@ const SCRIPT: &str = "tests/cli/upgrade_script.rs";
 const SCRIPT_KINDS: &str = "tests/cli/upgrade_script/kinds.rs";
 const AGENCY: &str = "src/cluster/model/arangodb/agency.rs";
 const SHARDS: &str = "src/cluster/model/arangodb/shards.rs";
-const VERSIONS: &str = "src/cluster/model/arangodb/versions.rs";
+const VERSIONS: &str = "src/cluster/model/arangodb/paths.rs";
+const ABILITIES: &str = "src/cluster/model/arangodb/abilities.rs";
+const JUDGED_LATER: &str = "src/cluster/arangodb/tests/later.rs";
+const SOFT: &str = "tests/cli/upgrade_whole/soft.rs";
 const MEMBER: &str = "src/cluster/arangodb/member/tests.rs";
 const JUDGED: &str = "src/cluster/arangodb/tests.rs";
 const STRANDED: &str = "src/cluster/model/arangodb/stranded.rs";
@@ -48,10 +53,10 @@ const READINESS: &str = "src/cluster/readiness/judge.rs";
 const ORACLE: &str = "tests/lab/src/load/invariants.rs";
 const HOSTS: &str = "tests/lab/tests/hosts";
 
-/// All rows of ArangoDB: of one server and its host, of the cluster, and of the starters' own upgrade.
+/// All rows of ArangoDB: of one server and its host, of the cluster, of the starters' own upgrade, and of later versions.
 fn rows() -> impl Iterator<Item = &'static Row> {
     let by_stagger = one_server::ROWS.iter().chain(cluster::ROWS);
-    by_stagger.chain(starter::ROWS)
+    by_stagger.chain(starter::ROWS).chain(later::ROWS)
 }
 
 /// The faults that simulators must be able to make, and those that are asked for beside them.
@@ -86,6 +91,10 @@ const FAULTS: &[&str] = &[
     "the starters wait without an end",
     "the starters move no leadership",
     "the starters look at no shard",
+    "DB-Servers before coordinators from 3.12.0 - 3.12.3",
+    "a coordinator ends with what clients have in hand",
+    "a soft shutdown that never ends",
+    "a DB-Server is away in its own maintenance mode",
 ];
 
 fn read(file: &str) -> String {

@@ -246,8 +246,13 @@ async fn common(server: &Server, request: &Request) -> Option<Response> {
         ),
         "/_api/engine" => Some(Response::json(200, &json!({"name": server.data.engine()}))),
         "/_admin/shutdown" if request.method == "DELETE" => {
-            if request.query("soft") == Some("true") && !server.version.at_least(3, 7, 12) {
-                return Some(Response::error(400, 400, "soft shutdown is not supported"));
+            // An older version does not know the word, and ends at once.
+            if request.query("soft") == Some("true") && server.version.ends_softly() {
+                if server.role == Role::Coordinator {
+                    return None;
+                }
+                let only = "soft shutdown is only supported on coordinators";
+                return Some(Response::error(501, 9, only));
             }
             server.stop.notify_one();
             Some(Response::json(200, &json!("OK")))

@@ -209,7 +209,7 @@ fn configuration(agent: &Agent, seen: &super::node::Seen) -> Value {
         .options
         .number("agency.supervision-grace-period")
         .unwrap_or(10.0);
-    json!({
+    let mut shown = json!({
         "pool": seen.pool,
         "active": active,
         "id": agent.server.id,
@@ -227,5 +227,17 @@ fn configuration(agent: &Agent, seen: &super::node::Seen) -> Value {
         "supervision grace period": grace,
         "version": seen.pool.len() + 1,
         "startup": if seen.restarted { "persistence" } else { "origin" },
-    })
+    });
+    // Later versions show it, too.
+    if agent.server.version.at_least(3, 10, 0)
+        && let Value::Object(shown) = &mut shown
+    {
+        let threshold = agent
+            .server
+            .options
+            .number("agency.supervision-ok-threshold");
+        let threshold = json!(threshold.unwrap_or(5.0));
+        shown.insert("supervision ok threshold".to_owned(), threshold);
+    }
+    shown
 }

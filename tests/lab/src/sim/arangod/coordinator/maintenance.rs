@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Coordinator;
+use super::{Coordinator, one_server};
 use crate::sim::http::{Request, Response};
 use crate::sim::time;
 
 const KEY: &str = "/arango/Supervision/Maintenance";
 const MODE: &str = "/arango/Supervision/State/Mode";
-const AN_HOUR_S: u64 = 3600;
+pub(super) const AN_HOUR_S: u64 = 3600;
 
 /// Answers one request.
 pub async fn answer(coordinator: &Coordinator, request: &Request) -> Response {
@@ -26,17 +26,16 @@ pub async fn answer(coordinator: &Coordinator, request: &Request) -> Response {
             answered
         }
         ("GET", None) if version.at_least(3, 7, 0) => show(coordinator).await,
-        ("PUT", Some(server)) if version.at_least(3, 10, 0) => {
-            switch_one(coordinator, server, request).await
+        (_, Some(server)) if version.maintains_one() => {
+            one_server::answer(coordinator, server, request).await
         }
-        ("GET", Some(server)) if version.at_least(3, 10, 0) => show_one(coordinator, server).await,
         (_, Some(_)) => Ok(Response::unknown_path(&request.path)),
         _ => Ok(Response::error(403, 403, "only PUT requests are allowed")),
     };
     answered.unwrap_or_else(|response| response)
 }
 
-type Answered = Result<Response, Response>;
+pub(super) type Answered = Result<Response, Response>;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,50 +120,6 @@ async fn show(coordinator: &Coordinator) -> Answered {
         200,
         &json!({"error": false, "code": 200, "result": mode}),
     ))
-}
-
-fn path_of(server: &str) -> String {
-    format!("/arango/Target/MaintenanceDBServers/{server}")
-}
-
-async fn switch_one(coordinator: &Coordinator, server: &str, request: &Request) -> Answered {
-    if !coordinator.catalog().dbservers.contains(server) {
-        return Err(Response::error(404, 404, "no such DB-Server"));
-    }
-    let body = request.json().unwrap_or_default();
-    let timeout = body
-        .get("timeout")
-        .and_then(Value::as_u64)
-        .unwrap_or(AN_HOUR_S);
-    let operations = match body.get("mode").and_then(Value::as_str) {
-        Some("maintenance") => {
-            let lasts = time::ms(coordinator.server.timer(timeout * 1000));
-            let until = time::iso(time::unix_ms() + lasts);
-            let value = json!({"Mode": "maintenance", "Until": until});
-            json!({path_of(server): {"op": "set", "new": value, "ttl": timeout}})
-        }
-        Some("normal") => json!({path_of(server): {"op": "delete"}}),
-        _ => {
-            return Err(Response::error(
-                400,
-                400,
-                "mode must be 'maintenance' or 'normal'",
-            ));
-        }
-    };
-    coordinator.agency_write(&operations, &json!({})).await?;
-    Ok(Response::json(200, &json!({"error": false, "code": 200})))
-}
-
-async fn show_one(coordinator: &Coordinator, server: &str) -> Answered {
-    let mut answer = json!({"error": false, "code": 200});
-    if let (Some(found), Value::Object(answer)) = (
-        coordinator.agency_read(&path_of(server)).await?,
-        &mut answer,
-    ) {
-        answer.insert("result".to_owned(), found);
-    }
-    Ok(Response::json(200, &answer))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! - [`documents`] and [`retry`]: reading and writing, and what happens while a shard's leader
 //!   is away;
 //! - [`collections`]: databases and collections;
-//! - [`admin`], [`health`], [`inventory`], [`maintenance`]: what an operator asks;
+//! - [`admin`], [`health`], [`inventory`], [`maintenance`], [`one_server`]: what an operator asks;
+//! - [`soft`]: ending when nothing is in hand any more;
 //! - [`bootstrap`]: what the first coordinator of a cluster makes;
 //! - [`cluster_upgrade`]: what one that is told to upgrade does from 3.5 on.
 
@@ -15,7 +16,9 @@ pub mod documents;
 pub mod health;
 pub mod inventory;
 pub mod maintenance;
+pub mod one_server;
 pub mod retry;
+pub mod soft;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +29,7 @@ use serde_json::{Value, json};
 use super::cluster::{self, AgencyError, Catalog, Membership};
 use super::server::{RoleService, Server};
 use crate::sim::http::{Call, CallError, Reply, Request, Response, Target, call};
+use crate::sim::version::Version;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -41,6 +45,8 @@ pub struct Coordinator {
     loads: AtomicU64,
     loading: tokio::sync::Mutex<()>,
     waiting: AtomicU64,
+    ongoing: AtomicU64,
+    soft: soft::Soft,
 }
 
 /// Runs a coordinator until it is stopped.
@@ -62,6 +68,8 @@ pub async fn serve(server: Arc<Server>) -> Result<u8, Failure> {
     };
     tokio::spawn(cluster::beat(Arc::clone(&coordinator.member)));
     tokio::spawn(keep_up(Arc::clone(&coordinator)));
+    tokio::spawn(soft::watch(Arc::clone(&coordinator)));
+    let ends = Arc::clone(&coordinator);
     let starts = Arc::clone(&coordinator);
     let ready = async move {
         bootstrap::run(Arc::clone(&starts)).await;
@@ -69,7 +77,9 @@ pub async fn serve(server: Arc<Server>) -> Result<u8, Failure> {
             cluster_upgrade::run(starts).await;
         }
     };
-    Ok(super::server::run(server, coordinator, ready).await?)
+    let code = super::server::run(server, coordinator, ready).await?;
+    ends.count_lost();
+    Ok(code)
 }
 
 async fn begin(server: &Arc<Server>) -> Result<Coordinator, String> {
@@ -83,6 +93,8 @@ async fn begin(server: &Arc<Server>) -> Result<Coordinator, String> {
         loads: AtomicU64::new(0),
         loading: tokio::sync::Mutex::new(()),
         waiting: AtomicU64::new(0),
+        ongoing: AtomicU64::new(0),
+        soft: soft::Soft::default(),
     };
     coordinator
         .reload()
@@ -95,9 +107,14 @@ async fn begin(server: &Arc<Server>) -> Result<Coordinator, String> {
 }
 
 async fn keep_up(coordinator: Arc<Coordinator>) {
+    let mut misread = false;
     loop {
         tokio::time::sleep(coordinator.server.timer(1000)).await;
         drop(coordinator.reload().await);
+        if !misread && coordinator.misreads_order().await {
+            misread = true;
+            coordinator.server.count("misreads-order", &Value::Null);
+        }
     }
 }
 
@@ -105,14 +122,19 @@ impl RoleService for Coordinator {
     async fn handle(&self, request: &Request) -> Response {
         let segments = request.segments();
         match segments.as_slice() {
-            ["_api", "document", ..] => documents::answer(self, request).await,
+            ["_api", "document", ..] => {
+                self.ongoing.fetch_add(1, Ordering::Relaxed);
+                let answer = documents::answer(self, request).await;
+                self.ongoing.fetch_sub(1, Ordering::Relaxed);
+                answer
+            }
             ["_api", "collection" | "database", ..] => collections::answer(self, request).await,
             ["_api", "replication", "clusterInventory"] => inventory::answer(self, request).await,
             ["_admin", "cluster", "maintenance", ..] => maintenance::answer(self, request).await,
             ["_admin", "cluster", "health"] => health::answer(self).await,
             ["_admin", "cluster", ..] => admin::answer(self, request).await,
             ["_admin", "server", "mode"] => self.mode(request).await,
-            ["_admin", "shutdown"] if request.method == "GET" => self.shutdown_progress(),
+            ["_admin", "shutdown"] => self.soft_shutdown(request),
             _ => Response::unknown_path(&request.path),
         }
     }
@@ -254,20 +276,23 @@ impl Coordinator {
         Ok(())
     }
 
-    fn shutdown_progress(&self) -> Response {
-        if !self.server.version.at_least(3, 7, 12) {
-            return Response::wrong_method();
+    /// Tells whether a DB-Server sorts in an order that this version does not expect.
+    async fn misreads_order(&self) -> bool {
+        let own = &self.server.version;
+        if !own.at_least(3, 12, 0) {
+            return false;
         }
-        let waiting = self.waiting.load(Ordering::Relaxed);
-        Response::json(
-            200,
-            &json!({
-                "softShutdownOngoing": false, "AQLcursors": 0, "transactions": 0,
-                "pendingJobs": 0, "doneJobs": 0, "pregelConductors": 0,
-                "lowPrioOngoingRequests": waiting, "lowPrioQueuedRequests": 0,
-                "allClear": waiting == 0,
-            }),
-        )
+        let Ok(Some(registered)) = self.agency_read("/arango/Current/ServersRegistered").await
+        else {
+            return false;
+        };
+        let sorts = |(id, server): (&String, &Value)| {
+            let version = server.get("versionString").and_then(Value::as_str);
+            let version = version.and_then(|text| Version::parse(text).ok());
+            id.starts_with("PRMR-") && version.is_some_and(|other| own.misreads_order_of(&other))
+        };
+        let servers = registered.as_object().into_iter().flatten();
+        servers.into_iter().any(sorts)
     }
 }
 

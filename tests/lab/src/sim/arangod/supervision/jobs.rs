@@ -94,6 +94,7 @@ fn servers(agent: &Agent, store: &Store) -> Servers {
             .filter_map(|id| id.as_str().map(str::to_owned))
             .collect(),
         failed: keys(store, "/arango/Target/FailedServers"),
+        alone: keys(store, "/arango/Current/MaintenanceDBServers"),
         // Later versions let several jobs share a target.
         locked: if can_resign {
             BTreeSet::new()
@@ -297,6 +298,7 @@ impl Job<'_> {
             self.catalog.dbservers.contains(id)
                 && !self.servers.cleaned.contains(id)
                 && !self.servers.failed.contains(id)
+                && !self.servers.alone.contains(id)
         });
         for collection in self
             .catalog

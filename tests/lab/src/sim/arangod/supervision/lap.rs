@@ -53,6 +53,7 @@ async fn lap(agent: &Agent, memory: &mut Memory) -> Result<(), Refused> {
     if on || store.get("/arango/Plan").is_none() {
         return Ok(());
     }
+    let alone = maintained(agent, &store).await?;
     let all_beat = members(&store).all(|(_, id)| {
         transient
             .get(&format!("/arango/Sync/ServerStates/{id}"))
@@ -60,9 +61,28 @@ async fn lap(agent: &Agent, memory: &mut Memory) -> Result<(), Refused> {
     });
     let patience_ms = time::ms(agent.server.timer(55_000));
     if health::may_judge(seen.led_for_ms, all_beat, patience_ms) {
-        check(agent, memory, &store, &transient).await?;
+        check(agent, memory, &store, &transient, &alone).await?;
     }
     jobs::work(agent).await
+}
+
+/// Returns the DB-Servers that are in maintenance mode alone, and says which they are.
+async fn maintained(agent: &Agent, store: &Store) -> Result<BTreeSet<String>, Refused> {
+    if !agent.server.version.maintains_one() {
+        return Ok(BTreeSet::new());
+    }
+    let target = store.get("/arango/Target/MaintenanceDBServers");
+    let alone = maintenance::alone(target, time::unix_ms());
+    let current = store.get("/arango/Current/MaintenanceDBServers");
+    let operations = maintenance::say(&alone, current);
+    if !operations.is_empty() {
+        let transaction = Transaction {
+            operations,
+            preconditions: Map::new(),
+        };
+        agent.write(&[transaction]).await?;
+    }
+    Ok(alone.into_keys().collect())
 }
 
 /// Says which mode it is in, if it has not yet; it takes its time to change.
@@ -115,6 +135,7 @@ async fn check(
     memory: &mut Memory,
     store: &Store,
     transient: &Store,
+    alone: &BTreeSet<String>,
 ) -> Result<(), Refused> {
     let now = time::mono_ms();
     let limits = limits(agent);
@@ -138,6 +159,13 @@ async fn check(
         if kind == "DBServer" {
             match status {
                 Status::Good => good.insert(id.clone()),
+                // A server that turns FAILED in its own maintenance mode gets no job, then or later: only the turn
+                // makes one (ArangoDB 3.12, `Supervision.cpp`, `handleOnStatusDBServer`).
+                Status::Failed if agent.server.version.maintains_one() => {
+                    known != Some(Status::Failed)
+                        && !alone.contains(id)
+                        && failed.insert(id.clone())
+                }
                 Status::Failed => failed.insert(id.clone()),
                 Status::Bad => false,
             };
@@ -160,8 +188,7 @@ async fn check(
         operations: passing,
         preconditions: Map::new(),
     }])?;
-    write(agent, lasting).await?;
-    mark_failed(agent, store, &failed, &good).await
+    mark_failed(agent, store, &failed, &good, lasting).await
 }
 
 /// Adds the times, which change with each lap.
@@ -226,19 +253,24 @@ fn face(store: &Store, id: &str, status: Status) -> Value {
     face
 }
 
-/// Notes which DB-Servers have failed, each with a job that fails its shards over.
+/// Notes what is thought of servers, and which DB-Servers have failed, each with a job that fails its shards over: all in
+/// one, as no later lap makes up for a job that was not noted.
 async fn mark_failed(
     agent: &Agent,
     store: &Store,
     failed: &BTreeSet<String>,
     good: &BTreeSet<String>,
+    lasting: Vec<(String, Value)>,
 ) -> Result<(), Refused> {
     let known = store
         .get("/arango/Target/FailedServers")
         .and_then(Value::as_object)
         .cloned()
         .unwrap_or_default();
-    let mut operations = Map::new();
+    let noted = lasting.into_iter();
+    let mut operations: Map<String, Value> = noted
+        .map(|(path, value)| (path, json!({"op": "set", "new": value})))
+        .collect();
     for id in failed.iter().filter(|id| !known.contains_key(*id)) {
         let job = format!("failed-{id}-{}", time::unix_ms());
         operations.insert(

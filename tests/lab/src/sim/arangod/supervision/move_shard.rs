@@ -80,6 +80,8 @@ pub struct Servers {
     pub cleaned: BTreeSet<String>,
     /// Those that failed.
     pub failed: BTreeSet<String>,
+    /// Those in maintenance mode alone: nobody fails over to them, as they are about to be away.
+    pub alone: BTreeSet<String>,
     /// Those that another job has locked.
     pub locked: BTreeSet<String>,
     /// Shards that another job has locked.

@@ -17,6 +17,7 @@ pub fn moves(job_id: &str, server: &str, catalog: &Catalog, servers: &Servers) -
                 servers.good.contains(*heir)
                     && !servers.failed.contains(*heir)
                     && !servers.cleaned.contains(*heir)
+                    && !servers.alone.contains(*heir)
                     && clones
                         .iter()
                         .all(|clone| catalog.servers_of(clone).contains(*heir))
@@ -61,14 +62,23 @@ mod tests {
             good: ["A", "B", "C"].map(str::to_owned).into(),
             ..Servers::default()
         };
-        let found: Vec<(String, String, String)> = moves("9", "A", &catalog, &servers)
-            .into_iter()
-            .map(|job| (job.job_id, job.shard, job.to_server))
-            .collect();
+        let away = |servers: &Servers| -> Vec<(String, String, String)> {
+            let moves = moves("9", "A", &catalog, servers).into_iter();
+            moves
+                .map(|job| (job.job_id, job.shard, job.to_server))
+                .collect()
+        };
+        let found = away(&servers);
         let expected = [("9-0", "s1", "B"), ("9-1", "s3", "C")];
         let expected: Vec<_> = expected
             .map(|(id, shard, to)| (id.to_owned(), shard.to_owned(), to.to_owned()))
             .into();
         assert_eq!(found, expected);
+        let servers = Servers {
+            alone: ["B"].map(str::to_owned).into(),
+            ..servers
+        };
+        let to: Vec<String> = away(&servers).into_iter().map(|(_, _, to)| to).collect();
+        assert_eq!(to, ["C"], "B is about to be away itself");
     }
 }
