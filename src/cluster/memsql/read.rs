@@ -127,21 +127,7 @@ pub fn read(ask: &mut dyn Ask, place: &Where, depth: Depth) -> Result<View, AskE
     view.replicated = replicated;
     let rows = ask.sql(&master, "SHOW AGGREGATORS")?;
     view.cluster.aggregators = parse::aggregators(&rows, &master);
-    for leaf in &mut view.cluster.leaves {
-        let dial = dialled(&leaf.address, &master);
-        match ping(ask, &dial) {
-            Ok(version) => (leaf.answers, leaf.version) = (true, version),
-            Err(error) => drop(view.silent.insert(leaf.address.clone(), error.message)),
-        }
-        if leaf.answers && leaf.state != ONLINE {
-            let rows = ask
-                .sql(&dial, "SHOW DATABASES EXTENDED")
-                .unwrap_or_default();
-            let recovering = parse::recovering(&rows);
-            view.recovering.insert(leaf.address.clone(), recovering);
-        }
-        ask.leave(&dial);
-    }
+    read_leaves(ask, &master, &mut view);
     for aggregator in &mut view.cluster.aggregators {
         let dial = dialled(&aggregator.address, &master);
         match ping(ask, &dial) {
@@ -176,6 +162,24 @@ pub fn read(ask: &mut dyn Ask, place: &Where, depth: Depth) -> Result<View, AskE
     }
     view.master = master;
     Ok(view)
+}
+
+fn read_leaves(ask: &mut dyn Ask, master: &Address, view: &mut View) {
+    for leaf in &mut view.cluster.leaves {
+        let dial = dialled(&leaf.address, master);
+        match ping(ask, &dial) {
+            Ok(version) => (leaf.answers, leaf.version) = (true, version),
+            Err(error) => drop(view.silent.insert(leaf.address.clone(), error.message)),
+        }
+        if leaf.answers && leaf.state != ONLINE {
+            let rows = ask
+                .sql(&dial, "SHOW DATABASES EXTENDED")
+                .unwrap_or_default();
+            let recovering = parse::recovering(&rows);
+            view.recovering.insert(leaf.address.clone(), recovering);
+        }
+        ask.leave(&dial);
+    }
 }
 
 const PROCESSES: &str =
