@@ -83,6 +83,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::under(dir.path());
         assert_eq!(paths.address_of("db1.lab"), "db1.lab");
+        std::fs::create_dir(dir.path().join("etc")).unwrap();
         crate::sim::files::replace(
             &dir.path().join("etc/hosts"),
             b"127.5.1.1 db1.lab db1\n",

@@ -7,6 +7,7 @@
 //! - [`leaf`]: partitions, over [`data`] and [`store`]; [`follow`]: their replication;
 //! - [`aggregator`]: where a row lies, and who is asked for it;
 //! - [`master`]: DETACH, ATTACH, RESTORE, REBALANCE, over [`promote`] and [`meta`];
+//!   [`databases`]: what it does with those;
 //!   [`heartbeat`]: failure detection and auto attach;
 //! - [`peer`]: what servers say to each other;
 //! - [`ops`]: the agents of `memsql-ops`, one a host, and its command;
@@ -18,6 +19,7 @@
 pub mod address;
 pub mod aggregator;
 pub mod data;
+pub mod databases;
 pub mod follow;
 pub mod heartbeat;
 pub mod leaf;

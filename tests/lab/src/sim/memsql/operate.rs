@@ -8,7 +8,7 @@ use super::meta::LeafState;
 use super::node::Node;
 use super::sql::{Filter, Statement, TableName};
 use super::wire::{Answer, Fault, Peer};
-use super::{aggregator, master};
+use super::{aggregator, databases, master};
 
 /// It was done, to no row.
 const DONE: Answer = Answer::Done(0);
@@ -42,7 +42,7 @@ async fn on_master(
     statement: Statement,
 ) -> Result<Answer, Fault> {
     match statement {
-        Statement::Snapshot(name) => master::snapshot(node, &name).await?,
+        Statement::Snapshot(name) => databases::snapshot(node, &name).await?,
         Statement::DetachLeaf(at) => master::detach(node, &at).await?,
         Statement::AttachLeaf {
             leaf,
@@ -94,7 +94,7 @@ async fn define(
     match statement {
         Statement::CreateDatabase(name, if_not, partitions) => {
             if !exists(&name) {
-                master::create_database(node, &name, partitions).await?;
+                databases::create_database(node, &name, partitions).await?;
             } else if !if_not {
                 let text = format!("Can't create database '{name}'; database exists");
                 return Err(Fault::new(1007, text));
@@ -102,14 +102,14 @@ async fn define(
         }
         Statement::DropDatabase(name, if_there) => {
             if exists(&name) {
-                master::drop_database(node, &name).await?;
+                databases::drop_database(node, &name).await?;
             } else if !if_there {
                 return Err(Fault::new(1008, format!("Can't drop database '{name}'")));
             }
         }
         Statement::CreateTable(table, if_not, columns) => {
             let there = Fault::new(1050, format!("Table '{}' already exists", table.table));
-            master::change_tables(node, &of(&table)?, 0, |database| {
+            databases::change_tables(node, &of(&table)?, 0, |database| {
                 if database.tables.contains_key(&table.table) {
                     return if if_not { Ok(()) } else { Err(there) };
                 }
@@ -124,7 +124,7 @@ async fn define(
                 aggregator::change(node, &table, &none, Change::Drop).await?;
             }
             let unknown = Fault::new(1051, format!("Unknown table '{}'", name.table));
-            master::change_tables(node, &of(&name)?, 0, |database| {
+            databases::change_tables(node, &of(&name)?, 0, |database| {
                 match database.tables.remove(&name.table) {
                     None if !if_there => Err(unknown),
                     None | Some(_) => Ok(()),
@@ -134,7 +134,7 @@ async fn define(
         }
         Statement::AlterTable(table) => {
             let takes_ms = node.switches().alter_ms;
-            master::change_tables(node, &of(&table)?, takes_ms, |_| Ok(())).await?;
+            databases::change_tables(node, &of(&table)?, takes_ms, |_| Ok(())).await?;
         }
         Statement::Backup(name) => {
             let lock = node.database_lock(&name);
