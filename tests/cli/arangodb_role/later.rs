@@ -296,3 +296,51 @@ fn only_a_coordinator_whose_version_knows_it_is_asked_to_end_softly() {
         ],
     );
 }
+
+/// What a person is told to type must fit what is on: one DB-Server's mode is no reason to warn of the age of the other.
+#[test]
+fn what_is_in_maintenance_mode_is_said_and_nothing_else() {
+    let file = read("tasks/preflight.yml");
+    let task = named(&file, "the supervision is on").unwrap();
+    let mut vars = task["vars"].as_object().unwrap().clone();
+    vars.insert("said".to_owned(), task["assert"]["fail_msg"].clone());
+    let so = |mode: &str, asked: Value, in_force: Value, age_s: u64| {
+        let maintenance = (mode != "Normal").then_some("true");
+        json!({"arangodb_coordinators": ["http://c:8529"], "arangodb_cluster": {"supervision": {"mode": mode, "since": "2026-01-01T00:00:00Z",
+            "age_s": age_s, "maintenance": maintenance, "asked_for": asked, "in_force": in_force}}})
+    };
+    let (none, one, day) = (json!([]), json!(["PRMR-1"]), 86_400);
+    let alone = "/maintenance/PRMR-1 -d '{\"mode\":\"normal\"}'";
+    let all = "/maintenance -d '\"off\"'";
+    let cases = [
+        (
+            so("Normal", one.clone(), none.clone(), day),
+            [true, false, false],
+        ),
+        (
+            so("Normal", none.clone(), one.clone(), 1),
+            [true, false, false],
+        ),
+        (
+            so("Maintenance", none.clone(), none.clone(), 1),
+            [false, true, false],
+        ),
+        (
+            so("Maintenance", none.clone(), none, day),
+            [false, false, true],
+        ),
+        (
+            so("Maintenance", one.clone(), one, day),
+            [true, false, true],
+        ),
+    ];
+    for (at, words) in [alone, all, "do NOT end it"].into_iter().enumerate() {
+        let cases = cases.iter().map(|(so, said)| (words, so.clone(), said[at]));
+        let that = json!(format!("{} in said", json!(words)));
+        ask(
+            &that,
+            &Value::Object(vars.clone()),
+            &cases.collect::<Vec<_>>(),
+        );
+    }
+}
