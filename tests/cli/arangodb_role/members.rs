@@ -127,6 +127,15 @@ fn a_machine_under_two_names_is_refused() {
                 false,
             ),
             (
+                "one starter twice, beside all others",
+                so(json!([
+                    look("a", "m1", "b1"),
+                    look("b", "m2", "b2"),
+                    look("b", "m3", "b3")
+                ])),
+                false,
+            ),
+            (
                 "one is missing, as the second starter of a machine that is named once",
                 so(json!([look("a", "m1", "b1")])),
                 false,
