@@ -318,4 +318,13 @@ fn the_end_is_that_all_is_on_the_new_version_and_well() {
         named(&file, "every server is on the new version").unwrap(),
         &cases,
     );
+    let pending =
+        |servers: Value| json!({"arangodb_version": "3.4.0", "arangodb_pending": servers});
+    judge(
+        named(&file, "every server of this host runs anew").unwrap(),
+        &[
+            ("all do", pending(json!([])), true),
+            ("one does not", pending(json!(["tcp://h1:8529"])), false),
+        ],
+    );
 }

@@ -123,6 +123,15 @@ fn has_number(text: &str, number: u8) -> bool {
     words.any(|word| word == number.to_string())
 }
 
+/// Whether a bracket waits for what a file says before it is left.
+fn settles(bracket: &str, file: &str) -> bool {
+    let text = tasks(bracket);
+    let settle = text.split_once("settle:\n").map(|(_, rest)| rest);
+    let first = settle.and_then(|rest| rest.lines().next());
+    let wanted = format!("- import_tasks: {file}");
+    first.is_some_and(|line| line.trim() == wanted) && !tasks(file).is_empty()
+}
+
 /// What is wrong with an end, if anything is.
 fn wrong(one: &End) -> Option<String> {
     let is = |kind: &str, found: bool| {
@@ -150,14 +159,7 @@ fn wrong(one: &End) -> Option<String> {
                 || tasks(&format!("{gate}.yml")).contains(&format!("include_tasks: {file}"));
             is("a gate", there && has_it && has(file, name))
         }
-        By::Settle(bracket, file) => {
-            let text = tasks(bracket);
-            let settle = text.split_once("settle:\n").map(|(_, rest)| rest);
-            let first = settle.and_then(|rest| rest.lines().next());
-            let wanted = format!("- import_tasks: {file}");
-            let it = first.is_some_and(|line| line.trim() == wanted);
-            is("settle", it && !tasks(file).is_empty())
-        }
+        By::Settle(bracket, file) => is("settle", settles(bracket, file)),
         By::Approval(name) => {
             let point = format!("point_of_no_return: {name}");
             let files = [
