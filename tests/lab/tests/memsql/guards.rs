@@ -12,7 +12,7 @@ use crate::back::back;
 use crate::gates::kill;
 use crate::harness::{Case, case};
 use crate::servers::{NEW, OLD};
-use crate::stack::{Plan, Stack};
+use crate::stack::{Plan, Stack, said};
 use crate::whole::{NEW_ONLINE, OLD_ONLINE};
 
 const GUARD: &str = "every partition has a master that answers";
@@ -60,28 +60,34 @@ fn stops(stack: &Stack, run: Command, upgrades: usize, leaf: usize) {
 fn a_leader_that_does_not_answer_stops_the_run() {
     let stack = Stack::up(&Plan {
         groups: vec![1, 2, 1, 2],
-        switches: json!({"upgrade_ms": 80_000, "ops_start_after_ms": 6_000_000, "old_reads_new": true,
+        children: 2,
+        switches: json!({"upgrade_ms": 70_000, "ops_start_after_ms": 6_000_000, "old_reads_new": true,
             "heartbeats_missed": 100_000}),
         ..Plan::default()
     });
     impatient(&stack);
-    let approved = "--approve second-group";
-    // Of the pair that nothing is done to.
-    stops(&stack, stack.upgrading(&json!({}), approved), 1, 3);
+    // Always while the first of two of a play is away, and of the pair that nothing is done to.
+    let run = stack.upgrading(&json!({}), "");
+    stops(&stack, run, 1, 3);
     let first = [NEW_ONLINE, OLD_ONLINE, OLD_ONLINE, OLD_ONLINE];
     assert_eq!(stack.all_leaves(), first);
-    // On the way back of one of two.
+    let output = stack.command("resume --state state").output().unwrap();
+    assert_eq!(output.exit.to_string(), "exit code 3", "{}", said(&output));
+    let group = [NEW_ONLINE, OLD_ONLINE, NEW_ONLINE, OLD_ONLINE];
+    assert_eq!(stack.all_leaves(), group);
     stops(&stack, back(&stack, &json!({})), 1, 3);
-    assert_eq!(stack.all_leaves(), [OLD_ONLINE; 4]);
-    // In the second group new leaves lead.
-    let uneven = json!({"memsql_leaves_at_once": "all", "memsql_uneven_reason": "it was stopped"});
-    stops(&stack, stack.upgrading(&uneven, approved), 2, 0);
-    assert_eq!(stack.all_leaves(), [NEW_ONLINE; 4]);
-    stops(&stack, stack.resuming(""), 1, 0);
-    assert_eq!(
-        [stack.version(&stack.child), stack.version(&stack.master)],
-        [NEW, OLD]
-    );
+    let one_back = [OLD_ONLINE, OLD_ONLINE, NEW_ONLINE, OLD_ONLINE];
+    assert_eq!(stack.all_leaves(), one_back);
+    // The leaf that went back, then the first of the second group, behind which new leaves lead.
+    let run = stack.upgrading(&json!({}), "--approve second-group");
+    stops(&stack, run, 2, 3);
+    let second = [NEW_ONLINE, NEW_ONLINE, NEW_ONLINE, OLD_ONLINE];
+    assert_eq!(stack.all_leaves(), second);
+    // What is left of the group, then a child.
+    stops(&stack, stack.resuming(""), 2, 0);
+    let versions = stack.aggregators().into_iter().map(|at| stack.version(at));
+    let versions: Vec<String> = versions.collect();
+    assert_eq!(versions, [OLD, NEW, OLD], "the master, and the children");
 }
 
 pub(crate) fn cases() -> Vec<Case> {

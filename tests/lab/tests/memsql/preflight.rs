@@ -188,10 +188,14 @@ fn variable_rows() -> Vec<Row> {
                 let file = stack.file(&format!("memsqlbin_amd64-{version}.tar.gz"));
                 lab::files::write(&file, format!("{version}\n"), 0o644).unwrap();
                 stack.must(&format!("file-add --no-prompt {}", file.display()));
+                stack.arm(json!({"old_reads_new": true}));
                 child_runs(stack, version);
             },
             "several old versions run: 5.5.12, 5.6.3",
-            |stack| child_runs(stack, OLD),
+            |stack| {
+                child_runs(stack, OLD);
+                stack.arm(json!({"old_reads_new": null}));
+            },
         ),
         with(
             "no number of leaves",
