@@ -11,6 +11,7 @@ mod boot;
 mod broken;
 mod cluster;
 mod crash;
+mod cut;
 mod faults;
 mod fingerprint;
 mod harness;
@@ -42,6 +43,7 @@ fn main() {
         broken::cases(),
         cluster::cases(),
         crash::cases(),
+        cut::cases(),
         faults::cases(),
         later::cases(),
         lost::cases(),

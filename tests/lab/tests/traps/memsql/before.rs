@@ -2,8 +2,8 @@
 //! and the invariants (I).
 
 use super::{
-    BEYOND, BUGS, DETECTORS, ENDS, GATES, JUDGED, KILLED, LOAD, LOCK, MODEL, ORACLE, PREFLIGHT,
-    TRAPS, VARIANTS, VERSION, row,
+    BEYOND, BUGS, DETECTORS, ENDS, GATES, JUDGED, KILLED, LOAD, LOCK, MODEL, ORACLE, PARSED,
+    PREFLIGHT, TRAPS, VARIANTS, VERSION, row,
 };
 use crate::Row;
 
@@ -90,7 +90,7 @@ pub(super) const BEFORE: &[Row] = &[
         "told from the others of its machine and taken",
         "the same gate: a server that Ops does not have",
         &[
-            (JUDGED, "whoever_answers_lists_itself_as_this_machine"),
+            (PARSED, "whoever_answers_lists_itself_as_this_machine"),
             (JUDGED, "only_the_usual_names_mean_the_machine_itself"),
             (VARIANTS, "as later versions show it"),
         ],
@@ -173,7 +173,7 @@ pub(super) const BEFORE: &[Row] = &[
                 "stale: a backup begins while slaves catch up",
             ),
             (GATES, "between_the_groups"),
-            (JUDGED, "what_runs_beside"),
+            (PARSED, "what_runs_beside"),
             (PREFLIGHT, "no backup"),
         ],
     ),
