@@ -76,6 +76,11 @@ fn rows_between_groups() -> Vec<Row> {
                 "include_tasks: look.yml",
             ),
             (
+                "roles/memsql/tasks/leaf_attach_again.yml",
+                "include_tasks: leaf_restore.yml",
+                "include_tasks: look.yml",
+            ),
+            (
                 LEAF_SET,
                 "    - begun or memsql_cluster.redundancy.ok\n",
                 "",
