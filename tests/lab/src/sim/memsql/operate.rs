@@ -137,6 +137,7 @@ async fn define(
             databases::change_tables(node, &of(&table)?, takes_ms, |_| Ok(())).await?;
         }
         Statement::Backup(name) => {
+            let _shared = node.cluster_lock.read().await;
             let lock = node.database_lock(&name);
             let _lock = lock.lock().await;
             node.pause(node.switches().backup_ms).await;
