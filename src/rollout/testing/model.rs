@@ -53,6 +53,9 @@ pub(in crate::rollout) trait Model: Answering {
         false
     }
 
+    /// Does by hand what a run that has failed tells its operator to do before the next one.
+    fn does_as_told(&self) {}
+
     /// The notes that lie on its hosts.
     fn noted(&self) -> Vec<String>;
 }

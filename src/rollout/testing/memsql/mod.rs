@@ -305,6 +305,11 @@ impl Model for Memsql {
         switched
     }
 
+    /// Spreads masters evenly.
+    fn does_as_told(&self) {
+        self.lock().spread();
+    }
+
     fn noted(&self) -> Vec<String> {
         let notes = self.notices.all().into_iter();
         notes

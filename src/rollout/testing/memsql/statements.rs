@@ -8,6 +8,7 @@ use crate::connection::sql::{SqlError, SqlRows};
 type Answer = Result<Vec<SqlRows>, SqlError>;
 
 /// Makes a result set of its rows.
+#[expect(clippy::unnecessary_wraps, reason = "an answer like any other")]
 fn rows(rows: Vec<Value>) -> Answer {
     let rows: Vec<Map<String, Value>> = rows
         .into_iter()
@@ -22,6 +23,7 @@ fn rows(rows: Vec<Value>) -> Answer {
     }])
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an answer like any other")]
 fn done() -> Answer {
     Ok(vec![SqlRows::default()])
 }
@@ -146,11 +148,7 @@ impl State {
             return done();
         }
         if begins("REBALANCE PARTITIONS ON") {
-            self.restore();
-            for (ordinal, leaf) in self.moves() {
-                let partition = &mut self.standing.partitions[ordinal];
-                (partition.slave, partition.master) = (partition.master.take(), Some(leaf));
-            }
+            self.spread();
             return done();
         }
         if begins("SNAPSHOT") {
@@ -329,6 +327,15 @@ impl State {
             done()
         } else {
             refused(1803, "the leaf is online already")
+        }
+    }
+
+    /// Makes second copies, and lets the leaves lead evenly.
+    pub(super) fn spread(&mut self) {
+        self.restore();
+        for (ordinal, leaf) in self.moves() {
+            let partition = &mut self.standing.partitions[ordinal];
+            (partition.slave, partition.master) = (partition.master.take(), Some(leaf));
         }
     }
 

@@ -36,9 +36,9 @@ const fn befalls(what: AtWrite, name: &'static str, ends: &'static str) -> Befal
 
 /// What can happen, and how it may end.
 ///
-/// Three may need the operator. A command that fails is not sent again: MemSQL's role takes a leaf of the first group back
-/// then, and the same command is to be started again, which is tried here too. A reboot may take away the only word of how
-/// a command ended.
+/// Some may need the operator. Where a command fails, or the host from which all is done is out of reach while a leaf of the
+/// first group goes, MemSQL's role takes that leaf back, and the run has failed: masters are to be spread by hand and the
+/// same command started again, which is tried here too. A reboot may take away the only word of how a command ended.
 const FAULTS: [Befalls; 15] = [
     befalls(AtWrite::KilledBefore, "killed before", "r"),
     befalls(AtWrite::KilledAfter, "killed after", "r"),
@@ -54,7 +54,7 @@ const FAULTS: [Befalls; 15] = [
     befalls(AtWrite::Call(Fault::Fails), "fails", ".rO"),
     befalls(AtWrite::Call(Fault::Reboots), "reboots before", ".rO"),
     befalls(AtWrite::Call(Fault::RebootsAfter), "reboots after", ".rO"),
-    befalls(AtWrite::Call(Fault::GoneForGood), "gone", "r"),
+    befalls(AtWrite::Call(Fault::GoneForGood), "gone", "rO"),
 ];
 
 /// How often a run may be gone on with before its operator is needed.
@@ -62,13 +62,13 @@ const PARTS: usize = 3;
 
 /// How a case comes to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum End {
+enum Ending {
     RidesOut,
     ResumesToEnd,
     NeedsOperator,
 }
 
-impl End {
+impl Ending {
     fn letter(self) -> char {
         match self {
             Self::RidesOut => '.',
@@ -235,7 +235,7 @@ impl Whole {
     }
 
     /// Runs a case to its end; the error tells what did not hold.
-    fn check(&self, case: Case) -> Result<End, String> {
+    fn check(&self, case: Case) -> Result<Ending, String> {
         let name = self.name(case);
         let mut stage = Upgrade::on((self.make)());
         let watched = Watched {
@@ -259,16 +259,16 @@ impl Whole {
 
     /// Goes on when the trouble is over, as often as an operator would; what does not come to its end so is begun again, as
     /// such a run tells its operator to, unless it waits for another word of theirs.
-    fn to_its_end(&self, stage: &mut Stage, mut ended: Ended) -> Result<End, String> {
+    fn to_its_end(&self, stage: &mut Stage, mut ended: Ended) -> Result<Ending, String> {
         for part in 0..=PARTS {
             let killed = stage.hosts.is_dead();
             if !killed {
-                silent(stage, &ended)?;
+                silent(stage, &ended).map_err(|wrong| format!("part {part}: {wrong}"))?;
                 if ended.exit_code == 0 {
                     return Ok(if part == 0 {
-                        End::RidesOut
+                        Ending::RidesOut
                     } else {
-                        End::ResumesToEnd
+                        Ending::ResumesToEnd
                     });
                 }
             }
@@ -280,14 +280,15 @@ impl Whole {
             }
         }
         if stage.model.waits_for_a_word() {
-            return Ok(End::NeedsOperator);
+            return Ok(Ending::NeedsOperator);
         }
         let told = stage.failures();
+        stage.model.does_as_told();
         stage.begin_again();
         let ended = self.upgrade.run(stage, Box::new(stage.journal.clone()));
         silent(stage, &ended)?;
         if ended.exit_code == 0 {
-            return Ok(End::NeedsOperator);
+            return Ok(Ending::NeedsOperator);
         }
         let last = told.last().cloned().unwrap_or_default();
         let again = stage.failures().last().cloned().unwrap_or_default();
@@ -325,7 +326,11 @@ fn silent(stage: &Stage, ended: &Ended) -> Result<(), String> {
     let switched = stage.model.switched();
     if !switched.is_empty() && ended.exit_code != 7 {
         let (code, left) = (ended.exit_code, switched.join("; "));
-        return Err(format!("left in silence, with exit code {code}: {left}"));
+        let (debts, last) = (&ended.debts, stage.failures().pop());
+        let why = format!("{:?} {debts:?} {last:?}", ended.stopped);
+        return Err(format!(
+            "left in silence, with exit code {code}: {left}; {why}"
+        ));
     }
     if matches!(ended.exit_code, 1 | 101) {
         return Err(format!("{ended:?}"));
@@ -351,7 +356,7 @@ fn asks_for_all() -> bool {
 }
 
 /// Runs cases on two threads, as each waits for nobody; returns the ends, and what went wrong.
-fn run(whole: &Whole, cases: &[Case]) -> (Vec<(Case, End)>, Vec<String>) {
+fn run(whole: &Whole, cases: &[Case]) -> (Vec<(Case, Ending)>, Vec<String>) {
     let next = AtomicUsize::new(0);
     let found = Mutex::new((Vec::new(), Vec::new()));
     std::thread::scope(|scope| {
@@ -371,6 +376,7 @@ fn run(whole: &Whole, cases: &[Case]) -> (Vec<(Case, End)>, Vec<String>) {
     found.into_inner().unwrap()
 }
 
+#[expect(clippy::print_stderr, reason = "figures that are worth seeing")]
 /// Runs the matrix of an upgrade: every `share`th case, or all of them.
 fn matrix(name: &str, whole: &Whole, share: usize) {
     let mut cases = whole.cases();
@@ -388,14 +394,14 @@ fn matrix(name: &str, whole: &Whole, share: usize) {
             ));
         }
     }
-    let of = |wanted: End| ends.iter().filter(|(_, end)| *end == wanted).count();
-    let operator = of(End::NeedsOperator);
+    let of = |wanted: Ending| ends.iter().filter(|(_, end)| *end == wanted).count();
+    let operator = of(Ending::NeedsOperator);
     eprintln!(
         "{name}: {} writes, {all} cases, {} run: {} ridden out, {} resumed, {operator} to the operator, {} wrong",
         whole.writes.len(),
         cases.len(),
-        of(End::RidesOut),
-        of(End::ResumesToEnd),
+        of(Ending::RidesOut),
+        of(Ending::ResumesToEnd),
         wrong.len()
     );
     assert!(
@@ -405,5 +411,5 @@ fn matrix(name: &str, whole: &Whole, share: usize) {
         wrong.join("\n")
     );
     assert!(operator * 10 <= cases.len(), "too many need the operator");
-    assert!(of(End::RidesOut) > 0 && of(End::ResumesToEnd) > 0);
+    assert!(of(Ending::RidesOut) > 0 && of(Ending::ResumesToEnd) > 0);
 }
