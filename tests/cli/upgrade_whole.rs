@@ -59,8 +59,8 @@ const PLAYBOOK: &str = "\
     arangodb_data_number: 30400
     arangodb_upgrade_attempts: 2
     arangodb_stop_timeout: 3
-    arangodb_start_timeout: 10
-    arangodb_survivor_timeout: 4
+    arangodb_start_timeout: 10.0
+    arangodb_survivor_timeout: 4.0
     arangodb_host:
       address: 127.0.0.1
       secure: false
