@@ -275,7 +275,7 @@ impl Scene for Memsql {
     fn lose_bastion(&mut self) -> Result<(), Error> {
         self.lost += 1;
         let lost = self.file(&format!("lost-{}", self.lost));
-        std::fs::rename(self.file("state"), lost).map_err(Error::Records)
+        Ok(files::rename(&self.file("state"), &lost)?)
     }
 
     fn is_lost(&self) -> bool {
@@ -286,7 +286,7 @@ impl Scene for Memsql {
         self.by_hosts("status").arg("--json")
     }
 
-    fn from_hosts(&self) -> Command {
+    fn recover_from_hosts(&self) -> Command {
         self.by_hosts("recover")
             .args(["--state", "state", "--reason", "gone"])
             .args(["-e", &Self::variables().to_string()])

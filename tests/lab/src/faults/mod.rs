@@ -100,9 +100,6 @@ pub enum Error {
     /// The clients failed.
     #[error(transparent)]
     Load(#[from] crate::load::beside::Error),
-    /// The records of a run could not be taken away.
-    #[error("cannot take the records of a run away: {0}")]
-    Records(std::io::Error),
     /// The undisturbed upgrade did not go through.
     #[error("an undisturbed upgrade does not go through: {0}")]
     Reference(String),

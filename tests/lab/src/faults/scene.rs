@@ -76,7 +76,7 @@ pub trait Scene {
     fn told_by_hosts(&self) -> Command;
 
     /// Returns the command that puts back what they say is owed.
-    fn from_hosts(&self) -> Command;
+    fn recover_from_hosts(&self) -> Command;
 
     /// Returns the command that gives a host up for the run that stopped.
     fn forgive(&self, host: &str) -> Command;

@@ -56,8 +56,7 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
         let explained = tally.explain(options.gap_ms, |shard, from, to| {
             watch.befell(shard, from, to)
         });
-        let oddest = oddest(&tally);
-        (explained, tally.numbers(), oddest, failed)
+        (explained, tally.numbers(), oddest(&tally), failed)
     };
     let ok = settled
         && explained.is_announced(options.announced_gap)
@@ -161,7 +160,7 @@ pub(super) fn failed(tally: &Tally, hung_on: impl Fn(&Done) -> Vec<String>) -> V
     each.collect()
 }
 
-fn oddest(tally: &Tally) -> Vec<Value> {
+pub(super) fn oddest(tally: &Tally) -> Vec<Value> {
     tally
         .oddest(10)
         .into_iter()

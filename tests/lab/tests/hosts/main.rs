@@ -11,7 +11,6 @@ mod boot;
 mod broken;
 mod cluster;
 mod crash;
-mod cut;
 mod faults;
 mod fingerprint;
 mod harness;
@@ -43,7 +42,6 @@ fn main() {
         broken::cases(),
         cluster::cases(),
         crash::cases(),
-        cut::cases(),
         faults::cases(),
         later::cases(),
         lost::cases(),

@@ -94,7 +94,7 @@ impl<S: Scene> Upgrade<'_, S> {
             }
             Way::FromHosts => {
                 for _ in 0..MOST_RESUMES {
-                    let recover = self.scene.from_hosts();
+                    let recover = self.scene.recover_from_hosts();
                     let done = recover.within(TYPED_LIMIT).output()?;
                     if done.is_ok() {
                         return Ok(Some(Start::Apply));

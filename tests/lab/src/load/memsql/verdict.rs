@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Options;
 use super::client::{Client, TABLE, shard_name};
 use super::watch::{Watch, state_of};
-use crate::load::verdict::{failed, zero_unix_ms};
+use crate::load::verdict::{failed, oddest, zero_unix_ms};
 use crate::sim::memsql::Address;
 use crate::sim::memsql::meta::{LeafState, Meta};
 use crate::sim::memsql::peer::{self, Message};
@@ -40,16 +40,7 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
         let explained = tally.explain(options.gap_ms, |shard, from, to| {
             watch.befell(shard, from, to)
         });
-        let oddest = tally.oddest(10).into_iter().map(|done| {
-            json!({"shard": done.shard, "write": done.write, "begin_ms": done.begin_ms,
-                   "took_ms": done.end_ms.saturating_sub(done.begin_ms), "failure": done.failure})
-        });
-        (
-            explained,
-            tally.numbers(),
-            oddest.collect::<Vec<_>>(),
-            failed,
-        )
+        (explained, tally.numbers(), oddest(&tally), failed)
     };
     let excused = client.excused();
     let stall = report
