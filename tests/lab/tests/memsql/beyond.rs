@@ -209,6 +209,7 @@ fn an_aggregator_does_not_start(role: &str, child: &str) {
     assert_upgraded(&stack, role);
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one row for each case")]
 pub(crate) fn cases() -> Vec<Case> {
     let second = |fault: &'static str, arm: Value, end: &'static str| {
         case(format!("beyond: {fault}, second group"), move || {
