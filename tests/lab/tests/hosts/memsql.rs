@@ -165,8 +165,7 @@ fn upgrade(lab: &Lab) -> Outcome {
     goes_through(lab, &scaled("test: memsql", Options::default()))
 }
 
-/// Two leaves on each machine and a whole group at once, several children and databases, names that need quoting, and TLS;
-/// all that is asked of a server goes through a host.
+/// Two leaves on each machine and a whole group at once, several children and databases, names that need quoting, and TLS.
 fn large(lab: &Lab) -> Outcome {
     let cluster = Options {
         leaves: 8,
@@ -177,8 +176,7 @@ fn large(lab: &Lab) -> Outcome {
         ..Options::default()
     };
     let mut options = scaled("test: large memsql", cluster);
-    let extra = ["memsql_leaves_at_once=all", "memsql_via=host"];
-    options.extra.extend(extra.map(str::to_owned));
+    options.extra.push("memsql_leaves_at_once=all".to_owned());
     goes_through(lab, &options)
 }
 
