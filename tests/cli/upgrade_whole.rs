@@ -6,6 +6,8 @@
     reason = "starts servers and ends them, and runs the script as a host does"
 )]
 
+#[path = "upgrade_whole/exits.rs"]
+mod exits;
 #[path = "upgrade_whole/faults.rs"]
 mod faults;
 #[path = "upgrade_whole/soft.rs"]
@@ -18,7 +20,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use faults::{CASES, Case, DOWN};
+use faults::{CASES, Case, DEAF};
 
 const PLAYBOOK: &str = "\
 - hosts: localhost
@@ -57,8 +59,8 @@ const PLAYBOOK: &str = "\
     arangodb_data_number: 30400
     arangodb_upgrade_attempts: 2
     arangodb_stop_timeout: 3
-    arangodb_start_timeout: 10
-    arangodb_survivor_timeout: 4
+    arangodb_start_timeout: 10.0
+    arangodb_survivor_timeout: 4.0
     arangodb_host:
       address: 127.0.0.1
       secure: false
@@ -371,8 +373,9 @@ as_server() { :; }
 ";
 
 fn run(script: &str, case: &Case) -> Result<(), String> {
-    let deaf = case.name.contains("SIGTERM");
-    run_on(&Stage::new(deaf), script, case)
+    let stage = Stage::new(case.name == DEAF.name);
+    run_on(&stage, script, case)?;
+    exits::of(&stage, case)
 }
 
 fn run_on(stage: &Stage, script: &str, case: &Case) -> Result<(), String> {
@@ -449,11 +452,5 @@ fn each_fault_ends_as_it_must_and_nothing_else_is_touched() {
 #[test]
 fn a_server_that_does_not_end_is_not_killed() {
     let here = tempfile::tempdir().unwrap();
-    let case = Case {
-        name: "it is deaf to SIGTERM",
-        said: "it is not killed, its data would need recovery",
-        left: [true, true, false],
-        ..DOWN
-    };
-    run(&render(here.path(), false), &case).unwrap();
+    run(&render(here.path(), false), &DEAF).unwrap();
 }

@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 
 use crate::clock::{SimulatedClock, Stop};
 use crate::connection::scripted::{Answering, Call, Effects, ScriptedHosts, Verb, ended};
-use crate::connection::{Connection, JobEnd, Reply, owed};
+use crate::connection::{Connection, JobEnd, Reply};
 use crate::journal::MemoryJournal;
 use crate::rollout::{Connector, NoSession, Wish};
+
+use super::notes::Notices;
 
 pub(crate) use crate::connection::scripted::Fault;
 
@@ -22,13 +24,12 @@ struct Memory {
     finds: BTreeMap<String, VecDeque<Value>>,
     journal: Option<MemoryJournal>,
     sent_after: Vec<(String, usize)>,
-    notes: BTreeMap<(String, String), String>,
-    running: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Default)]
 struct Obedient {
     memory: Mutex<Memory>,
+    notices: Notices,
 }
 
 impl Obedient {
@@ -55,62 +56,6 @@ impl Obedient {
     }
 }
 
-impl Obedient {
-    /// Does what a script says about notes.
-    fn note(&self, call: &Call<'_>, about: &str) -> Reply {
-        let mut memory = self.lock();
-        let mut out = String::new();
-        if let Some(name) = about.strip_prefix("to the note ") {
-            let text = owed::text_in(call.text).unwrap();
-            let (_, run) = name.rsplit_once('.').unwrap();
-            let own = format!(".{run}");
-            let others = memory
-                .notes
-                .keys()
-                .any(|(host, other)| host == call.host && !other.ends_with(&own));
-            if owed::asks_first(call.text) && others {
-                return well(shown(&memory, call.host) + "end\n");
-            }
-            memory
-                .notes
-                .insert((call.host.to_owned(), name.to_owned()), text);
-        } else if let Some(names) = about.strip_prefix("the notes gone ") {
-            for name in names.split(' ') {
-                memory
-                    .notes
-                    .remove(&(call.host.to_owned(), name.to_owned()));
-            }
-        } else {
-            out += &shown(&memory, call.host);
-            for job in memory.running.get(call.host).into_iter().flatten() {
-                out = out + "job " + job + "\n";
-            }
-            out += "end\n";
-        }
-        well(out)
-    }
-}
-
-/// Shows the notes of a host, as its script does.
-fn shown(memory: &Memory, host: &str) -> String {
-    let mut out = String::new();
-    for ((_, name), text) in memory.notes.iter().filter(|((on, _), _)| on == host) {
-        out = out + "note " + name + "\n";
-        for line in text.lines() {
-            out = out + "|" + line + "\n";
-        }
-    }
-    out
-}
-
-fn well(out: String) -> Reply {
-    Reply {
-        code: 0,
-        out: out.into_bytes(),
-        err: Vec::new(),
-    }
-}
-
 impl Answering for Obedient {
     fn arrives(&self, call: &Call<'_>) {
         if call.verb == Verb::Job || self.changes(call) {
@@ -125,8 +70,8 @@ impl Answering for Obedient {
     }
 
     fn script(&self, call: &Call<'_>, effects: &Effects) -> Option<Reply> {
-        if let Some(about) = call.text.strip_prefix(": see ") {
-            return Some(self.note(call, about.lines().next()?));
+        if let Some(reply) = self.notices.script(call) {
+            return Some(reply);
         }
         let (verb, what) = call.text.split_once(' ')?;
         let answer = match verb {
@@ -178,28 +123,24 @@ impl Fleet {
 
     /// Returns the notes on a host, by name.
     pub(crate) fn notes(&self, host: &str) -> Vec<(String, String)> {
-        let memory = self.obedient.lock();
-        let here = memory.notes.iter().filter(|((on, _), _)| on == host);
-        here.map(|((_, name), text)| (name.clone(), text.clone()))
-            .collect()
+        let all = self.obedient.notices.all().into_iter();
+        let here = all.filter(|(on, _, _)| on == host);
+        here.map(|(_, name, text)| (name, text)).collect()
     }
 
     /// Puts a note on a host.
     pub(crate) fn puts_note(&self, host: &str, name: &str, text: &str) {
-        let key = (host.to_owned(), name.to_owned());
-        self.obedient.lock().notes.insert(key, text.to_owned());
+        self.obedient.notices.put(host, name, text);
     }
 
     /// Takes a note away from a host.
     pub(crate) fn forgets(&self, host: &str, name: &str) {
-        let key = (host.to_owned(), name.to_owned());
-        self.obedient.lock().notes.remove(&key);
+        self.obedient.notices.take(host, name);
     }
 
     /// Says which jobs run on a host.
     pub(crate) fn runs(&self, host: &str, jobs: &[&str]) {
-        let jobs = jobs.iter().map(|job| (*job).to_owned()).collect();
-        self.obedient.lock().running.insert(host.to_owned(), jobs);
+        self.obedient.notices.runs(host, jobs);
     }
 
     pub(crate) fn count_records_of(&self, journal: &MemoryJournal) {

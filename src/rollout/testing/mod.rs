@@ -5,8 +5,13 @@
 
 mod answers;
 mod fleet;
+mod memsql;
+mod model;
 mod modules;
 mod mortal;
+mod notes;
+mod shipped;
+mod watched;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -26,6 +31,10 @@ use super::{GuardMode, NothingBefore, OnHosts, Outside, Previously, Settings};
 
 pub(super) use answers::Answers;
 pub(super) use fleet::{Fault, Fleet};
+pub(super) use memsql::Memsql;
+pub(super) use model::Model;
+pub(super) use shipped::{Stage, Upgrade};
+pub(super) use watched::{AtWrite, Watched};
 
 /// A run to be tested.
 pub(super) struct Kit {

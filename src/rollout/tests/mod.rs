@@ -3,6 +3,7 @@
 mod alike;
 mod blocks;
 mod faults;
+mod matrix;
 mod owed;
 mod plain;
 mod properties;

@@ -117,6 +117,7 @@ fn ops_of(cluster: &Cluster, home: &Path) -> PathBuf {
         port: at.port,
         group,
         directory: String::new(),
+        unmonitored: false,
         version: OLD.to_owned(),
         runs: true,
         answers: true,
@@ -145,7 +146,7 @@ fn ops_of(cluster: &Cluster, home: &Path) -> PathBuf {
         manual_control: false,
     };
     for (name, list) in [
-        ("nodes", known.servers_json(None)),
+        ("nodes", known.servers_json(None, false)),
         ("agents", known.agents_json("5.7.1")),
         ("files", known.files_json(None)),
     ] {

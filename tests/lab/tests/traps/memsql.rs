@@ -64,7 +64,10 @@ const fn row(
         arms,
         fault,
         end,
+        ends: &[],
         detector,
+        seen: &[],
+        page: "",
         cases,
     }
 }

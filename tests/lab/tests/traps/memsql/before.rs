@@ -2,7 +2,7 @@
 //! and the invariants (I).
 
 use super::{
-    BEYOND, BUGS, DETECTORS, ENDS, GATES, JUDGED, KILLED, LOAD, LOCK, MODEL, ORACLE, PARSED,
+    APART, BEYOND, BUGS, DETECTORS, ENDS, GATES, JUDGED, KILLED, LOAD, LOCK, MODEL, ORACLE, PARSED,
     PREFLIGHT, TRAPS, VARIANTS, VERSION, row,
 };
 use crate::Row;
@@ -172,7 +172,10 @@ pub(super) const BEFORE: &[Row] = &[
                 "tests/lab/tests/memsql/stale.rs",
                 "stale: a backup begins while slaves catch up",
             ),
-            (GATES, "between_the_groups"),
+            (
+                GATES,
+                "gates: at each rest point the cluster is judged anew",
+            ),
             (PARSED, "what_runs_beside"),
             (PREFLIGHT, "no backup"),
         ],
@@ -214,7 +217,10 @@ pub(super) const ALWAYS: &[Row] = &[
         &[
             (MODEL, "a leaf of the other group is detached"),
             (MODEL, "a leaf of the other group is silent"),
-            (GATES, "between_the_groups"),
+            (
+                GATES,
+                "gates: at each rest point the cluster is judged anew",
+            ),
             (MODEL, "more_faults_never_allow_more"),
             (ORACLE, "each_invariant_is_seen_to_break"),
             (LOAD, "load: a leaf that is killed under load is seen"),
@@ -293,7 +299,10 @@ pub(super) const ALWAYS: &[Row] = &[
         "the oracle: I6",
         &[
             (MODEL, "aggregators_one_at_a_time_and_the_master_last"),
-            (GATES, "the_others_answer"),
+            (
+                GATES,
+                "gates: at each rest point the cluster is judged anew",
+            ),
             (ORACLE, "each_invariant_is_seen_to_break"),
         ],
     ),
@@ -302,7 +311,10 @@ pub(super) const ALWAYS: &[Row] = &[
         "every fault of this table",
         "never FORCE, REMOVE LEAF, ATTACH ALL, --all, --hard-stop",
         "the simulators: they count each of them, and each case asks",
-        &[("tests/lab/tests/memsql/whole.rs", "assert_never")],
+        &[
+            (GATES, "gates: a leaf that still leads is not stopped (I3)"),
+            (APART, "apart: one leaf of a set cannot be attached"),
+        ],
     ),
     row(
         "I8 B5 S12",
@@ -325,7 +337,10 @@ pub(super) const ALWAYS: &[Row] = &[
         "nothing is done twice",
         "the simulators: the counts",
         &[
-            (BUGS, "bug_i_what_was_cut_off_could_not_be_gone_on_with"),
+            (
+                BUGS,
+                "bugs: i: what was cut off after {after} could not be gone on with",
+            ),
             (KILLED, "killed: at every step"),
         ],
     ),

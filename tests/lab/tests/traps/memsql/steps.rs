@@ -73,7 +73,7 @@ pub(super) const STEPS: &[Row] = &[
         "the read behind it",
         &[
             (ENDS, "DETACH LEAF is refused"),
-            (BUGS, "bug_a_a_failed_detach_or_attach_was_ignored"),
+            (BUGS, "bugs: a: a failed {statement} was ignored"),
         ],
     ),
     row(
