@@ -20,6 +20,7 @@ use super::fate::{Fate, Phase, fate};
 use super::ledger::Entry;
 use super::place::Place;
 use super::saw::what_was_seen;
+use super::sessions::Session;
 use super::step::Step;
 use super::tap::{NoHost, Tap};
 use super::watch::StepWatch;
@@ -304,9 +305,13 @@ impl Engine {
             let end = match fate(&error, phase, step.safety) {
                 Fate::Ends(end) => end,
                 Fate::Retry(end) => {
+                    let in_vain = step.session.as_deref().is_some_and(Session::is_given_up);
                     let wait = waits
                         .next()
-                        .filter(|_| !bounds.deadline.is_over(self.clock()));
+                        .filter(|_| !in_vain && !bounds.deadline.is_over(self.clock()));
+                    if let (None, Some(session)) = (wait, &step.session) {
+                        session.give_up(true);
+                    }
                     let slept = wait.map(|wait| self.clock().wait(*wait, &bounds.stop));
                     if slept == Some(Woken::Elapsed) {
                         if phase != Phase::InJob {
