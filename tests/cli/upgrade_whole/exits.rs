@@ -21,7 +21,7 @@ fn look(stage: &Stage) -> Value {
     let main = std::fs::read_to_string(own.join("unit/MainPID")).unwrap();
     let main: u32 = main.trim().parse().unwrap();
     let starter = (main > 0 && lives(main)).then(|| json!({"pid": main}));
-    let is_up = |port: &u16| TcpStream::connect(("127.0.0.1", *port)).is_ok();
+    let is_up = |port: &u16| TcpStream::connect((stage.address, *port)).is_ok();
     let servers = stage.ports[..2].iter();
     let servers: Vec<Value> = servers
         .map(|port| json!({"running": is_up(port)}))

@@ -254,7 +254,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "the starter starts another server anew, whose data is old",
-        armed: "echo 'kill -9 OTHER; sleep 0.2; begin OTHERPORT COORDINATOR 3.4.0' >>start",
+        armed: "echo 'kill -9 OTHER; sleep 0.2; begin 900005 COORDINATOR 3.4.0 127.0.0.0' >>start",
         said: "the starter is stopped and held back by",
         left: [false; 3],
         starts: 1,
@@ -263,7 +263,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "a restart, the starter starts another server anew",
         restart: true,
-        armed: "echo 'kill -9 OTHER; sleep 0.2; begin OTHERPORT COORDINATOR 3.4.0' >>start",
+        armed: "echo 'kill -9 OTHER; sleep 0.2; begin 900005 COORDINATOR 3.4.0 127.0.0.0' >>start",
         code: 11,
         said: "all servers run, but not all of them were adopted",
         left: [false; 3],
@@ -307,7 +307,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "the starter alone, it starts a server anew",
-        armed: "echo 'kill -9 OTHER; sleep 0.2; begin OTHERPORT COORDINATOR 3.4.0' >>start",
+        armed: "echo 'kill -9 OTHER; sleep 0.2; begin 900005 COORDINATOR 3.4.0 127.0.0.0' >>start",
         code: 12,
         said: "the data of these is older than the installed program, which refuses it: coordinator on port",
         left: [true, false, false],
