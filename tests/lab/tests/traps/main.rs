@@ -8,8 +8,10 @@
 mod cluster;
 mod later;
 mod memsql;
+mod on_hosts;
 mod one_server;
 mod starter;
+mod table;
 
 use std::collections::BTreeSet;
 use std::path::Path;
