@@ -353,7 +353,11 @@ fn hangs(fleet: &Fleet) -> Outcome {
             other => clock::Look::NotYet(format!("{other:?}")),
         })
     })?;
-    back.map_err(|last| Failure(format!("the job did not end: {last}")))
+    back.map_err(|last| Failure(format!("the job did not end: {last}")))?;
+    // Maintenance mode is still held: the gates of a run that goes on would wait for its end.
+    let owed = "stagger recover --state state";
+    ends(begin(fleet, owed, &[])?, 0)?;
+    same(mode(fleet)?.as_str(), "Normal", "the supervision")
 }
 
 fn reads_what_nobody_wrote(fleet: &Fleet) -> Outcome {
