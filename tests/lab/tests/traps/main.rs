@@ -12,6 +12,7 @@ mod cluster;
 mod ends;
 mod later;
 mod memsql;
+mod on_hosts;
 mod one_host;
 mod one_server;
 mod seen;
@@ -24,6 +25,7 @@ mod whole_cluster;
 mod faults;
 #[path = "../../../cli/ends/kinds.rs"]
 mod kinds;
+mod table;
 
 use std::collections::BTreeSet;
 use std::path::Path;
