@@ -198,7 +198,9 @@ pub(crate) fn watched(stack: &mut Stack, variables: &Value) -> (Value, lab::comm
     files::write(&stack.file("drained"), "", 0o644).unwrap();
     let options = LoadOptions {
         aggregators: stack.aggregators().into_iter().cloned().collect(),
-        aggregators_at_once: number(variables, "memsql_aggregators_at_once").max(1) as usize,
+        aggregators_at_once: variables["memsql_aggregators_at_once"]
+            .as_u64()
+            .map_or(1, |count| count.try_into().unwrap()),
         rate: 60,
         databases: vec!["s-1".to_owned()],
         deadline_ms: 10_000,

@@ -199,7 +199,11 @@ fn placed(plan: &Plan, [first, second]: &[Host; 2]) -> Vec<Address> {
 /// Returns where child aggregators are: the first on the second host, as the master is on the first; others behind all leaves.
 fn children(count: usize, [first, second]: &[Host; 2]) -> Vec<Address> {
     let place = |number: usize| {
-        let host = if number % 2 == 0 { second } else { first };
+        let host = if number.is_multiple_of(2) {
+            second
+        } else {
+            first
+        };
         let behind = u16::try_from(number).unwrap_or_default() * 100;
         Address::new(&host.called, AGGREGATOR_PORT + behind)
     };

@@ -1,7 +1,7 @@
 //! The load and the oracle for a MemSQL cluster.
 //!
 //! [`client`] reads and writes through the aggregators, [`watch`] looks into every server,
-//! [`invariants`] judges what it sees and [`never`] what was counted (pure), [`verdict`] compares at the end.
+//! [`invariants`] judges what it sees and [`mod@never`] what was counted (pure), [`verdict`] compares at the end.
 
 pub mod client;
 pub mod invariants;
