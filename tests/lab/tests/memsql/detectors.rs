@@ -133,7 +133,8 @@ fn rows_of_what_acts_by_itself() -> Vec<Row> {
                 (LEAF_SET, STILL_ON, ""),
             ],
             arm: json!({"recovery_ms": 10_000}),
-            variables: json!({}),
+            // The run is not to be quicker than the cluster.
+            variables: json!({"memsql_poll": 2}),
             fired: |stack, _| stack.count("auto-attach") > 0,
         },
         Row {
@@ -197,9 +198,9 @@ pub(crate) fn watched(stack: &mut Stack, variables: &Value) -> (Value, lab::comm
     files::write(&stack.file("drained"), "", 0o644).unwrap();
     let options = LoadOptions {
         aggregators: stack.aggregators().into_iter().cloned().collect(),
-        aggregators_at_once: usize::try_from(number(variables, "memsql_aggregators_at_once"))
-            .unwrap()
-            .max(1),
+        aggregators_at_once: variables["memsql_aggregators_at_once"]
+            .as_u64()
+            .map_or(1, |count| count.try_into().unwrap()),
         rate: 60,
         databases: vec!["s-1".to_owned()],
         deadline_ms: 10_000,

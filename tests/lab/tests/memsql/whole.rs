@@ -20,19 +20,17 @@ pub(crate) fn assert_never(stack: &Stack, what: &str) {
 
 /// Tells the leaves that Ops was told to stop while they took part.
 fn stopped_too_early(stack: &Stack, effects: &[Value]) -> Vec<String> {
-    let list: Vec<Value> =
-        serde_json::from_str(&stack.ops("memsql-list --json").out).unwrap_or_default();
-    let is_leaf = |one: &&Value| one["role"] == json!("LEAF");
-    let leaves = list.iter().filter(is_leaf).map(|one| {
-        let at = Address::new(
-            one["host"].as_str().unwrap_or_default(),
-            one["port"]
-                .as_u64()
-                .and_then(|port| port.try_into().ok())
-                .unwrap_or(0),
-        );
-        (one["memsql_id"].clone(), json!(at.to_string()))
-    });
+    // What it shows may go by other names.
+    let known = stack.machines[0].root.join("var/lib/memsql-ops/data/state");
+    let known: Value = serde_json::from_str(&lab::files::read(&known).unwrap()).unwrap();
+    let servers = known["servers"].as_array().unwrap().iter();
+    let leaves = servers
+        .filter(|one| one["role"] == json!("LEAF"))
+        .map(|one| {
+            let port = one["port"].as_u64().unwrap().try_into().unwrap();
+            let at = Address::new(one["host"].as_str().unwrap(), port);
+            (one["memsql_id"].clone(), json!(at.to_string()))
+        });
     let leaves: Vec<(Value, Value)> = leaves.collect();
     let mut detached: Vec<&Value> = Vec::new();
     let mut early = Vec::new();

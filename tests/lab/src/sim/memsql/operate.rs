@@ -32,14 +32,6 @@ pub async fn operate(node: &Arc<Node>, peer: &Peer, statement: Statement) -> Res
         .unwrap_or_else(|error| Err(Fault::new(1105, error.to_string())))
 }
 
-/// Backs a database up: beside other shared work of the cluster, and alone on the database.
-async fn back_up(node: &Arc<Node>, name: &str) {
-    let _shared = node.cluster_lock.read().await;
-    let lock = node.database_lock(name);
-    let _lock = lock.lock().await;
-    node.pause(node.switches().backup_ms).await;
-}
-
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "all other statements are another function's"
@@ -83,6 +75,14 @@ async fn on_master(
         other => return define(node, used, other).await,
     }
     Ok(DONE)
+}
+
+/// Takes its time, with the locks that it needs.
+async fn backup(node: &Node, name: &str) {
+    let _shared = node.cluster_lock.read().await;
+    let lock = node.database_lock(name);
+    let _lock = lock.lock().await;
+    node.pause(node.switches().backup_ms).await;
 }
 
 #[expect(
@@ -144,7 +144,7 @@ async fn define(
             let takes_ms = node.switches().alter_ms;
             databases::change_tables(node, &of(&table)?, takes_ms, |_| Ok(())).await?;
         }
-        Statement::Backup(name) => back_up(node, &name).await,
+        Statement::Backup(name) => backup(node, &name).await,
         _ => return Err(Fault::new(1295, "This command is not supported here")),
     }
     Ok(DONE)

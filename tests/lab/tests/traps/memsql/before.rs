@@ -166,7 +166,10 @@ pub(super) const BEFORE: &[Row] = &[
         "DETACH: it waits for it, and clients wait for DETACH",
         &[
             (PREFLIGHT, "preflight: P9: a long statement runs beside it"),
-            (PREFLIGHT, "preflight: P9: a backup runs beside it"),
+            (
+                PREFLIGHT,
+                "preflight: P9: a backup, a rebalance and copies run beside it",
+            ),
             (PREFLIGHT, "preflight: P9: a table is changed beside it"),
             (
                 "tests/lab/tests/memsql/stale.rs",
