@@ -76,7 +76,7 @@ fn with_the_starter(lab: &Lab) -> Outcome {
     options
         .extra
         .push("arangodb_survivor_timeout=10".to_owned());
-    sees(lab, &options, "I1 at most one server is down")
+    sees(lab, &options, "I1 one server down at most")
 }
 
 /// Nobody asks the other servers before the starter is started.
