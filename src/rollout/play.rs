@@ -135,6 +135,8 @@ impl Engine {
             }
             walked
         });
+        // What its guards saw during its last steps is not forgotten with them: the end of a play is a rest point too.
+        self.stops_on_kept_breach(place.play.id());
         let id = place.play.id().to_owned();
         let mut end = Entry::event(EventKind::PlayFinished { play: id.clone() });
         if !self.is_halted() && !walked.left.values().any(Left::is_lost) {

@@ -249,6 +249,7 @@ impl Engine {
                 Walked::default()
             })
         });
+        self.stops_on_kept_breach(path);
         if !self.is_halted() {
             let done = Record::Done {
                 play: String::new(),
