@@ -205,6 +205,15 @@ pub enum Record {
         /// The block's path; empty for the batch or play as a whole.
         path: String,
     },
+    /// An indivisible block did not come to its end, and its `always` put right on all its hosts what it had begun.
+    PutRight {
+        /// The play's id.
+        play: String,
+        /// The batch.
+        batch: u32,
+        /// The block's path.
+        path: String,
+    },
     /// A failure of a block was rescued.
     Rescued {
         /// The host.
@@ -283,6 +292,7 @@ impl Record {
             Self::Shared { .. } => "shared",
             Self::Learned { .. } => "learned",
             Self::Done { .. } => "done",
+            Self::PutRight { .. } => "put_right",
             Self::Rescued { .. } => "rescued",
             Self::HostLeft { .. } => "host_left",
             Self::Bracket { .. } => "bracket",
@@ -309,7 +319,7 @@ impl Record {
 
     /// Reads a record; one of a kind that is not known here is kept as it is.
     pub(super) fn from_text(kind: &str, body: &str) -> Result<Self, serde_json::Error> {
-        const KNOWN: [&str; 17] = [
+        const KNOWN: [&str; 18] = [
             "opened",
             "part_started",
             "batch",
@@ -319,6 +329,7 @@ impl Record {
             "shared",
             "learned",
             "done",
+            "put_right",
             "rescued",
             "host_left",
             "bracket",

@@ -165,6 +165,7 @@ impl Standing {
                 | Record::Shared { .. }
                 | Record::Learned { .. }
                 | Record::Done { .. }
+                | Record::PutRight { .. }
                 | Record::Rescued { .. }
                 | Record::HostLeft { .. }
                 | Record::RestPoint { .. }

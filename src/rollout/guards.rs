@@ -114,6 +114,17 @@ impl Guards {
         }
     }
 
+    /// Forgets what was seen.
+    fn judge_anew(&self) {
+        for watched in self.all() {
+            let mut seen = watched.seen();
+            seen.judge = seen.judge.anew();
+            seen.due = Duration::ZERO;
+            seen.told_breach = false;
+        }
+        *self.outlived() = None;
+    }
+
     fn outlived(&self) -> MutexGuard<'_, Option<(String, String)>> {
         self.outlived.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -295,11 +306,12 @@ impl Engine {
             return;
         }
         let now = self.clock().elapsed();
+        let is_finishing = self.is_finishing();
         let mut seen = watched.seen();
         let changed = seen.judge.see(value, now);
         seen.saw.clone_from(&saw);
         let grace_ms = seen.judge.grace().map(milliseconds);
-        let breached = seen.judge.standing(now) == Standing::Breached;
+        let breached = seen.judge.standing(now) == Standing::Breached && !is_finishing;
         let tell_breach = breached && !std::mem::replace(&mut seen.told_breach, breached);
         drop(seen);
         let guard = watched.guard.name.clone();
@@ -353,15 +365,42 @@ impl Engine {
         (GuardValue::Unknown, reason)
     }
 
+    /// Notes the blocks of a play that an earlier part of the run was cut off in: until they are finished the cluster is not
+    /// whole, and what guards see keeps nobody from finishing them.
+    pub(super) fn finishes_first(&self, place: &Place) {
+        let id = place.play.id();
+        let previously = &self.outside.previously;
+        let mut batches = previously.half_done(id);
+        batches.retain(|batch| previously.in_block(id, *batch));
+        self.state().finishing = batches.into_iter().collect();
+    }
+
+    /// What an earlier part of the run was cut off in is behind: from here on guards judge anew.
+    pub(super) fn finished(&self, batch: u32) {
+        let mut state = self.state();
+        let was_last = state.finishing.remove(&batch) && state.finishing.is_empty();
+        drop(state);
+        if was_last {
+            self.guards.judge_anew();
+        }
+    }
+
+    fn is_finishing(&self) -> bool {
+        !self.state().finishing.is_empty()
+    }
+
     /// Tells whether a guard is breached.
     pub(super) fn guards_breached(&self) -> bool {
         let now = self.clock().elapsed();
         let watched = self.guards.all();
-        watched.iter().any(|one| one.breached(now).is_some())
+        !self.is_finishing() && watched.iter().any(|one| one.breached(now).is_some())
     }
 
     /// Tells whether the guards let forward steps go on; waits while nobody knows. Stops the run if they do not.
     pub(super) fn guards_pass(&self, at: &str) -> bool {
+        if self.is_finishing() {
+            return true;
+        }
         if self.stops_on_kept_breach(at) {
             return false;
         }

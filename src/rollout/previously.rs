@@ -107,6 +107,17 @@ pub trait Previously: Send + Sync + Debug {
         false
     }
 
+    /// Returns the batches of a play in which an indivisible block was begun, and neither ended nor put right, so that members
+    /// may be down, or in which a bracket was entered and not left.
+    fn half_done(&self, _play: &str) -> Vec<u32> {
+        Vec::new()
+    }
+
+    /// Tells whether an indivisible block of a batch was begun, and neither ended nor put right.
+    fn in_block(&self, _play: &str, _batch: u32) -> bool {
+        false
+    }
+
     /// Returns what is known of a bracket.
     fn bracket(&self, _bracket: &BracketRef) -> Option<KnownBracket> {
         None

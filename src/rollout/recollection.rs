@@ -111,6 +111,7 @@ impl Recollection {
                 self.done.insert((play.clone(), *batch, path.clone()));
                 self.end_stretch(play, *batch, path);
             }
+            Record::PutRight { play, batch, path } => self.end_stretch(play, *batch, path),
             Record::RestPoint {
                 play,
                 batch,
@@ -182,7 +183,8 @@ impl Recollection {
         self.stretches.retain(|(of, number, block), _| {
             let rest = path.strip_prefix(block.as_str());
             let is_it = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'));
-            of != play || !(path.is_empty() || *number == batch && is_it)
+            let whole_play = batch == 0 && path.is_empty();
+            of != play || !(whole_play || *number == batch && (path.is_empty() || is_it))
         });
         if !self.stretches.values().any(|begun| *begun) {
             self.stand_around(false);
@@ -291,6 +293,21 @@ impl Previously for Recollection {
     fn done(&self, play: &str, batch: u32, path: &str) -> bool {
         let key = (play.to_owned(), batch, path.to_owned());
         self.done.contains(&key)
+    }
+
+    fn half_done(&self, play: &str) -> Vec<u32> {
+        let begun = self.stretches.iter().filter(|(_, begun)| **begun);
+        let blocks = begun.map(|((of, batch, _), _)| (of, *batch));
+        let open = self.entered.iter().filter_map(|of| self.brackets.get(of));
+        let brackets = open.map(|known| (&known.entered.play, known.entered.batch));
+        let of_play = blocks.chain(brackets).filter(|(of, _)| *of == play);
+        let batches: BTreeSet<u32> = of_play.map(|(_, batch)| batch).collect();
+        batches.into_iter().filter(|batch| *batch > 0).collect()
+    }
+
+    fn in_block(&self, play: &str, batch: u32) -> bool {
+        let mut begun = self.stretches.iter().filter(|(_, begun)| **begun);
+        begun.any(|((of, number, _), _)| of == play && *number == batch)
     }
 
     fn bracket(&self, bracket: &BracketRef) -> Option<KnownBracket> {
