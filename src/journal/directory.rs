@@ -243,6 +243,7 @@ fn summarise(run: &str, entries: &[Entry], owner: Option<String>) -> RunSummary 
             | Record::Learned { .. }
             | Record::Done { .. }
             | Record::PutRight { .. }
+            | Record::Included { .. }
             | Record::Rescued { .. }
             | Record::HostLeft { .. }
             | Record::RestPoint { .. }

@@ -214,6 +214,28 @@ pub enum Record {
         /// The block's path.
         path: String,
     },
+    /// A dynamic include is begun, or came to its end: until then it stays taken on these hosts.
+    Included {
+        /// The play's id.
+        play: String,
+        /// The batch.
+        batch: u32,
+        /// The include's path.
+        path: String,
+        /// The number of its item, if it is a loop.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        item: Option<usize>,
+        /// Its hosts.
+        hosts: Vec<String>,
+        /// The file that it names; empty for a role.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        file: String,
+        /// The variables of its item, sealed.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        variables: Map<String, Value>,
+        /// Whether it came to its end.
+        over: bool,
+    },
     /// A failure of a block was rescued.
     Rescued {
         /// The host.
@@ -293,6 +315,7 @@ impl Record {
             Self::Learned { .. } => "learned",
             Self::Done { .. } => "done",
             Self::PutRight { .. } => "put_right",
+            Self::Included { .. } => "included",
             Self::Rescued { .. } => "rescued",
             Self::HostLeft { .. } => "host_left",
             Self::Bracket { .. } => "bracket",
@@ -319,7 +342,7 @@ impl Record {
 
     /// Reads a record; one of a kind that is not known here is kept as it is.
     pub(super) fn from_text(kind: &str, body: &str) -> Result<Self, serde_json::Error> {
-        const KNOWN: [&str; 18] = [
+        const KNOWN: [&str; 19] = [
             "opened",
             "part_started",
             "batch",
@@ -330,6 +353,7 @@ impl Record {
             "learned",
             "done",
             "put_right",
+            "included",
             "rescued",
             "host_left",
             "bracket",

@@ -166,6 +166,7 @@ impl Standing {
                 | Record::Learned { .. }
                 | Record::Done { .. }
                 | Record::PutRight { .. }
+                | Record::Included { .. }
                 | Record::Rescued { .. }
                 | Record::HostLeft { .. }
                 | Record::RestPoint { .. }

@@ -10,7 +10,7 @@ use crate::vars::World;
 
 use super::decide::InDoubt;
 use super::ended::object;
-use super::previously::{EnteredAt, Known, KnownBracket, Previously, Volatile};
+use super::previously::{EnteredAt, Known, KnownBracket, Previously, Taken, Volatile};
 
 /// Why a journal cannot be gone on with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +42,8 @@ pub struct Recollection {
     entered: Vec<BracketRef>,
     /// The indivisible blocks that were begun and not ended: play, batch, id, and whether a step of theirs was begun.
     stretches: BTreeMap<(String, u32, String), bool>,
+    /// The dynamic includes that were begun and not ended: play, batch, path, host.
+    taken: BTreeMap<(String, u32, String, String), Vec<Taken>>,
     approved: BTreeSet<String>,
     answers: BTreeMap<String, Value>,
     in_doubt: Option<InDoubt>,
@@ -112,6 +114,7 @@ impl Recollection {
                 self.end_stretch(play, *batch, path);
             }
             Record::PutRight { play, batch, path } => self.end_stretch(play, *batch, path),
+            Record::Included { .. } => self.take_include(record),
             Record::RestPoint {
                 play,
                 batch,
@@ -188,6 +191,34 @@ impl Recollection {
         });
         if !self.stretches.values().any(|begun| *begun) {
             self.stand_around(false);
+        }
+    }
+
+    fn take_include(&mut self, record: &Record) {
+        let Record::Included {
+            play,
+            batch,
+            path,
+            item,
+            hosts,
+            file,
+            variables,
+            over,
+        } = record
+        else {
+            return;
+        };
+        for host in hosts {
+            let key = (play.clone(), *batch, path.clone(), host.clone());
+            let known = self.taken.entry(key).or_default();
+            known.retain(|other| other.item != *item);
+            if !over {
+                known.push(Taken {
+                    item: *item,
+                    file: file.clone(),
+                    variables: variables.clone(),
+                });
+            }
         }
     }
 
@@ -308,6 +339,11 @@ impl Previously for Recollection {
     fn in_block(&self, play: &str, batch: u32) -> bool {
         let mut begun = self.stretches.iter().filter(|(_, begun)| **begun);
         begun.any(|((of, number, _), _)| of == play && *number == batch)
+    }
+
+    fn taken(&self, play: &str, batch: u32, path: &str, host: &str) -> Vec<Taken> {
+        let key = (play.to_owned(), batch, path.to_owned(), host.to_owned());
+        self.taken.get(&key).cloned().unwrap_or_default()
     }
 
     fn bracket(&self, bracket: &BracketRef) -> Option<KnownBracket> {

@@ -222,10 +222,157 @@ fn what_is_in_flight_comes_before_an_earlier_batch_that_failed_outside_of_its_bl
     assert!(seen > 1, "{seen}");
 }
 
+const INCLUDED: &str = "
+- hosts: all
+  gather_facts: false
+  serial: 1
+  gate: [{launch: gate, changed_when: false}]
+  tasks:
+    - {look: old, register: old}
+    - include_tasks: upgrade.yml
+      when: old.value
+    - {look: servers, register: servers}
+    - include_tasks: one.yml
+      loop: \"{{ servers.value }}\"
+    - launch: last
+";
+
+const DRAINED: &str = "
+- bracket:
+    name: drained
+    per: host
+    enter: [{launch: drain}]
+    leave: [{launch: undrain}]
+  block:
+    - launch: first
+    - indivisible: true
+      block:
+        - launch: stop
+        - launch: start
+";
+
+const EACH: &str = "
+- bracket:
+    name: quiet
+    enter: [{launch: \"hush-{{ item }}\"}]
+    leave: [{launch: \"speak-{{ item }}\"}]
+  block:
+    - launch: \"one-{{ item }}\"
+    - launch: \"two-{{ item }}\"
+";
+
+fn included() -> Kit {
+    Kit::new("a b", INCLUDED)
+        .file("upgrade.yml", DRAINED)
+        .file("one.yml", EACH)
+        .finds("old", &[json!(true)])
+        .finds("servers", &[json!(["x", "y"])])
+        .with(|settings| settings.forks = 1)
+}
+
 /// Which of two calls came last in a run that was cut off and gone on with.
 fn last_of(ran: &Ran, on: &str, off: &str) -> Option<String> {
     let mut calls = ran.log.iter().rev();
     calls
         .find(|call| call.contains(on) || call.contains(off))
         .cloned()
+}
+
+#[test]
+fn an_include_that_was_taken_stays_taken_whatever_its_conditions_say_now() {
+    let whole = included().run().records.len();
+    let mut in_the_middle = 0;
+    for record in 3..whole {
+        let dead = included();
+        dead.dies(record, record % 2 == 0);
+        let before = dead.run();
+        let begun = came(
+            &before,
+            &["a job first", "a job one-x", "b job first", "b job one-x"],
+        );
+        in_the_middle += usize::from(begun[0]);
+        let mut again = included();
+        let recollection = Recollection::of(&dead.journal.entries().unwrap()).unwrap();
+        again.goes_on(&dead, Arc::new(recollection));
+        again.fleet.finds("old", &[json!(false)]);
+        again.fleet.finds("servers", &[json!([])]);
+        let ran = again.run();
+        let case = format!("record {record} of {whole}: {:?} {:?}", ran.ended, ran.log);
+        assert_eq!(ran.exit(), 0, "{case}");
+        let effects = again.fleet.effects();
+        for (host, upgrade, each) in [("a", begun[0], begun[1]), ("b", begun[2], begun[3])] {
+            let count = |what: &str| effects.get(&format!("{host} job {what}")).copied();
+            for what in ["first", "stop", "start"] {
+                assert!(!upgrade || count(what) == Some(1), "{host} {what}: {case}");
+            }
+            for what in ["one-x", "two-x"] {
+                assert!(!each || count(what) == Some(1), "{host} {what}: {case}");
+            }
+            assert_eq!(count("last"), Some(1), "{case}");
+            for (on, off) in [("job drain", "job undrain"), ("job hush-x", "job speak-x")] {
+                let last = last_of(&ran, &format!("{host} {on}"), &format!("{host} {off}"));
+                assert!(
+                    last.is_none_or(|last| last.contains(off)),
+                    "{host} {off}: {case}"
+                );
+            }
+        }
+    }
+    assert!(in_the_middle > 20, "{in_the_middle}");
+}
+
+#[test]
+fn a_bracket_that_is_passed_by_is_left_before_the_next_gate() {
+    let whole = included().run().records.len();
+    let mut passed_by = 0;
+    for record in 3..whole {
+        let dead = included();
+        dead.dies(record, true);
+        let before = dead.run();
+        let drains = came(&before, &["a job drain", "a job undrain"]);
+        if drains != [true, false] {
+            continue;
+        }
+        // As a journal of before: nothing in it says which includes were taken.
+        let mut entries = dead.journal.entries().unwrap();
+        entries.retain(|entry| entry.record.kind() != "included");
+        let again = follows(&dead, included(), &entries);
+        again.fleet.finds("old", &[json!(false)]);
+        let ran = again.run();
+        let case = format!("record {record} of {whole}: {:?} {:?}", ran.ended, ran.log);
+        assert_eq!(ran.exit(), 0, "{case}");
+        let (off, gate) = (at(&ran, "a job undrain"), at(&ran, "b job gate"));
+        assert!(off.is_some(), "{case}");
+        assert!(gate.is_none_or(|gate| off < Some(gate)), "{case}");
+        passed_by += 1;
+    }
+    assert!(passed_by > 5, "{passed_by}");
+}
+
+#[test]
+fn a_bracket_of_a_play_that_has_no_hosts_any_more_is_left_at_the_end() {
+    let text = "
+- hosts: \"{{ [] if gone is defined else 'all' }}\"
+  gather_facts: false
+  bracket:
+    name: maintenance
+    enter: [{launch: \"on\"}]
+    leave: [{launch: \"off\"}]
+  tasks:
+    - launch: one
+- hosts: all
+  gather_facts: false
+  tasks:
+    - launch: last
+";
+    let inventory = "all:\n  hosts:\n    a:\n  vars:\n    gone: 1\n";
+    let dead = Kit::new("a", text);
+    dead.dies(Kit::new("a", text).run().records.len() / 3, true);
+    assert_eq!(came(&dead.run(), &["a job on", "a job off"]), [true, false]);
+    let again = after(&dead, Kit::new("a", text).inventory(inventory));
+    let ran = again.run();
+    assert_eq!(
+        (ran.exit(), ran.did()),
+        (0, vec!["a job last", "a job off"])
+    );
 }
