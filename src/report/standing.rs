@@ -165,6 +165,8 @@ impl Standing {
                 | Record::Shared { .. }
                 | Record::Learned { .. }
                 | Record::Done { .. }
+                | Record::PutRight { .. }
+                | Record::Included { .. }
                 | Record::Rescued { .. }
                 | Record::HostLeft { .. }
                 | Record::RestPoint { .. }

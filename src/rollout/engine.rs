@@ -123,6 +123,8 @@ pub(super) struct State {
     pub(super) left_again: BTreeSet<BracketRef>,
     /// The brackets that are taken as still entered because nobody could be asked, until they are entered again.
     pub(super) trusted: BTreeSet<BracketRef>,
+    /// The batches of the play whose half-done block this part of the run still has before it.
+    pub(super) finishing: BTreeSet<u32>,
     /// Whether this part of the run has ended a stretch that it could not stop in.
     pub(super) stretch_over: bool,
     /// What would be left to do by hand on hosts that stopped half-way.

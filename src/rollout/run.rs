@@ -69,6 +69,9 @@ impl Rollout {
         self.go(journal, sinks, |engine, playbook| {
             engine.tell_noted();
             engine.run_entries(&playbook.entries);
+            if !engine.is_halted() {
+                engine.leave_passed_by(|_| true);
+            }
         })
     }
 
@@ -249,6 +252,7 @@ impl Engine {
                 Walked::default()
             })
         });
+        self.stops_on_kept_breach(path);
         if !self.is_halted() {
             let done = Record::Done {
                 play: String::new(),

@@ -3,6 +3,7 @@
 mod alike;
 mod blocks;
 mod faults;
+mod half_done;
 mod matrix;
 mod owed;
 mod plain;

@@ -305,6 +305,17 @@ impl Model for Memsql {
         switched
     }
 
+    fn starts_as_told(&self) -> bool {
+        let mut state = self.lock();
+        let nodes = state.standing.nodes.values_mut();
+        let mut is_one = false;
+        for node in nodes.filter(|node| node.runs.is_none()) {
+            node.runs = Some(node.program);
+            is_one = true;
+        }
+        is_one
+    }
+
     /// Spreads masters evenly.
     fn does_as_told(&self) {
         self.lock().spread();

@@ -36,9 +36,10 @@ const fn befalls(what: AtWrite, name: &'static str, ends: &'static str) -> Befal
 
 /// What can happen, and how it may end.
 ///
-/// Some may need the operator. Where a command fails, or the host from which all is done is out of reach while a leaf of the
-/// first group goes, MemSQL's role takes that leaf back, and the run has failed: masters are to be spread by hand and the
-/// same command started again, which is tried here too. A reboot may take away the only word of how a command ended.
+/// Some may need the operator. Where a server does not start, it is to be started by hand, and the run goes on. Where a
+/// command fails, or the host from which all is done is out of reach while a leaf of the first group goes, MemSQL's role
+/// takes that leaf back, and the run has failed: masters are to be spread by hand and the same command started again, which
+/// is tried here too. A reboot may take away the only word of how a command ended.
 const FAULTS: [Befalls; 15] = [
     befalls(AtWrite::KilledBefore, "killed before", "r"),
     befalls(AtWrite::KilledAfter, "killed after", "r"),
@@ -281,6 +282,13 @@ impl Whole {
         }
         if stage.model.waits_for_a_word() {
             return Ok(Ending::NeedsOperator);
+        }
+        if stage.model.starts_as_told() {
+            ended = self.upgrade.run(stage, Box::new(stage.journal.clone()));
+            silent(stage, &ended)?;
+            if ended.exit_code == 0 {
+                return Ok(Ending::NeedsOperator);
+            }
         }
         let told = stage.failures();
         stage.model.does_as_told();
