@@ -24,6 +24,7 @@ use super::down::MembersDown;
 use super::exit::Verdict;
 use super::guards::Guards;
 use super::ledger::{Entry, Ledger};
+use super::lock::ClusterLock;
 use super::outside::{Asker, Connector, Desk, Settings, Templaters};
 use super::place::{Left, Place};
 use super::previously::Previously;
@@ -166,6 +167,7 @@ pub(super) struct Engine {
     pub(super) down: MembersDown,
     pub(super) guards: Guards,
     pub(super) brackets: OpenBrackets,
+    pub(super) lock: ClusterLock,
     pub(super) pool: Option<ThreadPool>,
     pub(super) answers: Arc<Map<String, Value>>,
     pub(super) templaters: Mutex<HashMap<Vec<String>, Templater>>,

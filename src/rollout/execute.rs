@@ -17,7 +17,9 @@ use super::ended::{Ended, told};
 use super::endings::{broken, never_met, skipped_by_module, stopped, was_cut_off, without_answer};
 use super::engine::{Engine, StartedJob};
 use super::fate::{Fate, Phase, fate};
+use super::exit::Verdict;
 use super::ledger::Entry;
+use super::lock::StepLocks;
 use super::place::Place;
 use super::saw::what_was_seen;
 use super::step::Step;
@@ -301,6 +303,9 @@ impl Engine {
                     return (Ended::wrong(&problem), watch.last_seen());
                 }
             };
+            if matches!(error, ConnError::Fenced { .. }) {
+                self.state().verdicts.insert(Verdict::Locked);
+            }
             let end = match fate(&error, phase, step.safety) {
                 Fate::Ends(end) => end,
                 Fate::Retry(end) => {
@@ -366,6 +371,7 @@ impl Engine {
             step.scope.clone(),
             step.task.context.clone(),
             step.task.loc.clone(),
+            StepLocks::new(self, step, &bounds.stop),
         );
         let found = if let Some(change) = change.take() {
             change
@@ -389,6 +395,7 @@ impl Engine {
             }
         };
         *change = Some(found.clone());
+        tap.fenced(self.fence_for(step, &bounds.stop)?.as_ref());
         tap.applies();
         let mut cx = self.context(step, bounds, job, watch, &controller, tap);
         // Before, since what is seen while it works is not what was; after, since nobody knows when it took effect.
@@ -408,7 +415,7 @@ impl Engine {
         bounds: &'c Bounds,
         job: &'c JobId,
         watch: &'c StepWatch<'_>,
-        controller: &'c StepController,
+        controller: &'c StepController<'_>,
         tap: &'c mut Tap<'_>,
     ) -> HostCx<'c> {
         HostCx {

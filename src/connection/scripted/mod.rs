@@ -12,7 +12,7 @@ mod session;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use super::{End, JobEnd, Reply};
+use super::{End, Fence, JobEnd, Reply};
 use crate::clock::StopLevel;
 
 pub(crate) use hosts::ScriptedHosts;
@@ -108,6 +108,11 @@ pub(crate) trait Answering: Send + Sync + Debug {
 
     /// Says how a job ends; `None` when nobody expected it.
     fn job(&self, call: &Call<'_>, effects: &Effects) -> Option<JobEnd>;
+
+    /// Tells who has the cluster's lock with a later token than this, if anybody has.
+    fn outdone(&self, _host: &str, _fence: &Fence) -> Option<String> {
+        None
+    }
 
     /// Answers what is sent through a tunnel to `host:port`; `None` when nobody listens there.
     fn speak(&self, _host: &str, _to: &str, _said: &[u8]) -> Option<Vec<u8>> {

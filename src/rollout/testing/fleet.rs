@@ -5,17 +5,32 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use serde_json::{Value, json};
 
 use crate::clock::{SimulatedClock, Stop};
 use crate::connection::scripted::{Answering, Call, Effects, ScriptedHosts, Verb, ended};
-use crate::connection::{Connection, JobEnd, Reply, owed};
+use crate::connection::{Connection, Fence, JobEnd, Reply, owed};
 use crate::journal::MemoryJournal;
 use crate::rollout::{Connector, NoSession, Wish};
 
 pub(crate) use crate::connection::scripted::Fault;
+
+/// What happens on a host's disk when a call comes.
+#[derive(Debug, Clone)]
+pub(crate) enum OnCall {
+    /// A file is written: host, path, content.
+    Writes(String, String, String),
+    /// A directory is removed: host, path.
+    Removes(String, String),
+    /// The host cannot be reached from then on.
+    Goes(String),
+    /// It can be reached again.
+    ComesBack(String),
+}
 
 #[derive(Debug, Default)]
 struct Memory {
@@ -24,11 +39,16 @@ struct Memory {
     sent_after: Vec<(String, usize)>,
     notes: BTreeMap<(String, String), String>,
     running: BTreeMap<String, Vec<String>>,
+    disks: Option<tempfile::TempDir>,
+    then: BTreeMap<String, Vec<OnCall>>,
+    alive: Option<String>,
+    beats: u64,
 }
 
 #[derive(Debug, Default)]
 struct Obedient {
     memory: Mutex<Memory>,
+    hosts: Mutex<Weak<ScriptedHosts>>,
 }
 
 impl Obedient {
@@ -56,8 +76,48 @@ impl Obedient {
 }
 
 impl Obedient {
+    /// Returns the directory that is a host's disk.
+    fn disk(&self, host: &str) -> PathBuf {
+        let mut memory = self.lock();
+        let disks = memory
+            .disks
+            .get_or_insert_with(|| tempfile::tempdir().unwrap());
+        let disk = disks.path().join(host);
+        std::fs::create_dir_all(&disk).unwrap();
+        disk
+    }
+
+    fn write(&self, host: &str, path: &str, content: &str) {
+        let path = self.disk(host).join(path.trim_start_matches('/'));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    /// Has a real shell do what a script says about the lock, on the host's disk.
+    fn locks(&self, call: &Call<'_>) -> Reply {
+        let disk = self.disk(call.host);
+        let alive = self.lock().alive.clone();
+        if let Some(counter) = alive {
+            self.lock().beats += 1;
+            let beats = self.lock().beats.to_string();
+            self.write(call.host, &counter, &beats);
+        }
+        let text = call
+            .text
+            .replacen("_d='", &format!("_d='{}", disk.display()), 1);
+        let ran = Command::new("sh").args(["-c", &text]).output().unwrap();
+        Reply {
+            code: ran.status.code().unwrap(),
+            out: ran.stdout,
+            err: ran.stderr,
+        }
+    }
+
     /// Does what a script says about notes.
     fn note(&self, call: &Call<'_>, about: &str) -> Reply {
+        if about.starts_with("to the lock: ") {
+            return self.locks(call);
+        }
         let mut memory = self.lock();
         let mut out = String::new();
         if let Some(name) = about.strip_prefix("to the note ") {
@@ -118,6 +178,27 @@ impl Answering for Obedient {
             let written = memory.journal.as_ref().map_or(0, MemoryJournal::len);
             memory.sent_after.push((call.name(), written));
         }
+        let then = self.lock().then.remove(&call.name()).unwrap_or_default();
+        let hosts = self.hosts.lock().unwrap().upgrade().unwrap();
+        for one in then {
+            match one {
+                OnCall::Writes(host, path, content) => self.write(&host, &path, &content),
+                OnCall::Removes(host, path) => {
+                    let path = self.disk(&host).join(path.trim_start_matches('/'));
+                    std::fs::remove_dir_all(path).unwrap();
+                }
+                OnCall::Goes(host) => hosts.goes(&host),
+                OnCall::ComesBack(host) => hosts.comes_back(&host),
+            }
+        }
+    }
+
+    fn outdone(&self, host: &str, fence: &Fence) -> Option<String> {
+        let lock = self.disk(host).join(fence.path.trim_start_matches('/'));
+        let token = std::fs::read_to_string(format!("{}.token", lock.display())).ok()?;
+        let later = token.trim().parse::<u64>().unwrap() > fence.token;
+        let owner = std::fs::read_to_string(lock.join("owner")).unwrap_or_default();
+        later.then(|| owner.trim().to_owned())
     }
 
     fn changes(&self, call: &Call<'_>) -> bool {
@@ -167,6 +248,7 @@ impl Fleet {
         let obedient = Arc::<Obedient>::default();
         let answers: Arc<dyn Answering> = Arc::<Obedient>::clone(&obedient);
         let hosts = ScriptedHosts::new(clock, stop, answers);
+        *obedient.hosts.lock().unwrap() = Arc::downgrade(&hosts);
         Arc::new(Self { hosts, obedient })
     }
 
@@ -194,6 +276,28 @@ impl Fleet {
     pub(crate) fn forgets(&self, host: &str, name: &str) {
         let key = (host.to_owned(), name.to_owned());
         self.obedient.lock().notes.remove(&key);
+    }
+
+    /// Says what happens when a call comes the next time, before it is answered.
+    pub(crate) fn when(&self, call: &str, then: OnCall) {
+        let mut memory = self.obedient.lock();
+        memory.then.entry(call.to_owned()).or_default().push(then);
+    }
+
+    /// Writes a file onto a host's disk.
+    pub(crate) fn writes(&self, host: &str, path: &str, content: &str) {
+        self.obedient.write(host, path, content);
+    }
+
+    /// Lets somebody count in a file whenever the lock is looked at.
+    pub(crate) fn beats(&self, counter: &str) {
+        self.obedient.lock().alive = Some(counter.to_owned());
+    }
+
+    /// Returns a file of a host's disk.
+    pub(crate) fn reads(&self, host: &str, path: &str) -> Option<String> {
+        let path = self.obedient.disk(host).join(path.trim_start_matches('/'));
+        std::fs::read_to_string(path).ok()
     }
 
     /// Says which jobs run on a host.

@@ -25,7 +25,7 @@ use super::run::{Ended, Rollout};
 use super::{GuardMode, NothingBefore, OnHosts, Outside, Previously, Settings};
 
 pub(super) use answers::Answers;
-pub(super) use fleet::{Fault, Fleet};
+pub(super) use fleet::{Fault, Fleet, OnCall};
 
 /// A run to be tested.
 pub(super) struct Kit {

@@ -3,6 +3,7 @@
 mod alike;
 mod blocks;
 mod faults;
+mod lock;
 mod owed;
 mod plain;
 mod properties;

@@ -1,7 +1,7 @@
 //! What can go wrong with the cluster around the server that is away.
 
 use super::{
-    ABILITIES, AGENCY, FAULT, JUDGED, MEMBER, ORACLE, ROLE, ROLE_ELSE, ROLE_MEMBERS, ROLE_RESTARTS,
+    ABILITIES, AGENCY, FAULT, JUDGED, LOCKED, LOCKS, MEMBER, ORACLE, ROLE, ROLE_ELSE, ROLE_MEMBERS, ROLE_RESTARTS,
     Row, SHARDS, VERSIONS,
 };
 
@@ -186,10 +186,19 @@ pub(super) const ROWS: &[Row] = &[
         arms: "I9",
         fault: "a second operator",
         end: "exit 5 before anything is touched; taken over by name only",
-        detector: "the agency: a write over what was not seen fails",
+        detector: "the token: each step of a run that was taken over is refused on the host",
         cases: &[
-            (ROLE, "a_lock_is_taken_from_nobody_who_may_be_at_work"),
-            (ROLE, "a_lock_is_given_back_by_its_own_run_alone"),
+            (LOCKS, "a_lock_is_taken_from_nobody_who_may_be_at_work"),
+            (LOCKS, "a_lock_is_taken_shown_and_given_back_by_who_has_it"),
+            (
+                LOCKS,
+                "the_lock_of_an_arangodb_cluster_lies_under_the_clusters_own_id",
+            ),
+            (
+                LOCKS,
+                "a_step_is_refused_where_a_later_run_has_taken_the_lock_over",
+            ),
+            (LOCKED, "a_majority_is_enough_and_nothing_less_is"),
         ],
     },
     Row {
