@@ -292,9 +292,9 @@ impl Action for Locking {
         match self.what {
             What::Look | What::Renew | What::Take => None,
             What::GiveBack => Some(format!(
-                "rm -rf {directory}   # on {}, if {directory}/owner says: {}",
-                self.wish.machines.join(", "),
-                self.wish.holder
+                "[ \"$(cat {directory}/owner)\" = {} ] && rm -rf {directory}   # on each of {}",
+                crate::template::shell_quote(&self.wish.holder),
+                self.wish.machines.join(", ")
             )),
         }
     }
@@ -319,7 +319,9 @@ impl Action for Locking {
                 return Ok(Observed::Differs(Change::new("the cluster's lock")));
             }
         };
-        cx.watch.saw(&told.saw);
+        if self.what == What::Renew {
+            cx.watch.saw(&told.saw);
+        }
         Ok(Observed::Same(self.outcome(told, false)))
     }
 
@@ -329,7 +331,6 @@ impl Action for Locking {
             What::GiveBack => locks.give_back(&self.wish)?,
             What::Look | What::Take | What::Renew => locks.take(&self.wish)?,
         };
-        cx.watch.saw(&told.saw);
         let changed = told.own > 0;
         Ok(self.outcome(told, changed))
     }

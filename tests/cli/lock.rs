@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::user::{Ran, User};
@@ -189,7 +189,7 @@ fn what_a_run_of_this_machine_left_is_replaced_once_no_process_works_on_it() {
     assert!(!left.is_empty());
     // With records of its own it is another bastion, which cannot know that.
     user.types("apply site.yml -i hosts --state elsewhere --reason x")
-        .ended(5, &[left.trim()]);
+        .ended(5, &["works on this cluster", "take over by name"]);
     user.types(APPLY).done();
     assert!(!user.has("lock/memsql"));
     assert_eq!(user.read("lock/memsql.token"), "2\n");
@@ -227,6 +227,48 @@ fn a_step_is_refused_where_a_later_run_has_taken_the_lock_over() {
             "{what}: it is not this run's to give back"
         );
     }
+}
+
+/// A bastion hangs, is held for gone, and wakes up in the middle of what it did.
+#[test]
+fn a_run_that_slept_while_it_was_taken_over_changes_nothing_when_it_wakes() {
+    let user = memsql();
+    let block = "    - indivisible: true
+      block:
+        - { command: touch {{ who }}-one, args: { chdir: \"{{ playbook_dir }}\" } }
+        - pause: { seconds: 4 }
+        - { command: touch {{ who }}-two, args: { chdir: \"{{ playbook_dir }}\" } }
+";
+    under_the_lock(
+        &user,
+        &block
+            .replace("touch {{ who }}", "\"touch {{ who }}")
+            .replace("-one,", "-one\",")
+            .replace("-two,", "-two\","),
+    );
+    let first = user
+        .command(&format!("{APPLY} -e who=first"))
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_raw(i32::try_from(first.id()).unwrap()).unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    while !user.has("first-one") && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    kill_process(pid, Signal::STOP).unwrap();
+    let name = user.read("lock/memsql/owner");
+    let over = format!("-e 'memsql_take_over=\"{}\"'", name.trim());
+    let second = user.types(&format!(
+        "apply site.yml -i hosts --state elsewhere --reason x -e who=second {over}"
+    ));
+    kill_process(pid, Signal::CONT).unwrap();
+    let first = user.ran(&first.wait_with_output().unwrap());
+    second.done();
+    assert!(user.has("second-two"), "{second:#?}");
+    first.ended(5, &["has the cluster's lock by now: nothing was done"]);
+    assert!(!user.has("first-two"), "{first:#?}");
 }
 
 #[test]
@@ -343,7 +385,7 @@ fn the_lock_of_an_arangodb_cluster_lies_under_the_clusters_own_id() {
     // A run gives back what it took without asking the agency again which cluster it is.
     user.writes(
         "site.yml",
-        "- hosts: arangodb\n  gather_facts: false\n  vars: { arangodb_to_do: true }\n  bracket:\n    name: the lock\n    enter: [import_role: { name: arangodb, tasks_from: lock_take }]\n    leave: [import_role: { name: arangodb, tasks_from: lock_give_back }]\n  tasks:\n    - stat: { path: \"{{ arangodb_lock_taken }}/owner\" }\n      register: held\n    - assert: { that: held.stat.exists }\n",
+        "- hosts: arangodb\n  gather_facts: false\n  vars: { arangodb_to_do: true }\n  bracket:\n    name: the lock\n    enter:\n      - import_role: { name: arangodb, tasks_from: look }\n      - import_role: { name: arangodb, tasks_from: lock_take }\n    leave: [import_role: { name: arangodb, tasks_from: lock_give_back }]\n  tasks:\n    - stat: { path: \"{{ arangodb_lock_taken }}/owner\" }\n      register: held\n    - assert: { that: held.stat.exists }\n",
     );
     let ran = user.types(&format!(
         "apply site.yml -i hosts --state state --reason x {agents}"
