@@ -204,7 +204,9 @@ impl Shells {
     ) -> Result<Frame, ConnError> {
         const READY: &[u8] = b"READY\n";
         let (fence, fed) = (self.fence.clone(), Body::Fed(call));
-        let body = fence.as_ref().map_or(fed, |fence| Body::Fenced(fence, &fed));
+        let body = fence
+            .as_ref()
+            .map_or(fed, |fence| Body::Fenced(fence, &fed));
         let at = self.begin(user, Role::Carry, body, waiting)?;
         let mut rest = content;
         let mut ended = false;

@@ -15,8 +15,8 @@ pub mod http;
 mod job;
 mod jobs;
 mod local;
-mod openssh;
 pub(crate) mod locking;
+mod openssh;
 pub(crate) mod owed;
 #[cfg(test)]
 pub(crate) mod scripted;

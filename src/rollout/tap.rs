@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::connection::{
-    Attached, Become, ConnError, Connection, Endpoint, Fence, Identity, Job, JobEnd, JobId, JobOutput,
-    Limit, Reply, Script, Stream, Upload,
+    Attached, Become, ConnError, Connection, Endpoint, Fence, Identity, Job, JobEnd, JobId,
+    JobOutput, Limit, Reply, Script, Stream, Upload,
 };
 
 use super::fate::Phase;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::connection::waiting::Waiting;
 use crate::connection::{
-    Attached, Become, ConnError, Connection, End, Endpoint, Fence, Identity, Job, JobCommand, JobEnd,
-    JobId, JobOutput, Limit, OnDeadline, Reply, Script, Stream, Upload,
+    Attached, Become, ConnError, Connection, End, Endpoint, Fence, Identity, Job, JobCommand,
+    JobEnd, JobId, JobOutput, Limit, OnDeadline, Reply, Script, Stream, Upload,
 };
 
 use super::hosts::{Claimed, Course, ScriptedHosts, lost};

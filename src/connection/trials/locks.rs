@@ -1,5 +1,10 @@
 //! The cluster's lock on one machine, and the fence that its token is: in every shell that a host may have.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what lies on a host is laid there as it is"
+)]
+
 use super::*;
 use crate::connection::Fence;
 use crate::connection::locking::{Holding, LockSeen, look, seen};

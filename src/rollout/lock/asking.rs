@@ -1,6 +1,6 @@
 //! The machines asked, each over a session of the lock's own, all at once.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::clock::Stop;
@@ -146,14 +146,14 @@ fn once_each(machines: Vec<Machine>, asked: Vec<Result<(String, LockSeen), Strin
     }
     // Of two names the one that answers is kept.
     answers.sort_by_key(|(_, answer)| answer.is_err());
-    let mut known: BTreeMap<String, ()> = BTreeMap::new();
+    let mut known = BTreeSet::new();
     answers.retain(|(machine, _)| {
         let id = if machine.id.is_empty() {
             format!("name {}", machine.host)
         } else {
             machine.id.clone()
         };
-        known.insert(id, ()).is_none()
+        known.insert(id)
     });
     answers.sort_by(|(a, _), (b, _)| (&a.id, &a.host).cmp(&(&b.id, &b.host)));
     Answers { all: answers }

@@ -46,44 +46,10 @@ impl Engine {
             all: machines.zip(asked).collect(),
         };
         self.remember(&held, &answers);
-        let (mine, silent) = (
-            answers.count(&held.wish.holder),
-            answers.machines() - answers.asked(),
-        );
-        if mine < answers.majority() && mine + silent >= answers.majority() {
-            let why = answers.too_few();
-            return Err(ModuleError::failed(why.unwrap_or_else(|| {
-                format!(
-                    "the run has its lock on {mine} of {} machines for certain",
-                    answers.machines()
-                )
-            })));
+        let told = still_had(&held, &answers)?;
+        if !told.held {
+            self.state().verdicts.insert(Verdict::Locked);
         }
-        let still = mine >= answers.majority();
-        let mut told = LockTold {
-            held: still,
-            mine: still,
-            own: mine,
-            on: mine,
-            token: held.token,
-            asked: answers.asked(),
-            machines: answers.machines(),
-            holder: held.wish.holder.clone(),
-            about: held.about.clone(),
-            ..LockTold::default()
-        };
-        if still {
-            told.saw = format!("held on {mine} of {} machines", answers.machines());
-            return Ok(told);
-        }
-        self.state().verdicts.insert(Verdict::Locked);
-        let other = answers.first_but(std::slice::from_ref(&held.wish.holder));
-        let (holder, on) = other.map_or(("nobody", 0), |(seen, on)| (named(&seen.owner), on));
-        told.saw = format!(
-            "the lock is lost: {holder} has it, on {on} of {} machines",
-            answers.machines()
-        );
-        holder.clone_into(&mut told.holder);
         Ok(told)
     }
 
@@ -155,4 +121,37 @@ impl Engine {
         let host = "the machines that have the cluster's lock".to_owned();
         Err(ConnError::Unreachable { host, reason: last }.into())
     }
+}
+
+/// Tells whether the run still has the lock; the error says that nobody knows.
+fn still_had(held: &Held, answers: &Answers) -> Result<LockTold, ModuleError> {
+    let (mine, machines) = (answers.count(&held.wish.holder), answers.machines());
+    let silent = machines - answers.asked();
+    let still = mine >= answers.majority();
+    if !still && mine + silent >= answers.majority() {
+        let why = answers.too_few();
+        return Err(ModuleError::failed(why.unwrap_or_else(|| {
+            format!("the run has its lock on {mine} of {machines} machines for certain")
+        })));
+    }
+    let mut told = LockTold {
+        held: still,
+        mine: still,
+        own: mine,
+        on: mine,
+        token: held.token,
+        asked: answers.asked(),
+        machines,
+        holder: held.wish.holder.clone(),
+        about: held.about.clone(),
+        saw: format!("held on {mine} of {machines} machines"),
+        ..LockTold::default()
+    };
+    if !still {
+        let other = answers.first_but(std::slice::from_ref(&held.wish.holder));
+        let (holder, on) = other.map_or(("nobody", 0), |(seen, on)| (named(&seen.owner), on));
+        told.saw = format!("the lock is lost: {holder} has it, on {on} of {machines} machines");
+        holder.clone_into(&mut told.holder);
+    }
+    Ok(told)
 }

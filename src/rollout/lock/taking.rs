@@ -194,7 +194,7 @@ impl Engine {
                 Err(format!("{} has it", named(&seen.owner)))
             }
         });
-        granted.into_iter().filter(Result::is_ok).count()
+        granted.into_iter().flatten().count()
     }
 
     fn give_back_on(&self, machines: &[Machine], holding: &Holding<'_>, stop: &Stop) {

@@ -230,6 +230,17 @@ fn who_gets_no_majority_gives_back_what_it_took_and_tries_again() {
         .iter()
         .filter(|call| call.as_str() == "d : see to the lock: look")
         .count();
+    let of_d = ran
+        .log
+        .iter()
+        .filter(|call| call.starts_with("d : see to the lock"));
+    let words: Vec<&str> = of_d.map(|call| call.rsplit(' ').next().unwrap()).collect();
+    let taken = words.iter().position(|word| *word == "take").unwrap();
+    assert_eq!(
+        words[taken + 1],
+        "back",
+        "given back before anything else: {words:?}"
+    );
     assert!(gives >= 1 && looks >= 5, "{:?}", ran.log);
     let waited = kit.clock.clone();
     assert!(

@@ -1,8 +1,8 @@
 //! What can go wrong with the cluster around the server that is away.
 
 use super::{
-    ABILITIES, AGENCY, FAULT, JUDGED, LOCKED, LOCKS, MEMBER, ORACLE, ROLE, ROLE_ELSE, ROLE_MEMBERS, ROLE_RESTARTS,
-    Row, SHARDS, VERSIONS,
+    ABILITIES, AGENCY, FAULT, JUDGED, LOCKED, LOCKS, MEMBER, ORACLE, ROLE, ROLE_ELSE, ROLE_MEMBERS,
+    ROLE_RESTARTS, Row, SHARDS, VERSIONS,
 };
 
 pub(super) const ROWS: &[Row] = &[
