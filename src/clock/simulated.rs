@@ -9,12 +9,26 @@ use super::{Clock, Stop, Timestamp, Woken};
 #[derive(Debug, Default)]
 pub struct SimulatedClock {
     elapsed: Mutex<Duration>,
+    /// How far the wall clock was set back.
+    back: Mutex<Duration>,
 }
 
 impl SimulatedClock {
     /// Makes a clock at its start.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets the wall clock back; the time that has passed does not change by it.
+    pub fn set_back(&self, duration: Duration) {
+        let mut back = self.back.lock().unwrap_or_else(PoisonError::into_inner);
+        *back = back.saturating_add(duration);
+    }
+
+    /// Sets the wall clock right again.
+    pub fn set_right(&self) {
+        let mut back = self.back.lock().unwrap_or_else(PoisonError::into_inner);
+        *back = Duration::ZERO;
     }
 
     /// Moves the clock on.
@@ -27,8 +41,10 @@ impl SimulatedClock {
 impl Clock for SimulatedClock {
     fn now(&self) -> Timestamp {
         const START: i64 = 1_767_225_600;
-        let seconds = i64::try_from(self.elapsed().as_secs()).unwrap_or(i64::MAX);
-        Timestamp::from_second(START.saturating_add(seconds)).unwrap_or(Timestamp::MAX)
+        let back = *self.back.lock().unwrap_or_else(PoisonError::into_inner);
+        let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        let now = START.saturating_add(seconds(self.elapsed()));
+        Timestamp::from_second(now.saturating_sub(seconds(back))).unwrap_or(Timestamp::MAX)
     }
 
     fn elapsed(&self) -> Duration {

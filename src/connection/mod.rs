@@ -232,6 +232,16 @@ pub trait Connection: Send + Debug {
         self.stream(to, limit)
     }
 
+    /// Opens a conversation with a scripted server that speaks SQL, without a socket and a thread; a real session has none.
+    #[cfg(test)]
+    #[expect(
+        private_interfaces,
+        reason = "scripted sessions are for this crate's own tests"
+    )]
+    fn scripted_sql(&mut self, _to: &Endpoint) -> Option<Box<dyn scripted::SqlTalk>> {
+        None
+    }
+
     /// Opens what streams go through, so that the first one does not wait for it.
     fn ready_streams(&mut self, _limit: Limit<'_>) -> Result<(), ConnError> {
         Ok(())

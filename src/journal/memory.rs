@@ -32,6 +32,17 @@ impl MemoryJournal {
         contents.fails_after = Some(contents.entries.len() + records);
     }
 
+    /// Forgets what a power cut takes: the records behind the last one that had to be on disk.
+    pub fn lose_what_was_not_synced(&self) {
+        let mut contents = self.lock();
+        let kept = contents
+            .entries
+            .iter()
+            .rposition(|(_, durability)| *durability == Durability::Synced)
+            .map_or(0, |last| last + 1);
+        contents.entries.truncate(kept);
+    }
+
     /// Returns the records with what was asked for each.
     pub fn written(&self) -> Vec<(Record, Durability)> {
         let contents = self.lock();

@@ -99,6 +99,14 @@ impl SqliteJournal {
         failure(&self.path, error)
     }
 
+    /// The file is not as it was written.
+    fn damaged(&self, what: String) -> JournalError {
+        JournalError::Database {
+            path: self.path.clone(),
+            reason: format!("it is damaged: {what}"),
+        }
+    }
+
     fn set_durability(&mut self, durability: Durability) -> Result<(), JournalError> {
         if self.durability != durability {
             let level = match durability {
@@ -145,17 +153,25 @@ impl SqliteJournal {
 impl SqliteJournal {
     /// Reads the records behind one of a number, in order.
     pub fn entries_after(&self, seq: u64) -> Result<Vec<Entry>, JournalError> {
-        let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+        let after = i64::try_from(seq).unwrap_or(i64::MAX);
         let read = || -> rusqlite::Result<Vec<(i64, String, String, String)>> {
             let mut query = self
                 .database
                 .prepare("SELECT seq, at, kind, body FROM record WHERE seq > ?1 ORDER BY seq")?;
-            let rows = query.query_map([seq], |row| {
+            let rows = query.query_map([after], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })?;
             rows.collect()
         };
         let rows = read().map_err(|error| self.failed(&error))?;
+        // Records are numbered without a gap. One that is missing was in a page that the disk did not keep.
+        for ((found, ..), wanted) in rows.iter().zip(after.saturating_add(1)..) {
+            if *found != wanted {
+                return Err(self.damaged(format!(
+                    "record {wanted} is missing, and record {found} is there"
+                )));
+            }
+        }
         rows.into_iter()
             .map(|(seq, at, kind, body)| entry(seq, &at, &kind, &body))
             .collect()
@@ -213,14 +229,22 @@ impl Journal for SqliteJournal {
     }
 
     fn kept(&self, digest: &str) -> Result<Option<Vec<u8>>, JournalError> {
-        self.database
+        let found: Option<Vec<u8>> = self
+            .database
             .query_row(
                 "SELECT content FROM kept WHERE digest = ?1",
                 [digest],
                 |row| row.get(0),
             )
             .optional()
-            .map_err(|error| self.failed(&error))
+            .map_err(|error| self.failed(&error))?;
+        if found
+            .as_ref()
+            .is_some_and(|found| content_digest(found) != digest)
+        {
+            return Err(self.damaged(format!("what is kept under {digest} is something else")));
+        }
+        Ok(found)
     }
 
     fn take_warning(&mut self) -> Option<String> {
@@ -253,3 +277,5 @@ fn failure(path: &Path, error: &rusqlite::Error) -> JournalError {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod torn;

@@ -22,6 +22,7 @@ use super::ledger::Entry;
 use super::lock::StepLocks;
 use super::place::Place;
 use super::saw::what_was_seen;
+use super::sessions::Session;
 use super::step::Step;
 use super::tap::{NoHost, Tap};
 use super::watch::StepWatch;
@@ -278,16 +279,8 @@ impl Engine {
         let mut change: Option<Change> = None;
         loop {
             let (result, phase) = self.over_one_session(step, bounds, &job, &watch, &mut change);
-            if let (true, Some(session)) = (watch.take_started(), &step.session) {
-                let started = StartedJob {
-                    session: session.clone(),
-                    user: step.user.clone(),
-                    job: job.clone(),
-                    goes_on: step.background.is_some_and(|background| !background.waits),
-                    told: false,
-                };
-                let mut state = self.state();
-                state.jobs.entry(step.id.clone()).or_default().push(started);
+            if watch.take_started() {
+                self.remember_job(step, &job);
             }
             let error = match result {
                 Ok(ended) => return (self.marked(ended, &watch), watch.last_seen()),
@@ -309,9 +302,13 @@ impl Engine {
             let end = match fate(&error, phase, step.safety) {
                 Fate::Ends(end) => end,
                 Fate::Retry(end) => {
+                    let in_vain = step.session.as_deref().is_some_and(Session::is_given_up);
                     let wait = waits
                         .next()
-                        .filter(|_| !bounds.deadline.is_over(self.clock()));
+                        .filter(|_| !in_vain && !bounds.deadline.is_over(self.clock()));
+                    if let (None, Some(session)) = (wait, &step.session) {
+                        session.give_up(true);
+                    }
                     let slept = wait.map(|wait| self.clock().wait(*wait, &bounds.stop));
                     if slept == Some(Woken::Elapsed) {
                         if phase != Phase::InJob {
@@ -331,6 +328,22 @@ impl Engine {
             };
             return (ended, watch.last_seen());
         }
+    }
+
+    /// Remembers a job that was started, for as long as it may run.
+    fn remember_job(&self, step: &Step, job: &JobId) {
+        let Some(session) = &step.session else {
+            return;
+        };
+        let started = StartedJob {
+            session: session.clone(),
+            user: step.user.clone(),
+            job: job.clone(),
+            goes_on: step.background.is_some_and(|background| !background.waits),
+            told: false,
+        };
+        let mut state = self.state();
+        state.jobs.entry(step.id.clone()).or_default().push(started);
     }
 
     /// Observes and applies over the session as it is now. What was observed is kept, so that attaching to a job does

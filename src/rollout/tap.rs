@@ -158,6 +158,16 @@ impl Connection for Tap<'_> {
         self.call(false, |inner| inner.brief_stream(to, limit))
     }
 
+    #[cfg(test)]
+    fn scripted_sql(
+        &mut self,
+        to: &Endpoint,
+    ) -> Option<Box<dyn crate::connection::scripted::SqlTalk>> {
+        let talk = self.inner.scripted_sql(to)?;
+        (self.streamed, self.sent) = (true, true);
+        Some(talk)
+    }
+
     fn ready_streams(&mut self, limit: Limit<'_>) -> Result<(), ConnError> {
         self.inner.ready_streams(limit)
     }

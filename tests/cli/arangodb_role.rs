@@ -5,10 +5,14 @@
     reason = "tables of what a look could show, one for each condition"
 )]
 
+#[path = "arangodb_role/gates.rs"]
+mod gates;
 #[path = "arangodb_role/later.rs"]
 mod later;
 #[path = "arangodb_role/members.rs"]
 mod members;
+#[path = "arangodb_role/preflight.rs"]
+mod preflight;
 #[path = "arangodb_role/restarts.rs"]
 mod restarts;
 #[path = "arangodb_role/somebody_else.rs"]

@@ -102,6 +102,13 @@ impl ScriptedHosts {
         self.lock().calls
     }
 
+    /// Lets the next call go wrong, whatever it is.
+    pub(crate) fn fault_next(&self, fault: Fault) {
+        let mut state = self.lock();
+        let next = state.calls;
+        state.fault_at.insert(next, fault);
+    }
+
     /// Lets every call take so long.
     pub(crate) fn latency(&self, each: Duration) {
         self.lock().latency = each;
@@ -156,6 +163,7 @@ impl ScriptedHosts {
     /// Reboots a host: jobs that still run are gone.
     pub(crate) fn reboot(&self, host: &str) {
         *self.lock().boots.entry(host.to_owned()).or_default() += 1;
+        self.answers.rebooted(host);
     }
 
     /// Puts another machine in a host's place.
@@ -250,10 +258,11 @@ impl ScriptedHosts {
     }
 
     /// Returns how long a call takes.
-    pub(super) fn time_of(&self, call: &str) -> Duration {
+    pub(super) fn time_of(&self, call: &Call<'_>) -> Duration {
+        let known = self.answers.time(call);
         let state = self.lock();
-        let own = state.takes.get(call).copied();
-        own.unwrap_or_default().saturating_add(state.latency)
+        let own = state.takes.get(&call.name()).copied();
+        own.unwrap_or(known).saturating_add(state.latency)
     }
 
     /// Takes a call: logs it, and says how it goes; the error breaks it off.
@@ -276,9 +285,6 @@ impl ScriptedHosts {
             self.count(&mut state, call);
             return Ok(Course::Done);
         };
-        let boots = |state: &mut State| {
-            *state.boots.entry(call.host.to_owned()).or_default() += 1;
-        };
         match fault {
             Fault::Fine => {}
             Fault::Fails => return Ok(Course::Fails),
@@ -289,7 +295,8 @@ impl ScriptedHosts {
             }
             Fault::LostBefore => return Err(lost(call.host)),
             Fault::Reboots => {
-                boots(&mut state);
+                drop(state);
+                self.reboot(call.host);
                 return Err(lost(call.host));
             }
             Fault::StopNow(level) => {
@@ -321,7 +328,7 @@ impl ScriptedHosts {
     fn count(&self, state: &mut State, call: &Call<'_>) {
         let changes = match call.verb {
             Verb::Job | Verb::Put => true,
-            Verb::Script => self.answers.changes(call),
+            Verb::Script | Verb::Say | Verb::Sql => self.answers.changes(call),
             Verb::Get => false,
         };
         if changes {

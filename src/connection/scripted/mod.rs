@@ -8,11 +8,14 @@
 mod hosts;
 mod lines;
 mod session;
+mod talk;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::time::Duration;
 
-use super::{End, Fence, JobEnd, Reply};
+use super::sql::{SqlError, SqlRows};
+use super::{End, Fence, JobEnd, Limit, Reply};
 use crate::clock::StopLevel;
 
 pub(crate) use hosts::ScriptedHosts;
@@ -63,6 +66,10 @@ pub(crate) enum Verb {
     Put,
     /// Fetches a file.
     Get,
+    /// Says something to a server through a stream.
+    Say,
+    /// Sends a server an SQL statement.
+    Sql,
 }
 
 /// A call, as a host sees it.
@@ -85,6 +92,8 @@ impl Call<'_> {
             Verb::Job => "job ",
             Verb::Put => "put ",
             Verb::Get => "get ",
+            Verb::Say => "say ",
+            Verb::Sql => "sql ",
         };
         format!("{} {verb}{first}", self.host)
     }
@@ -98,7 +107,18 @@ pub(crate) trait Answering: Send + Sync + Debug {
     /// Hears of every call, also of those that will go wrong.
     fn arrives(&self, _call: &Call<'_>) {}
 
-    /// Tells whether a script changes the host; jobs and files that are put always do.
+    /// Hears that a file was put on a host.
+    fn has_put(&self, _host: &str, _path: &str, _content: &[u8]) {}
+
+    /// Hears that a host was rebooted.
+    fn rebooted(&self, _host: &str) {}
+
+    /// Says how long a call takes, beside what [`ScriptedHosts::takes`] says.
+    fn time(&self, _call: &Call<'_>) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Tells whether a script, or what is said to a server, changes anything; jobs and files that are put always do.
     fn changes(&self, _call: &Call<'_>) -> bool {
         false
     }
@@ -114,10 +134,29 @@ pub(crate) trait Answering: Send + Sync + Debug {
         None
     }
 
+    /// Tells whether a server that speaks SQL listens at `host:port`, as seen from a host; `None` where none is scripted.
+    fn listens(&self, _host: &str, _to: &str) -> Option<bool> {
+        None
+    }
+
+    /// Answers a statement to the server at `host:port`; `None` when nobody listens there any more.
+    fn sql(&self, _to: &str, _statement: &str) -> Option<Result<Vec<SqlRows>, SqlError>> {
+        None
+    }
+
     /// Answers what is sent through a tunnel to `host:port`; `None` when nobody listens there.
     fn speak(&self, _host: &str, _to: &str, _said: &[u8]) -> Option<Vec<u8>> {
         None
     }
+}
+
+/// A conversation with a scripted server that speaks SQL.
+pub(crate) trait SqlTalk: Send + Debug {
+    /// Connects and logs in.
+    fn open(&mut self, limit: Limit<'_>) -> Result<(), SqlError>;
+
+    /// Sends a statement.
+    fn say(&mut self, statement: &str, limit: Limit<'_>) -> Result<Vec<SqlRows>, SqlError>;
 }
 
 /// Makes a job's end with an exit code and an output.

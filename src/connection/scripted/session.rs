@@ -1,6 +1,5 @@
 //! A session to a scripted host.
 
-use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,8 @@ use crate::connection::{
 };
 
 use super::hosts::{Claimed, Course, ScriptedHosts, lost};
-use super::{Answering, Call, Fault, Verb, ended};
+use super::talk::{Talk, Tunnel};
+use super::{Call, Fault, SqlTalk, Verb, ended};
 
 /// How long a session sleeps at a stretch: so often it looks at its deadline and the stop flag.
 const SLICE: Duration = Duration::from_secs(1);
@@ -74,7 +74,7 @@ impl Session {
         }
         let course = self.hosts.take(call)?;
         if call.verb != Verb::Job {
-            self.pass(self.hosts.time_of(&call.name()), limit)?;
+            self.pass(self.hosts.time_of(call), limit)?;
         }
         Ok(course)
     }
@@ -125,7 +125,7 @@ impl Session {
             Course::DoneBut(Fault::CutShort) => end = ended(0, "::stagger:: begin half\n"),
             Course::Done | Course::DoneBut(_) | Course::Fails => {}
         }
-        let mut takes = self.hosts.time_of(&call.name());
+        let mut takes = self.hosts.time_of(&call);
         if let Course::DoneBut(Fault::TimesOut | Fault::RebootsAfter) = course {
             takes = takes.saturating_add(GOES_ON);
         }
@@ -351,6 +351,8 @@ impl Connection for Session {
         }
         let key = (self.host.clone(), upload.path.to_owned());
         self.hosts.lock().files.insert(key, upload.content.to_vec());
+        let answers = &self.hosts.answers;
+        answers.has_put(&self.host, upload.path, upload.content);
         match course {
             Course::DoneBut(fault) => self.hosts.broken(&self.host, fault).map_or(Ok(()), Err),
             Course::Done | Course::Fails => Ok(()),
@@ -388,7 +390,7 @@ impl Connection for Session {
         Ok(Box::new(Tunnel {
             host: self.host.clone(),
             to: format!("{}:{}", to.host, to.port),
-            answers: Arc::clone(&self.hosts.answers),
+            hosts: Arc::clone(&self.hosts),
             said: Vec::new(),
             heard: Vec::new(),
         }))
@@ -398,45 +400,17 @@ impl Connection for Session {
         self.fence = fence.cloned();
     }
 
+    fn scripted_sql(&mut self, to: &Endpoint) -> Option<Box<dyn SqlTalk>> {
+        let to = format!("{}:{}", to.host, to.port);
+        self.hosts.answers.listens(&self.host, &to)?;
+        Some(Box::new(Talk {
+            host: self.host.clone(),
+            to,
+            hosts: Arc::clone(&self.hosts),
+        }))
+    }
+
     fn reset(&mut self) {
         self.hosts.note(format!("{} reset", self.host));
-    }
-}
-
-/// A stream whose other side answers once it is read from.
-#[derive(Debug)]
-struct Tunnel {
-    host: String,
-    to: String,
-    answers: Arc<dyn Answering>,
-    said: Vec<u8>,
-    heard: Vec<u8>,
-}
-
-impl Stream for Tunnel {}
-
-impl Read for Tunnel {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.heard.is_empty() && !self.said.is_empty() {
-            let said = std::mem::take(&mut self.said);
-            let heard = self.answers.speak(&self.host, &self.to, &said);
-            self.heard = heard.ok_or(io::ErrorKind::ConnectionRefused)?;
-        }
-        let count = into.len().min(self.heard.len());
-        for (place, byte) in into.iter_mut().zip(self.heard.drain(..count)) {
-            *place = byte;
-        }
-        Ok(count)
-    }
-}
-
-impl Write for Tunnel {
-    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
-        self.said.extend_from_slice(from);
-        Ok(from.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -25,6 +25,9 @@ pub struct SqlSession {
     broken: Option<String>,
     // Dropping it closes the socket of a tunnel.
     _door: Option<Door>,
+    /// Who answers instead of the thread, in tests.
+    #[cfg(test)]
+    scripted: Option<Box<dyn crate::connection::scripted::SqlTalk>>,
 }
 
 type Answer = Result<Vec<SqlRows>, Failure>;
@@ -50,6 +53,11 @@ impl SqlSession {
         target.check(via.is_some())?;
         let deadline = limit.deadline.earlier(limit.clock.deadline(target.total));
         let limit = Limit { deadline, ..limit };
+        #[cfg(test)]
+        let via = match scripted(target, via, limit) {
+            Scripted::Opened(session) => return session,
+            Scripted::No(via) => via,
+        };
         let door = via.map(|via| door(target, via, limit)).transpose()?;
         let (options, authorities) = target.options(door.as_ref())?;
         let (asks, asked) = channel::<String>();
@@ -65,6 +73,8 @@ impl SqlSession {
             place: target.place(),
             broken: None,
             _door: door,
+            #[cfg(test)]
+            scripted: None,
         };
         let connect = limit.clock.deadline(target.connect).earlier(deadline);
         let limit = Limit {
@@ -91,6 +101,14 @@ impl SqlSession {
         let limit = Limit { deadline, ..limit };
         if deadline.is_over(limit.clock) {
             return Err(SqlError::NotSent("there is no time left for it".to_owned()));
+        }
+        #[cfg(test)]
+        if let Some(talk) = &mut self.scripted {
+            let answer = talk.say(statement, limit);
+            if let Err(error @ (SqlError::Unknown(_) | SqlError::Stopped { .. })) = &answer {
+                self.broken = Some(error.to_string());
+            }
+            return answer;
         }
         if self.asks.send(statement.to_owned()).is_err() {
             return Err(SqlError::NotSent("the connection is gone".to_owned()));
@@ -162,6 +180,44 @@ fn door(target: &SqlTarget, via: &mut dyn Connection, limit: Limit<'_>) -> Resul
         Door::loopback(stream, limit)
     };
     door.map_err(|error| SqlError::NotSent(format!("no way through the host: {error}")))
+}
+
+/// A session to a scripted server, or the way that a real one takes.
+#[cfg(test)]
+enum Scripted<'a> {
+    Opened(Result<SqlSession, SqlError>),
+    No(Option<&'a mut dyn Connection>),
+}
+
+/// Opens a session to a scripted server, where the host that it goes through is a scripted one.
+#[cfg(test)]
+fn scripted<'a>(
+    target: &SqlTarget,
+    via: Option<&'a mut dyn Connection>,
+    limit: Limit<'_>,
+) -> Scripted<'a> {
+    let Some(via) = via else {
+        return Scripted::No(None);
+    };
+    let to = Endpoint {
+        host: target.host.clone(),
+        port: target.port,
+    };
+    let Some(mut talk) = via.scripted_sql(&to) else {
+        return Scripted::No(Some(via));
+    };
+    if let Err(error) = talk.open(limit) {
+        return Scripted::Opened(Err(error));
+    }
+    Scripted::Opened(Ok(SqlSession {
+        asks: channel().0,
+        answers: channel().1,
+        deadline: limit.deadline,
+        place: target.place(),
+        broken: None,
+        _door: None,
+        scripted: Some(talk),
+    }))
 }
 
 /// The thread: connects, then answers one statement after another until nobody asks any more.

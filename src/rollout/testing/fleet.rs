@@ -5,17 +5,18 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use serde_json::{Value, json};
 
 use crate::clock::{SimulatedClock, Stop};
 use crate::connection::scripted::{Answering, Call, Effects, ScriptedHosts, Verb, ended};
-use crate::connection::{Connection, Fence, JobEnd, Reply, owed};
+use crate::connection::{Connection, Fence, JobEnd, Reply};
 use crate::journal::MemoryJournal;
 use crate::rollout::{Connector, NoSession, Wish};
+
+use super::disks::Disks;
+use super::notes::Notices;
 
 pub(crate) use crate::connection::scripted::Fault;
 
@@ -37,17 +38,14 @@ struct Memory {
     finds: BTreeMap<String, VecDeque<Value>>,
     journal: Option<MemoryJournal>,
     sent_after: Vec<(String, usize)>,
-    notes: BTreeMap<(String, String), String>,
-    running: BTreeMap<String, Vec<String>>,
-    disks: Option<tempfile::TempDir>,
     then: BTreeMap<String, Vec<OnCall>>,
-    alive: Option<String>,
-    beats: u64,
 }
 
 #[derive(Debug, Default)]
 struct Obedient {
     memory: Mutex<Memory>,
+    disks: Disks,
+    notices: Notices,
     hosts: Mutex<Weak<ScriptedHosts>>,
 }
 
@@ -75,110 +73,6 @@ impl Obedient {
     }
 }
 
-impl Obedient {
-    /// Returns the directory that is a host's disk.
-    fn disk(&self, host: &str) -> PathBuf {
-        let mut memory = self.lock();
-        let disks = memory
-            .disks
-            .get_or_insert_with(|| tempfile::tempdir().unwrap());
-        let disk = disks.path().join(host);
-        std::fs::create_dir_all(&disk).unwrap();
-        disk
-    }
-
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "what lies on a host's disk is laid there as it is"
-    )]
-    fn write(&self, host: &str, path: &str, content: &str) {
-        let path = self.disk(host).join(path.trim_start_matches('/'));
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
-    }
-
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place where the engine's tests start a shell"
-    )]
-    /// Has a real shell do what a script says about the lock, on the host's disk.
-    fn locks(&self, call: &Call<'_>) -> Reply {
-        let disk = self.disk(call.host);
-        let alive = self.lock().alive.clone();
-        if let Some(counter) = alive {
-            self.lock().beats += 1;
-            let beats = self.lock().beats.to_string();
-            self.write(call.host, &counter, &beats);
-        }
-        let text = call
-            .text
-            .replacen("_d='", &format!("_d='{}", disk.display()), 1);
-        let ran = Command::new("sh").args(["-c", &text]).output().unwrap();
-        Reply {
-            code: ran.status.code().unwrap(),
-            out: ran.stdout,
-            err: ran.stderr,
-        }
-    }
-
-    /// Does what a script says about notes.
-    fn note(&self, call: &Call<'_>, about: &str) -> Reply {
-        if about.starts_with("to the lock: ") {
-            return self.locks(call);
-        }
-        let mut memory = self.lock();
-        let mut out = String::new();
-        if let Some(name) = about.strip_prefix("to the note ") {
-            let text = owed::text_in(call.text).unwrap();
-            let (_, run) = name.rsplit_once('.').unwrap();
-            let own = format!(".{run}");
-            let others = memory
-                .notes
-                .keys()
-                .any(|(host, other)| host == call.host && !other.ends_with(&own));
-            if owed::asks_first(call.text) && others {
-                return well(shown(&memory, call.host) + "end\n");
-            }
-            memory
-                .notes
-                .insert((call.host.to_owned(), name.to_owned()), text);
-        } else if let Some(names) = about.strip_prefix("the notes gone ") {
-            for name in names.split(' ') {
-                memory
-                    .notes
-                    .remove(&(call.host.to_owned(), name.to_owned()));
-            }
-        } else {
-            out += &shown(&memory, call.host);
-            for job in memory.running.get(call.host).into_iter().flatten() {
-                out = out + "job " + job + "\n";
-            }
-            out += "end\n";
-        }
-        well(out)
-    }
-}
-
-/// Shows the notes of a host, as its script does.
-fn shown(memory: &Memory, host: &str) -> String {
-    let mut out = String::new();
-    for ((_, name), text) in memory.notes.iter().filter(|((on, _), _)| on == host) {
-        out = out + "note " + name + "\n";
-        for line in text.lines() {
-            out = out + "|" + line + "\n";
-        }
-    }
-    out
-}
-
-fn well(out: String) -> Reply {
-    Reply {
-        code: 0,
-        out: out.into_bytes(),
-        err: Vec::new(),
-    }
-}
-
 impl Answering for Obedient {
     fn arrives(&self, call: &Call<'_>) {
         if call.verb == Verb::Job || self.changes(call) {
@@ -190,11 +84,8 @@ impl Answering for Obedient {
         let hosts = self.hosts.lock().unwrap().upgrade().unwrap();
         for one in then {
             match one {
-                OnCall::Writes(host, path, content) => self.write(&host, &path, &content),
-                OnCall::Removes(host, path) => {
-                    let path = self.disk(&host).join(path.trim_start_matches('/'));
-                    std::fs::remove_dir_all(path).unwrap();
-                }
+                OnCall::Writes(host, path, content) => self.disks.write(&host, &path, &content),
+                OnCall::Removes(host, path) => self.disks.remove(&host, &path),
                 OnCall::Goes(host) => hosts.goes(&host),
                 OnCall::ComesBack(host) => hosts.comes_back(&host),
             }
@@ -202,11 +93,7 @@ impl Answering for Obedient {
     }
 
     fn outdone(&self, host: &str, fence: &Fence) -> Option<String> {
-        let lock = self.disk(host).join(fence.path.trim_start_matches('/'));
-        let token = std::fs::read_to_string(format!("{}.token", lock.display())).ok()?;
-        let later = token.trim().parse::<u64>().unwrap() > fence.token;
-        let owner = std::fs::read_to_string(lock.join("owner")).unwrap_or_default();
-        later.then(|| owner.trim().to_owned())
+        self.disks.outdone(host, fence)
     }
 
     fn changes(&self, call: &Call<'_>) -> bool {
@@ -214,8 +101,9 @@ impl Answering for Obedient {
     }
 
     fn script(&self, call: &Call<'_>, effects: &Effects) -> Option<Reply> {
-        if let Some(about) = call.text.strip_prefix(": see ") {
-            return Some(self.note(call, about.lines().next()?));
+        let noted = || self.notices.script(call);
+        if let Some(reply) = self.disks.script(call).or_else(noted) {
+            return Some(reply);
         }
         let (verb, what) = call.text.split_once(' ')?;
         let answer = match verb {
@@ -268,22 +156,19 @@ impl Fleet {
 
     /// Returns the notes on a host, by name.
     pub(crate) fn notes(&self, host: &str) -> Vec<(String, String)> {
-        let memory = self.obedient.lock();
-        let here = memory.notes.iter().filter(|((on, _), _)| on == host);
-        here.map(|((_, name), text)| (name.clone(), text.clone()))
-            .collect()
+        let all = self.obedient.notices.all().into_iter();
+        let here = all.filter(|(on, _, _)| on == host);
+        here.map(|(_, name, text)| (name, text)).collect()
     }
 
     /// Puts a note on a host.
     pub(crate) fn puts_note(&self, host: &str, name: &str, text: &str) {
-        let key = (host.to_owned(), name.to_owned());
-        self.obedient.lock().notes.insert(key, text.to_owned());
+        self.obedient.notices.put(host, name, text);
     }
 
     /// Takes a note away from a host.
     pub(crate) fn forgets(&self, host: &str, name: &str) {
-        let key = (host.to_owned(), name.to_owned());
-        self.obedient.lock().notes.remove(&key);
+        self.obedient.notices.take(host, name);
     }
 
     /// Says what happens when a call comes the next time, before it is answered.
@@ -294,24 +179,22 @@ impl Fleet {
 
     /// Writes a file onto a host's disk.
     pub(crate) fn writes(&self, host: &str, path: &str, content: &str) {
-        self.obedient.write(host, path, content);
+        self.obedient.disks.write(host, path, content);
     }
 
     /// Lets somebody count in a file whenever the lock is looked at.
     pub(crate) fn beats(&self, counter: &str) {
-        self.obedient.lock().alive = Some(counter.to_owned());
+        self.obedient.disks.beat(counter);
     }
 
     /// Returns a file of a host's disk.
     pub(crate) fn reads(&self, host: &str, path: &str) -> Option<String> {
-        let path = self.obedient.disk(host).join(path.trim_start_matches('/'));
-        std::fs::read_to_string(path).ok()
+        self.obedient.disks.read(host, path)
     }
 
     /// Says which jobs run on a host.
     pub(crate) fn runs(&self, host: &str, jobs: &[&str]) {
-        let jobs = jobs.iter().map(|job| (*job).to_owned()).collect();
-        self.obedient.lock().running.insert(host.to_owned(), jobs);
+        self.obedient.notices.runs(host, jobs);
     }
 
     pub(crate) fn count_records_of(&self, journal: &MemoryJournal) {

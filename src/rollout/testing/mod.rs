@@ -4,9 +4,16 @@
 //! logged, and any call can be made to fail in any way.
 
 mod answers;
+mod disks;
 mod fleet;
+mod locks;
+mod memsql;
+mod model;
 mod modules;
 mod mortal;
+mod notes;
+mod shipped;
+mod watched;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -26,6 +33,10 @@ use super::{GuardMode, NothingBefore, OnHosts, Outside, Previously, Settings};
 
 pub(super) use answers::Answers;
 pub(super) use fleet::{Fault, Fleet, OnCall};
+pub(super) use memsql::Memsql;
+pub(super) use model::Model;
+pub(super) use shipped::{Stage, Upgrade};
+pub(super) use watched::{AtWrite, Watched};
 
 /// A run to be tested.
 pub(super) struct Kit {

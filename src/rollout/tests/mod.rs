@@ -4,6 +4,7 @@ mod alike;
 mod blocks;
 mod faults;
 mod lock;
+mod matrix;
 mod owed;
 mod plain;
 mod properties;
