@@ -186,6 +186,22 @@ impl Engine {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Remembers a job that was started, for as long as it may run.
+    pub(super) fn remember_job(&self, step: &super::step::Step, job: &JobId) {
+        let Some(session) = &step.session else {
+            return;
+        };
+        let started = StartedJob {
+            session: session.clone(),
+            user: step.user.clone(),
+            job: job.clone(),
+            goes_on: step.background.is_some_and(|background| !background.waits),
+            told: false,
+        };
+        let mut state = self.state();
+        state.jobs.entry(step.id.clone()).or_default().push(started);
+    }
+
     /// Returns the stop flag that holds at a place: who puts things back goes on until the operator quits.
     pub(super) fn stop_at(&self, place: &Place) -> Stop {
         if place.way_out {

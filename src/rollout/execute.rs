@@ -15,7 +15,7 @@ use crate::yaml::{Node, Problem};
 use super::controller::StepController;
 use super::ended::{Ended, told};
 use super::endings::{broken, never_met, skipped_by_module, stopped, was_cut_off, without_answer};
-use super::engine::{Engine, StartedJob};
+use super::engine::Engine;
 use super::exit::Verdict;
 use super::fate::{Fate, Phase, fate};
 use super::ledger::Entry;
@@ -328,22 +328,6 @@ impl Engine {
             };
             return (ended, watch.last_seen());
         }
-    }
-
-    /// Remembers a job that was started, for as long as it may run.
-    fn remember_job(&self, step: &Step, job: &JobId) {
-        let Some(session) = &step.session else {
-            return;
-        };
-        let started = StartedJob {
-            session: session.clone(),
-            user: step.user.clone(),
-            job: job.clone(),
-            goes_on: step.background.is_some_and(|background| !background.waits),
-            told: false,
-        };
-        let mut state = self.state();
-        state.jobs.entry(step.id.clone()).or_default().push(started);
     }
 
     /// Observes and applies over the session as it is now. What was observed is kept, so that attaching to a job does

@@ -67,7 +67,8 @@ const LOCKS: &str = "ls -d /var/lib/stagger/lock/*/ 2>/dev/null || :";
 const HELD: &str =
     "ls /etc/systemd/system/arangodb.service.d/* /var/lib/stagger/hold/* 2>/dev/null || :";
 
-/// Reads keys of the agency from whichever agent answers.
+/// The agency's key that an upgrade sets, and how it is read from whichever agent answers.
+const MAINTENANCE: &str = "/arango/Supervision/Maintenance";
 const AGENCY: &str = "curl -sL --max-time 5 -H 'Content-Type: application/json' \
     -d '[[\"/arango/Supervision/Maintenance\"]]' http://$(hostname):8531/_api/agency/read";
 
@@ -209,7 +210,7 @@ impl Arangodb {
         hosts.filter(move |other| other.name() != host)
     }
 
-    /// Reads the agency's keys that an upgrade sets, through any host that answers.
+    /// Reads the agency's key that an upgrade sets, through any host that answers.
     fn agency(&self) -> Result<Value, Error> {
         for host in self.fleet.hosts() {
             let said = host.run(AGENCY)?.out;
@@ -243,11 +244,9 @@ impl Arangodb {
                 });
             }
         }
-        let agency = self.agency()?;
-        let maintenance = "/arango/Supervision/Maintenance";
-        if let Some(value) = agency.pointer(maintenance) {
+        if let Some(value) = self.agency()?.pointer(MAINTENANCE) {
             off.push(Off {
-                what: format!("{maintenance} is {value}"),
+                what: format!("{MAINTENANCE} is {value}"),
                 bracket: "in maintenance mode",
             });
         }
@@ -265,10 +264,6 @@ impl Arangodb {
         let drained = files::read_if_there(&self.file("drained"))?;
         Ok(drained.unwrap_or_default().trim().to_owned())
     }
-}
-
-fn shown(value: Option<&Value>) -> String {
-    value.map_or_else(|| "not there".to_owned(), Value::to_string)
 }
 
 impl Scene for Arangodb {
@@ -403,8 +398,8 @@ impl Scene for Arangodb {
             }
         }
         let agency = self.agency()?;
-        let maintenance = agency.pointer("/arango/Supervision/Maintenance");
-        state.insert("maintenance mode".to_owned(), shown(maintenance));
+        let maintenance = agency.pointer(MAINTENANCE).unwrap_or(&Value::Null);
+        state.insert("maintenance mode".to_owned(), maintenance.to_string());
         state.insert("out of the load balancer".to_owned(), self.drained()?);
         Ok(state)
     }
