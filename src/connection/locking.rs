@@ -38,6 +38,9 @@ printf '%s\n' "$2" >"$1.new" && dd if=/dev/null of="$1.new" conv=notrunc,fsync 2
 _mine() { _keep "$_d/about" "$_a"; _keep "$_d/owner" "$_n"; rm -f "$_d/renewals"; _z=y; }
 "#;
 
+/// Syncs what names the lock and its token, so that a power cut gives no token out a second time.
+const LIES: &str = r#"sync "${_d%/*}" 2>/dev/null || sync"#;
+
 /// What every text ends with. Lines are marked, so that nothing in them can be taken for anything else.
 const SHOW: &str = r#"_k=0; { read -r _k <"$_d.token"; } 2>/dev/null
 echo "token ${_k:-0}"
@@ -91,7 +94,7 @@ fi
 
     /// Writes down a token, if who asks has the lock: from then on lower ones are refused here.
     pub(crate) fn grant(&self, token: u64) -> Script {
-        let text = format!("if _own; then _keep \"$_d.token\" {token}; fi\n");
+        let text = format!("if _own; then _keep \"$_d.token\" {token}; {LIES}; fi\n");
         self.text("grant", &text)
     }
 
@@ -111,7 +114,7 @@ printf '%s\n' $((${_v:-0} + 1)) >"$_d/renewals.new" && mv -f "$_d/renewals.new" 
         let text = format!(
             r#"_k=0; {{ read -r _k <"$_d.token"; }} 2>/dev/null
 if [ "${{_k:-0}}" -le {token} ] && mkdir -p "${{_d%/*}}" && mkdir "$_d" 2>/dev/null; then _mine; fi
-if _own; then _keep "$_d.token" {token}; fi
+if _own; then _keep "$_d.token" {token}; {LIES}; fi
 "#
         );
         self.text("join", &text)

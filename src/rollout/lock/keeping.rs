@@ -1,7 +1,7 @@
 //! Keeping the lock while the run works: renewed, and held against every step that changes something.
 
 use crate::clock::Stop;
-use crate::connection::locking::{Holding, look};
+use crate::connection::locking::{Holding, LockSeen, look};
 use crate::connection::{ConnError, Fence};
 use crate::modules::spec::Safety;
 use crate::modules::{LockTold, ModuleError};
@@ -101,7 +101,11 @@ impl Engine {
     fn read_token(&self, held: &Held, stop: &Stop) -> Result<(), ModuleError> {
         let silent = self.lock.silent().clone();
         let mut machines: Vec<_> = held.machines.iter().collect();
-        machines.sort_by_key(|machine| silent.contains(&machine.host));
+        // Where the run has it, whoever takes it over must write: the others may know of nothing.
+        machines.sort_by_key(|machine| {
+            let has = held.on.contains(&machine.host);
+            (silent.contains(&machine.host), !has)
+        });
         let script = look(&held.wish.directory);
         let mut last = String::new();
         for machine in machines {
@@ -125,7 +129,11 @@ impl Engine {
 
 /// Tells whether the run still has the lock; the error says that nobody knows.
 fn still_had(held: &Held, answers: &Answers) -> Result<LockTold, ModuleError> {
-    let (mine, machines) = (answers.count(&held.wish.holder), answers.machines());
+    // A later token under the same name is another process's, which goes on with this very run.
+    let is_mine =
+        |seen: &LockSeen| seen.held && seen.owner == held.wish.holder && seen.token <= held.token;
+    let mine = answers.seen().filter(|(_, seen)| is_mine(seen)).count();
+    let machines = answers.machines();
     let silent = machines - answers.asked();
     let still = mine >= answers.majority();
     if !still && mine + silent >= answers.majority() {

@@ -1,11 +1,12 @@
 //! Taking the lock, and giving it back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::clock::{Stop, Woken};
 use crate::connection::locking::{Holding, LockSeen};
 use crate::connection::{ConnError, random_hex};
+use crate::inventory::HostName;
 use crate::modules::{LockTold, LockWish, ModuleError};
 use crate::rollout::engine::Engine;
 use crate::rollout::exit::Verdict;
@@ -75,7 +76,10 @@ impl Engine {
     ) -> Result<LockTold, ModuleError> {
         let answers = self.look_at_machines(step, wish, stop)?;
         let mut replaces = wish.replaces.clone();
-        replaces.extend([wish.holder.clone(), wish.take_over.clone()]);
+        replaces.push(wish.holder.clone());
+        if !wish.take_over.is_empty() {
+            replaces.push(wish.take_over.clone());
+        }
         let told = answers.told(&wish.holder)?;
         if answers.open_to(&replaces) < answers.majority() {
             let Missed { error, verdict, .. } = missed(&answers, &replaces, wish);
@@ -321,10 +325,25 @@ impl Engine {
                 format!("{} still has it, on {left} machines", named(&wish.holder))
             })));
         }
+        self.tell_what_stays(now, wish, tried.as_ref());
         // Whose it is otherwise need not be known.
         let mut told = now.told(&wish.holder).unwrap_or_default();
         told.own = given;
         Ok(told)
+    }
+
+    /// Says on which machines it may still lie, as they did not answer: no majority, and yet not in silence.
+    fn tell_what_stays(&self, now: &Answers, wish: &LockWish, tried: Option<&BTreeSet<HostName>>) {
+        for (machine, answer) in &now.all {
+            let there = tried.is_none_or(|tried| tried.contains(&machine.host));
+            if let (Err(reason), true) = (answer, there) {
+                let message = format!(
+                    "the cluster's lock may still lie on this machine, which keeps no run out: {reason}; if {}/owner says `{}`, remove that directory there",
+                    wish.directory, wish.holder
+                );
+                self.warn(message, Some(machine.host.as_str()));
+            }
+        }
     }
 
     /// Says what whoever meets the lock is told of its holder.
