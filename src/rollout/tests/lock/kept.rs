@@ -126,25 +126,6 @@ fn a_later_token_under_the_same_name_is_another_process_of_the_run() {
 }
 
 #[test]
-fn the_token_is_read_where_the_run_has_it() {
-    let steps = "    - act: one\n    - post: {what: two, creates: done}\n";
-    let kit = with_steps("b c d", steps)
-        .inventory("all: {hosts: {a: {}, b: {}, c: {}, d: {}}}\n")
-        .fault("b connect", Fault::GoneForGood);
-    // What was not there when it was taken knows of no taking, neither of this nor of the later one.
-    let call = "a see done";
-    kit.fleet.when(call, OnCall::ComesBack("b".to_owned()));
-    taken_over_at(&kit, call, "c d", Some("9"));
-    let ran = kit.run();
-    assert_eq!(
-        (ran.exit(), did(&ran)),
-        (5, vec!["a do one"]),
-        "{:?}",
-        ran.log
-    );
-}
-
-#[test]
 fn where_it_cannot_be_given_back_is_told() {
     let kit = kit("a b c");
     kit.fleet.when("a do three", OnCall::Goes("c".to_owned()));
