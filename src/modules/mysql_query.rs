@@ -82,6 +82,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     ],
     exclusive: &[&["positional_args", "named_args"]],
     safety: Safety::Once,
+    speaks_itself: true,
     example: "\
 - mysql_query:
     login_host: 10.0.0.1

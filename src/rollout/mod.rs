@@ -35,6 +35,7 @@ mod judge;
 mod layers;
 mod leaving;
 mod ledger;
+mod lock;
 mod login;
 mod loops;
 mod meta;

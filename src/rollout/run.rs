@@ -200,6 +200,7 @@ impl Engine {
             down: super::down::MembersDown::noted(outside.notes.clone()),
             guards: super::guards::Guards::default(),
             brackets: super::brackets::OpenBrackets::default(),
+            lock: super::lock::ClusterLock::default(),
             // Without threads of its own the engine does one host after another.
             pool: pool.ok(),
             state: Mutex::new(state),

@@ -190,7 +190,8 @@ fn may_pass(error: &ConnError, was_reached: bool) -> bool {
         | ConnError::HostKey { .. }
         | ConnError::Auth { .. }
         | ConnError::Become { .. }
-        | ConnError::Host { .. } => false,
+        | ConnError::Host { .. }
+        | ConnError::Fenced { .. } => false,
     }
 }
 

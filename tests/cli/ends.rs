@@ -17,8 +17,8 @@ fn goes() -> Value {
     json!({"name": "goes", "debug": {"msg": "it goes"}})
 }
 
-/// A play with a bracket around it, of which one part is as it should not be.
-fn play(kind: &str) -> Value {
+/// A play with a bracket around it, of which one part is as it should not be; somebody has the cluster's lock.
+fn play(kind: &str, lock: &str) -> Value {
     let mut play =
         json!({"name": "work", "hosts": "all", "gather_facts": false, "tasks": [goes()]});
     let mut bracket = json!({"name": "the lamp is off", "found": "'on'",
@@ -33,9 +33,8 @@ fn play(kind: &str) -> Value {
             play["tasks"] = json!([{"name": "no way back", "point_of_no_return": "ships", "debug": {"msg": "it is burnt"}}]);
         }
         "the lock" => {
-            let mut holder = refuses();
-            holder["failure_is"] = json!("locked");
-            bracket["enter"] = json!([holder]);
+            bracket["enter"] = json!([{"name": "take the lock", "cluster_lock": {"action": "take",
+                "directory": lock, "machines": "{{ groups.all }}", "holder": "{{ stagger_run_id }}"}}]);
         }
         "what holds a bracket" => {
             play["tasks"] = json!([refuses()]);
@@ -51,7 +50,9 @@ fn play(kind: &str) -> Value {
 #[test]
 fn the_exit_code_tells_by_what_a_run_was_stopped() {
     for (kind, exit) in KINDS {
-        let user = User::new().with("site.yml", &json!([play(kind)]).to_string());
+        let user = User::new().with("lock/x/owner", "somebody");
+        let lock = user.path("lock/x").to_string_lossy().into_owned();
+        user.writes("site.yml", &json!([play(kind, &lock)]).to_string());
         let ran = user.applies("site.yml --reason why");
         assert_eq!(ran.code, Some(i32::from(*exit)), "{kind}: {ran:#?}");
         let held = ran.err.contains("HELD: the lamp is off");

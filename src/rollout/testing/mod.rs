@@ -4,7 +4,9 @@
 //! logged, and any call can be made to fail in any way.
 
 mod answers;
+mod disks;
 mod fleet;
+mod locks;
 mod memsql;
 mod model;
 mod modules;
@@ -30,7 +32,7 @@ use super::run::{Ended, Rollout};
 use super::{GuardMode, NothingBefore, OnHosts, Outside, Previously, Settings};
 
 pub(super) use answers::Answers;
-pub(super) use fleet::{Fault, Fleet};
+pub(super) use fleet::{Fault, Fleet, OnCall};
 pub(super) use memsql::Memsql;
 pub(super) use model::Model;
 pub(super) use shipped::{Stage, Upgrade};

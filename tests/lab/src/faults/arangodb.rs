@@ -54,19 +54,23 @@ const RECORDS: &str = "/var/lib/stagger";
 const LOOK: &str = "\
     systemctl show -p Restart -p KillMode -p ActiveState -p DropInPaths arangodb | sed 's/=/\\t/'; \
     printf 'standalone server\\t%s\\n' \"$(systemctl is-active arangodb3)\"; \
-    printf 'left behind\\t%s\\n' \"$(ls -d /usr/sbin/policy-rc.d /var/lib/stagger/hold/* /var/lib/stagger/owed/* 2>/dev/null | tr '\\n' ' ')\"; \
+    printf 'left behind\\t%s\\n' \"$(ls -d /usr/sbin/policy-rc.d /var/lib/stagger/hold/* /var/lib/stagger/owed/* /var/lib/stagger/lock/*/ 2>/dev/null | tr '\\n' ' ')\"; \
     printf 'package\\t%s\\n' \"$(dpkg-query -W -f '${Version} ${db:Status-Abbrev}' arangodb3)\"; \
     for port in 8529 8530 8531; do \
         printf \"server on $port\\t%s\\n\" \"$(curl -s --max-time 5 http://$(hostname):$port/_api/version | grep -o '\"version\":\"[^\"]*\"')\"; \
     done";
 
+/// The cluster's lock on a host.
+const LOCKS: &str = "ls -d /var/lib/stagger/lock/*/ 2>/dev/null || :";
+
 /// What an upgrade holds on a host: the drop-in and the hold file of the starter's unit.
 const HELD: &str =
     "ls /etc/systemd/system/arangodb.service.d/* /var/lib/stagger/hold/* 2>/dev/null || :";
 
-/// Reads keys of the agency from whichever agent answers.
+/// The agency's key that an upgrade sets, and how it is read from whichever agent answers.
+const MAINTENANCE: &str = "/arango/Supervision/Maintenance";
 const AGENCY: &str = "curl -sL --max-time 5 -H 'Content-Type: application/json' \
-    -d '[[\"/arango/Supervision/Maintenance\",\"/stagger/lock\"]]' http://$(hostname):8531/_api/agency/read";
+    -d '[[\"/arango/Supervision/Maintenance\"]]' http://$(hostname):8531/_api/agency/read";
 
 /// Ends the leader of the agency, if it is on this host.
 const KILL_LEADER: &str = "\
@@ -206,7 +210,7 @@ impl Arangodb {
         hosts.filter(move |other| other.name() != host)
     }
 
-    /// Reads the agency's keys that an upgrade sets, through any host that answers.
+    /// Reads the agency's key that an upgrade sets, through any host that answers.
     fn agency(&self) -> Result<Value, Error> {
         for host in self.fleet.hosts() {
             let said = host.run(AGENCY)?.out;
@@ -232,18 +236,19 @@ impl Arangodb {
                     bracket: "in stagger's hands",
                 });
             }
-        }
-        let agency = self.agency()?;
-        for (pointer, bracket) in [
-            ("/arango/Supervision/Maintenance", "in maintenance mode"),
-            ("/stagger/lock", "no other run works"),
-        ] {
-            if let Some(value) = agency.pointer(pointer) {
+            let locks = host.run(LOCKS)?.out.trim().replace('\n', " ");
+            if !locks.is_empty() {
                 off.push(Off {
-                    what: format!("{pointer} is {value}"),
-                    bracket,
+                    what: format!("{}: {locks}", host.name()),
+                    bracket: "no other run works",
                 });
             }
+        }
+        if let Some(value) = self.agency()?.pointer(MAINTENANCE) {
+            off.push(Off {
+                what: format!("{MAINTENANCE} is {value}"),
+                bracket: "in maintenance mode",
+            });
         }
         let drained = self.drained()?;
         if !drained.is_empty() {
@@ -259,10 +264,6 @@ impl Arangodb {
         let drained = files::read_if_there(&self.file("drained"))?;
         Ok(drained.unwrap_or_default().trim().to_owned())
     }
-}
-
-fn shown(value: Option<&Value>) -> String {
-    value.map_or_else(|| "not there".to_owned(), Value::to_string)
 }
 
 impl Scene for Arangodb {
@@ -397,12 +398,8 @@ impl Scene for Arangodb {
             }
         }
         let agency = self.agency()?;
-        let maintenance = agency.pointer("/arango/Supervision/Maintenance");
-        state.insert("maintenance mode".to_owned(), shown(maintenance));
-        state.insert(
-            "the lock".to_owned(),
-            shown(agency.pointer("/stagger/lock")),
-        );
+        let maintenance = agency.pointer(MAINTENANCE).unwrap_or(&Value::Null);
+        state.insert("maintenance mode".to_owned(), maintenance.to_string());
         state.insert("out of the load balancer".to_owned(), self.drained()?);
         Ok(state)
     }

@@ -32,7 +32,7 @@ pub(super) enum By {
     Settle(&'static str, &'static str),
     /// What must be approved, by name.
     Approval(&'static str),
-    /// Somebody else has the cluster: the file and the task that says so.
+    /// Somebody else has the cluster: the file and the task that takes its lock.
     Lock(&'static str, &'static str),
     /// A bracket that is held: its file and name.
     Bracket(&'static str, &'static str),
@@ -173,7 +173,8 @@ fn wrong(one: &End) -> Option<String> {
         }
         By::Lock(file, name) => {
             let task = named(&tasks(file), name).unwrap_or_default();
-            is("the lock", task.contains("failure_is: locked"))
+            let takes = task.contains("cluster_lock:") && task.contains("action: take");
+            is("the lock", takes)
         }
         By::Bracket(file, name) => {
             let text = read(&format!("roles/arangodb/{file}"));

@@ -3,8 +3,8 @@
 use super::ends::{By, State, end};
 use super::seen::Seen;
 use super::{
-    ABILITIES, FAULT, JUDGED, MEMBER, ORACLE, ROLE, ROLE_ELSE, ROLE_LATER, ROLE_MEMBERS,
-    ROLE_PREFLIGHT, ROLE_RESTARTS, Row, SHARDS, VERSIONS,
+    ABILITIES, FAULT, JUDGED, LOCKED, LOCKS, MEMBER, ORACLE, ROLE, ROLE_ELSE, ROLE_LATER,
+    ROLE_MEMBERS, ROLE_PREFLIGHT, ROLE_RESTARTS, Row, SHARDS, VERSIONS,
 };
 
 pub(super) const ROWS: &[Row] = &[
@@ -120,17 +120,26 @@ pub(super) const ROWS: &[Row] = &[
         ends: &[end(
             5,
             State::Untouched,
-            By::Lock("lock_take.yml", "nobody else does"),
+            By::Lock("lock_take.yml", "take the lock"),
         )],
-        detector: "the agency: a write over what was not seen fails",
+        detector: "the token: each step of a run that was taken over is refused on the host",
         seen: &[Seen::Test(
-            "tests/lab/src/sim/arangod/agency/store.rs",
-            "preconditions_hold_or_not",
+            LOCKED,
+            "a_step_of_a_run_that_was_taken_over_is_refused_on_the_host",
         )],
         page: "two runs work on one cluster",
         cases: &[
-            (ROLE, "a_lock_is_taken_from_nobody_who_may_be_at_work"),
-            (ROLE, "a_lock_is_given_back_by_its_own_run_alone"),
+            (LOCKS, "a_lock_is_taken_from_nobody_who_may_be_at_work"),
+            (LOCKS, "a_lock_is_taken_shown_and_given_back_by_who_has_it"),
+            (
+                LOCKS,
+                "the_lock_of_an_arangodb_cluster_lies_under_the_clusters_own_id",
+            ),
+            (
+                LOCKS,
+                "a_step_is_refused_where_a_later_run_has_taken_the_lock_over",
+            ),
+            (LOCKED, "a_majority_is_enough_and_nothing_less_is"),
         ],
     },
     Row {
