@@ -219,6 +219,7 @@ impl Engine {
             inside.divisible = false;
         }
         self.note_taken(place, task, group, &hosts, false);
+        let owed = self.state().debts.len();
         let walked = self.taking_down(
             &inside,
             task.takes_down.as_ref(),
@@ -227,12 +228,21 @@ impl Engine {
             |inside| self.run_block(inside, &loaded.block, &hosts),
         );
         let mut ended = hosts;
-        ended.retain(|host| {
-            let left = walked.left.get(host);
-            !left.is_some_and(|left| left.is_lost() || *left == Left::Stopped)
+        ended.retain(|host| match walked.left.get(host) {
+            None => true,
+            // A bracket that is entered is left by who goes on inside of it: for one who is outside it would stay held.
+            Some(Left::Failed) => !self.owes_since(owed, host),
+            Some(left) => !left.is_lost() && *left != Left::Stopped,
         });
         self.note_taken(place, task, group, &ended, true);
         walked
+    }
+
+    /// Tells whether a bracket that is for a host is owed or held since so many were.
+    fn owes_since(&self, owed: usize, host: &HostName) -> bool {
+        let state = self.state();
+        let mut since = state.debts.iter().skip(owed);
+        since.any(|debt| debt.what.object.is_empty() || debt.what.object == host.as_str())
     }
 }
 

@@ -321,6 +321,40 @@ fn an_include_that_was_taken_stays_taken_whatever_its_conditions_say_now() {
     assert!(in_the_middle > 20, "{in_the_middle}");
 }
 
+/// As a coordinator is that has the new version and was not tried yet: the looks say that it is done.
+#[test]
+fn an_include_that_failed_with_a_bracket_held_inside_is_gone_on_with() {
+    const HELD: &str = "
+- bracket:
+    name: drained
+    per: host
+    enter: [{launch: drain}]
+    leave: [{launch: undrain}]
+    hold_wait: 0s
+    hold_while: {look: doubtful, that: result.value and not (tried | default(false))}
+  block:
+    - launch: start
+    - launch: try
+    - set_fact: {tried: true}
+";
+    let kit = || {
+        included()
+            .file("upgrade.yml", HELD)
+            .finds("doubtful", &[json!(true)])
+    };
+    let failed = kit().fault("a job try", Fault::Fails);
+    assert_eq!(failed.run().exit(), 7);
+    let mut again = kit();
+    let recollection = Recollection::of(&failed.journal.entries().unwrap()).unwrap();
+    again.goes_on(&failed, Arc::new(recollection));
+    again.fleet.finds("old", &[json!(false)]);
+    let ran = again.run();
+    assert_eq!(ran.exit(), 0, "{:?} {:?}", ran.ended, ran.log);
+    let last = last_of(&ran, "a job drain", "a job undrain").unwrap();
+    assert!(last.ends_with("undrain"), "{last}");
+    assert_eq!(again.fleet.effects()["a job start"], 1);
+}
+
 #[test]
 fn a_bracket_that_is_passed_by_is_left_before_the_next_gate() {
     let whole = included().run().records.len();

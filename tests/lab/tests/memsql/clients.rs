@@ -11,12 +11,22 @@ use crate::harness::{Case, case};
 use crate::stack::{Plan, Stack, said};
 use crate::whole::{OLD_ONLINE, assert_done, assert_never};
 
+const WRITE: &str = "INSERT INTO `s-1`.t VALUES ('k9', 1) ON DUPLICATE KEY UPDATE n = 2";
+
+/// A statement that may be sent twice is sent once more.
+fn the_answer_of_a_write_is_lost_once() {
+    let mut stack = Stack::up(&Plan::default());
+    stack.arm(json!({"aggregator": {"cut_after": "INSERT INTO"}}));
+    let output = stack.upgrade(&json!({"memsql_canary_write": WRITE}));
+    assert!(output.is_ok(), "{}", said(&output));
+    assert_done(&stack, "a write");
+}
+
 /// A write that may have been done is a failure of its step: the leaf is attached again, and nothing is left in doubt.
 fn the_answer_of_a_write_is_lost() {
     let mut stack = Stack::up(&Plan::default());
-    stack.arm(json!({"aggregator": {"cut_after": "INSERT INTO"}}));
-    let write = "INSERT INTO `s-1`.t VALUES ('k9', 1) ON DUPLICATE KEY UPDATE n = 2";
-    let output = stack.upgrade(&json!({"memsql_canary_write": write}));
+    stack.arm(json!({"aggregator": {"cut_after": "INSERT INTO", "cut_times": 2}}));
+    let output = stack.upgrade(&json!({"memsql_canary_write": WRITE}));
     let what = said(&output);
     assert_eq!(output.exit.to_string(), "exit code 2", "{what}");
     assert_eq!([stack.leaf(0), stack.leaf(1)], [OLD_ONLINE; 2], "{what}");
@@ -93,6 +103,10 @@ pub(crate) fn cases() -> Vec<Case> {
         case(
             "clients: the answer of a write is lost",
             the_answer_of_a_write_is_lost,
+        ),
+        case(
+            "clients: the answer of a write is lost once",
+            the_answer_of_a_write_is_lost_once,
         ),
     ]
 }

@@ -73,8 +73,11 @@ impl Conversation for Service {
             () = killed => Ok(Answer::HangUp),
         };
         self.note(peer, None);
-        let cut = self.0.switches().cut_after.clone();
-        if cut.is_some_and(|words| text.starts_with(&words)) && self.0.plays("cut", 1) {
+        let switches = self.0.switches();
+        let cut = switches.cut_after.as_ref();
+        if cut.is_some_and(|words| text.starts_with(words))
+            && self.0.plays("cut", switches.cut_times)
+        {
             return Ok(Answer::HangUp);
         }
         answer

@@ -69,6 +69,8 @@ pub struct Switches {
     pub refuses: Option<String>,
     /// A statement that begins with this is done, and the connection is cut before the answer.
     pub cut_after: Option<String>,
+    /// How many times.
+    pub cut_times: u32,
     /// How long copying a partition takes at least.
     pub copy_ms: u64,
     /// Whether RESTORE REDUNDANCY and REBALANCE PARTITIONS do anything; they say that they did in any case.
@@ -196,6 +198,7 @@ impl Default for Switches {
             write_ms: 0,
             refuses: None,
             cut_after: None,
+            cut_times: 1,
             copy_ms: 1_000,
             restores: true,
             alter_ms: 0,
