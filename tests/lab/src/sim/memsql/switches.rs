@@ -70,7 +70,7 @@ pub struct Switches {
     /// A statement that begins with this is done, and the connection is cut before the answer.
     pub cut_after: Option<String>,
     /// How many times.
-    pub cut_times: u32,
+    pub cut_times: u64,
     /// How long copying a partition takes at least.
     pub copy_ms: u64,
     /// Whether RESTORE REDUNDANCY and REBALANCE PARTITIONS do anything; they say that they did in any case.
