@@ -39,9 +39,13 @@ impl Judge {
         }
     }
 
-    /// Returns a judge with the same patience that has seen nothing.
+    /// Returns a judge with the same patience that has seen nothing but that the condition holds, if it does: who looks
+    /// seldom, such as one that renews, would else leave everybody waiting for its next look.
     pub(super) fn anew(&self) -> Self {
-        Self::new(self.grace, self.unknown_grace)
+        Self {
+            value: self.value.filter(|value| *value == GuardValue::True),
+            ..Self::new(self.grace, self.unknown_grace)
+        }
     }
 
     /// Tells whether the last reading was that the condition holds.
@@ -100,6 +104,24 @@ mod tests {
     use super::*;
     use GuardValue::{False, True, Unknown};
     use Standing::{Breached, Fine, Unclear};
+
+    #[test]
+    fn what_was_seen_to_hold_is_not_forgotten() {
+        for (values, expected) in [
+            (vec![], Unclear),
+            (vec![True], Fine),
+            (vec![False, True], Fine),
+            (vec![False], Unclear),
+            (vec![True, Unknown], Unclear),
+        ] {
+            let mut judge = Judge::new(Duration::ZERO, Duration::from_secs(30));
+            for value in &values {
+                judge.see(*value, Duration::ZERO);
+            }
+            let standing = judge.anew().standing(Duration::ZERO);
+            assert_eq!(standing, expected, "{values:?}");
+        }
+    }
 
     #[test]
     fn each_value_has_its_own_grace() {
