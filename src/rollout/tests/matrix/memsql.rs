@@ -29,3 +29,9 @@ fn every_write_times_every_fault() {
     let whole = Whole::of(upgrade(), || Arc::new(Memsql::new(true)));
     matrix("memsql", &whole, 109);
 }
+
+#[test]
+fn the_same_where_copies_without_a_partition_are_not_listed() {
+    let whole = Whole::of(upgrade(), || Arc::new(Memsql::new(false)));
+    matrix("memsql", &whole, 509);
+}
