@@ -10,6 +10,8 @@ mod apply;
 mod arangodb_role;
 #[path = "cli/background.rs"]
 mod background;
+#[path = "cli/ends.rs"]
+mod ends;
 #[path = "cli/files.rs"]
 mod files;
 #[path = "cli/live.rs"]

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::fence::{Fence, passed};
 use super::files::{self, SMALL, Way};
 use super::framing::{Body, Frame, random_hex};
 use super::shells::{Role, Shells};
@@ -49,7 +50,7 @@ impl Connection for Shells {
                 message: "a script holds a NUL byte".to_owned(),
             });
         }
-        let frame = self.call(
+        let frame = self.call_fenced(
             user,
             Role::Steps,
             Body::Script(&script.0),
@@ -131,7 +132,7 @@ impl Connection for Shells {
         let way = if small { Way::Inside } else { Way::Stream };
         let call = files::put(upload, way, &token)?;
         let frame = if small {
-            self.call(user, Role::Steps, Body::Own(&call), &waiting)?
+            self.call_fenced(user, Role::Steps, Body::Own(&call), &waiting)?
         } else {
             let carried = self.carry(user, &call, upload.content, &waiting);
             match self.find(user, Role::Carry) {
@@ -181,6 +182,10 @@ impl Connection for Shells {
         self.link.ready_streams(&Waiting::new(limit))
     }
 
+    fn fence(&mut self, fence: Option<&Fence>) {
+        self.fence = fence.cloned();
+    }
+
     fn reset(&mut self) {
         self.end_session();
     }
@@ -198,12 +203,16 @@ impl Shells {
         waiting: &Waiting<'_>,
     ) -> Result<Frame, ConnError> {
         const READY: &[u8] = b"READY\n";
-        let at = self.begin(user, Role::Carry, Body::Fed(call), waiting)?;
+        let (fence, fed) = (self.fence.clone(), Body::Fed(call));
+        let body = fence
+            .as_ref()
+            .map_or(fed, |fence| Body::Fenced(fence, &fed));
+        let at = self.begin(user, Role::Carry, body, waiting)?;
         let mut rest = content;
         let mut ended = false;
         loop {
             if self.turn(at)? {
-                return self.answer(at);
+                return passed(self.answer(at)?);
             }
             let ready = self.so_far(at).starts_with(READY);
             if ready {

@@ -63,6 +63,12 @@ pub enum ConnError {
         /// What is missing.
         message: String,
     },
+    /// The host refused it and did nothing: another run has the cluster's lock by now, with a later token.
+    #[error("{holder} has the cluster's lock by now: nothing was done")]
+    Fenced {
+        /// By which name it has it.
+        holder: String,
+    },
 }
 
 impl ConnError {
@@ -73,7 +79,8 @@ impl ConnError {
             | Self::NotThere { .. }
             | Self::HostKey { .. }
             | Self::Auth { .. }
-            | Self::Become { .. } => true,
+            | Self::Become { .. }
+            | Self::Fenced { .. } => true,
             Self::Lost { .. } | Self::TimedOut { .. } | Self::Stopped | Self::Host { .. } => false,
         }
     }
@@ -86,9 +93,11 @@ impl ConnError {
             | Self::Lost { .. }
             | Self::HostKey { .. }
             | Self::Auth { .. } => true,
-            Self::TimedOut { .. } | Self::Stopped | Self::Become { .. } | Self::Host { .. } => {
-                false
-            }
+            Self::TimedOut { .. }
+            | Self::Stopped
+            | Self::Become { .. }
+            | Self::Host { .. }
+            | Self::Fenced { .. } => false,
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
+use super::Fence;
 use super::shell::single_quoted;
 
 /// What starts every mark: the ASCII record separator.
@@ -63,23 +64,42 @@ pub(crate) enum Body<'a> {
     InJobs(&'a str),
     /// A call whose input is what follows the request on the channel, up to its end.
     Fed(&'a str),
+    /// Any of these, unless a run with a later token has the cluster's lock: then nothing is run, and the answer's code is
+    /// [`FENCED`].
+    Fenced(&'a Fence, &'a Body<'a>),
 }
+
+/// The code of an answer that says that nothing was run: no program and no shell can end with it.
+pub(crate) const FENCED: i32 = -1;
 
 /// Writes a request: one brace group and a newline, so that a shell that gets only a part of it runs nothing.
 pub(crate) fn request(number: u64, body: Body<'_>) -> String {
+    format!("{{ {}; {} }}\n", answered(body), closing(number))
+}
+
+/// Writes what runs a body and leaves its code in `_r`.
+fn answered(body: Body<'_>) -> String {
     let run = match body {
         Body::Script(text) => format!("( eval {} ) </dev/null", single_quoted(text)),
         Body::Own(call) => format!("( {call} ) </dev/null"),
         Body::Fed(call) => format!("( {call} )"),
         Body::InJobs(call) => format!("_dir && ( {call} ) </dev/null"),
+        Body::Fenced(fence, inner) => {
+            let path = single_quoted(&fence.path);
+            let inner = answered(*inner);
+            return format!(
+                "if _fence {path} {}; then {inner}; else _r={FENCED}; fi",
+                fence.token
+            );
+        }
     };
-    format!("{{ {run}; {} }}\n", closing(number))
+    format!("{run}; _r=$?")
 }
 
-/// Writes the commands that close an answer; `$?` must still be the answer's code.
-pub(crate) fn closing(number: u64) -> String {
+/// Writes the commands that close an answer; its code is in `_r`.
+fn closing(number: u64) -> String {
     format!(
-        "_r=$?; printf '\\036%s.{number}.%s\\n' \"$_N\" \"$_r\"; printf '\\036%s.{number}\\n' \"$_N\" >&2;"
+        "printf '\\036%s.{number}.%s\\n' \"$_N\" \"$_r\"; printf '\\036%s.{number}\\n' \"$_N\" >&2;"
     )
 }
 

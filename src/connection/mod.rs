@@ -8,12 +8,14 @@ mod becoming;
 mod calls;
 mod dial;
 mod error;
+mod fence;
 mod files;
 mod framing;
 pub mod http;
 mod job;
 mod jobs;
 mod local;
+pub(crate) mod locking;
 mod openssh;
 pub(crate) mod owed;
 #[cfg(test)]
@@ -41,6 +43,7 @@ use crate::clock::{Clock, Deadline, Stop};
 
 pub use dial::resolves;
 pub use error::ConnError;
+pub use fence::Fence;
 pub(crate) use framing::random_hex;
 pub use job::{Attached, End, Job, JobCommand, JobEnd, JobId, JobOutput, OnDeadline};
 pub(crate) use shell::printf_word;
@@ -243,6 +246,10 @@ pub trait Connection: Send + Debug {
     fn ready_streams(&mut self, _limit: Limit<'_>) -> Result<(), ConnError> {
         Ok(())
     }
+
+    /// Puts a fence around what is changed from now on: scripts, jobs that are started and files that are put are refused
+    /// on a host where a run with a later token has the cluster's lock. `None` takes it away.
+    fn fence(&mut self, fence: Option<&Fence>);
 
     /// Ends the session; the next call opens a new one.
     fn reset(&mut self);

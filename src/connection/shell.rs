@@ -3,6 +3,7 @@
 //! Only POSIX with what dash, bash and busybox share. Nothing here runs anything or knows a session; `shells`, `jobs`
 //! and `files` send these texts. Everything that a user wrote goes in as one quoted word, never as shell text.
 
+use super::fence::FENCE;
 use super::framing::Nonce;
 
 /// Quotes a text for a POSIX shell as one word, always with single quotes.
@@ -76,7 +77,7 @@ pub(crate) fn prologue(nonce: &Nonce, setting: Setting<'_>) -> String {
     };
     format!(
         "{{ unset _N _R _S _U _X _W _L; _N={nonce}; _X={shell}; _S={state}; _R=; _U=$(umask); umask 077; {home}\n\
-         {DIRECTORY}{JOB}{ASK}{FILES}\
+         {DIRECTORY}{JOB}{ASK}{FILES}{FENCE}\
          printf '\\036%s.hello.0\\n' \"$_N\"; printf '\\036%s.hello\\n' \"$_N\" >&2; }}\n",
         nonce = nonce.as_str()
     )

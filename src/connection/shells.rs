@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 
+use super::fence::{Fence, passed};
 use super::framing::{Body, Frame, FrameReader, Nonce, Source, request};
 use super::transport::{Broken, ChannelId, Got, Transport};
 use super::waiting::{LOOK, Waiting};
@@ -52,6 +53,7 @@ pub(crate) struct Shells {
     pub(super) link: Box<dyn Transport>,
     pub(super) identity: Option<Identity>,
     pub(super) clock: SystemClock,
+    pub(super) fence: Option<Fence>,
     options: Options,
     open: Vec<Shell>,
 }
@@ -96,6 +98,7 @@ impl Shells {
             link,
             identity: None,
             clock: SystemClock::new(),
+            fence: None,
             options,
             open: Vec::new(),
         }
@@ -139,6 +142,20 @@ impl Shells {
         let at = self.open_shell(user, role, waiting)?;
         self.hand(at, body);
         Ok(at)
+    }
+
+    /// Does the same with what changes something: inside of the fence, if there is one.
+    pub(super) fn call_fenced(
+        &mut self,
+        user: Option<&Become>,
+        role: Role,
+        body: Body<'_>,
+        waiting: &Waiting<'_>,
+    ) -> Result<Frame, ConnError> {
+        let Some(fence) = self.fence.clone() else {
+            return self.call(user, role, body, waiting);
+        };
+        passed(self.call(user, role, Body::Fenced(&fence, &body), waiting)?)
     }
 
     /// Waits for the answer to the request that a shell was handed.

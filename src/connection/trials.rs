@@ -9,6 +9,7 @@
 mod claims;
 mod files;
 mod jobs;
+mod locks;
 mod notes;
 mod scripts;
 mod users;

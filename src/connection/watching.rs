@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 
+use super::fence::passed;
 use super::framing::Body;
 use super::jobs::{self, LONGEST_OUTPUT, Look, Output, Standing};
 use super::shells::{Role, Shells};
@@ -102,9 +103,9 @@ impl<'a> Watching<'a> {
         waiting: &Waiting<'_>,
     ) -> Result<(), ConnError> {
         let call = jobs::launch(job, Some(time))?;
-        let frame = self
-            .shells
-            .call(self.user, Role::Steps, Body::InJobs(&call), waiting)?;
+        let frame =
+            self.shells
+                .call_fenced(self.user, Role::Steps, Body::InJobs(&call), waiting)?;
         match jobs::look(&frame, true)?.standing {
             Standing::Never => self.as_end(Attached::NeverStarted).map(|_| ()),
             Standing::Ended(..)
@@ -136,8 +137,11 @@ impl<'a> Watching<'a> {
 
     /// Hands out the launch and waits for its answer, looking at the output from time to time.
     fn launch(&mut self, call: &str, waiting: &Waiting<'_>) -> Result<Look, ConnError> {
-        self.shells
-            .begin(self.user, Role::Steps, Body::InJobs(call), waiting)?;
+        let (fence, launch) = (self.shells.fence.clone(), Body::InJobs(call));
+        let body = fence
+            .as_ref()
+            .map_or(launch, |fence| Body::Fenced(fence, &launch));
+        self.shells.begin(self.user, Role::Steps, body, waiting)?;
         let started = self.shells.clock.elapsed();
         let (mut next_look, mut pause, mut live) = (FIRST_LOOK, LOOK, true);
         loop {
@@ -149,7 +153,7 @@ impl<'a> Watching<'a> {
                     reason: "its shell is closed".to_owned(),
                 })?;
             if self.shells.turn(at)? {
-                return jobs::look(&self.shells.answer(at)?, true);
+                return jobs::look(&passed(self.shells.answer(at)?)?, true);
             }
             let passed = self.shells.clock.elapsed().saturating_sub(started);
             if live && passed >= next_look {
@@ -304,7 +308,7 @@ impl<'a> Watching<'a> {
                 &waiting.anew(SIGNALLING),
             ));
         }
-        if !matches!(error, ConnError::Host { .. }) {
+        if !matches!(error, ConnError::Host { .. } | ConnError::Fenced { .. }) {
             self.shells.end_session();
         }
     }

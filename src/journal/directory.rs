@@ -242,6 +242,8 @@ fn summarise(run: &str, entries: &[Entry], owner: Option<String>) -> RunSummary 
             | Record::Shared { .. }
             | Record::Learned { .. }
             | Record::Done { .. }
+            | Record::PutRight { .. }
+            | Record::Included { .. }
             | Record::Rescued { .. }
             | Record::HostLeft { .. }
             | Record::RestPoint { .. }

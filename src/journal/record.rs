@@ -205,6 +205,37 @@ pub enum Record {
         /// The block's path; empty for the batch or play as a whole.
         path: String,
     },
+    /// An indivisible block did not come to its end, and its `always` put right on all its hosts what it had begun.
+    PutRight {
+        /// The play's id.
+        play: String,
+        /// The batch.
+        batch: u32,
+        /// The block's path.
+        path: String,
+    },
+    /// A dynamic include is begun, or came to its end: until then it stays taken on these hosts.
+    Included {
+        /// The play's id.
+        play: String,
+        /// The batch.
+        batch: u32,
+        /// The include's path.
+        path: String,
+        /// The number of its item, if it is a loop.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        item: Option<usize>,
+        /// Its hosts.
+        hosts: Vec<String>,
+        /// The file that it names; empty for a role.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        file: String,
+        /// The variables of its item, sealed.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        variables: Map<String, Value>,
+        /// Whether it came to its end.
+        over: bool,
+    },
     /// A failure of a block was rescued.
     Rescued {
         /// The host.
@@ -283,6 +314,8 @@ impl Record {
             Self::Shared { .. } => "shared",
             Self::Learned { .. } => "learned",
             Self::Done { .. } => "done",
+            Self::PutRight { .. } => "put_right",
+            Self::Included { .. } => "included",
             Self::Rescued { .. } => "rescued",
             Self::HostLeft { .. } => "host_left",
             Self::Bracket { .. } => "bracket",
@@ -309,7 +342,7 @@ impl Record {
 
     /// Reads a record; one of a kind that is not known here is kept as it is.
     pub(super) fn from_text(kind: &str, body: &str) -> Result<Self, serde_json::Error> {
-        const KNOWN: [&str; 17] = [
+        const KNOWN: [&str; 19] = [
             "opened",
             "part_started",
             "batch",
@@ -319,6 +352,8 @@ impl Record {
             "shared",
             "learned",
             "done",
+            "put_right",
+            "included",
             "rescued",
             "host_left",
             "bracket",

@@ -385,6 +385,88 @@ mod tests {
         assert!(differences(&file, &file, &[]).is_empty());
     }
 
+    fn read(pid: Option<u32>) -> Read {
+        let option = "--database.auto-upgrade".to_owned();
+        Read {
+            path: "/d/arangod_command.txt".to_owned(),
+            pid,
+            start: None,
+            rewrite: Rewrite {
+                drop: vec![option.clone()],
+                add: vec![option.clone() + "=true"],
+                replace: Map::new(),
+            },
+            ignore: vec![option],
+        }
+    }
+
+    #[test]
+    fn the_running_process_wins_over_a_stale_file() {
+        let old = || Some(words(&["arangod", "--agency.endpoint", "tcp://old:8531"]));
+        let new = ["arangod", "--agency.endpoint", "tcp://new:8531"];
+        let running = || {
+            Some(Process {
+                argv: words(&new),
+                ..Process::default()
+            })
+        };
+        let upgrades = |endpoint: &str| {
+            json!([
+                "arangod",
+                "--agency.endpoint",
+                endpoint,
+                "--database.auto-upgrade=true"
+            ])
+        };
+        let says = |pid, file, process| read(pid).compare(file, process).unwrap().result;
+        let stale = says(Some(7), old(), running());
+        assert_eq!(
+            (&stale["source"], &stale["argv"], &stale["same"]),
+            (
+                &json!("process"),
+                &upgrades("tcp://new:8531"),
+                &json!(false)
+            )
+        );
+        assert_eq!(stale["differences"].as_array().unwrap().len(), 2);
+        let fresh = says(Some(7), Some(words(&new)), running());
+        assert_eq!(
+            (&fresh["same"], &fresh["differences"]),
+            (&json!(true), &json!([]))
+        );
+        let gone = says(Some(7), None, running());
+        assert_eq!(
+            (&gone["source"], &gone["file_found"], &gone["same"]),
+            (&json!("process"), &json!(false), &json!(false))
+        );
+        // Where nobody runs there is only the file.
+        let down = says(None, old(), None);
+        assert_eq!(
+            (&down["source"], &down["argv"]),
+            (&json!("file"), &upgrades("tcp://old:8531"))
+        );
+        assert!(read(None).compare(None, None).is_err());
+    }
+
+    #[test]
+    fn another_process_than_the_one_that_was_seen_is_not_taken_for_it() {
+        let process = Process {
+            pid: 7,
+            start: 9,
+            argv: words(&["arangod"]),
+            ..Process::default()
+        };
+        let seen = |start| Read {
+            start,
+            ..read(Some(7))
+        };
+        let there = |start| seen(start).running(vec![process.clone()]);
+        assert!(there(None).unwrap().is_some());
+        assert!(there(Some(9)).unwrap().is_some());
+        assert!(there(Some(8)).is_err(), "its number was given anew");
+        assert!(seen(None).running(Vec::new()).is_err(), "it has ended");
+    }
+
     #[test]
     fn arguments_that_are_no_text_keep_their_bytes() {
         assert_eq!(word_value(b"/\xff"), json!({"base64": "L/8="}));

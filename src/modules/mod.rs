@@ -21,6 +21,7 @@ mod assemble;
 mod assert;
 mod async_status;
 mod blockinfile;
+mod cluster_lock;
 mod command;
 mod command_file;
 mod copy;
@@ -69,6 +70,7 @@ mod user;
 mod wait_for;
 mod wait_for_connection;
 
+pub use cluster_lock::{LockTold, LockWish, Locks};
 pub use documentation::documentation;
 pub use host::{Background, HostCx, Watch};
 pub use notes::Notes;
@@ -330,4 +332,9 @@ pub trait Controller: Send + Sync + Debug {
 
     /// Writes a file on the controller, atomically, making its directories (for `fetch`).
     fn write(&self, path: &str, content: &[u8]) -> Result<(), Problem>;
+
+    /// Returns who takes a cluster's lock for the run; nobody where there is no run.
+    fn locks(&self) -> Option<&dyn Locks> {
+        None
+    }
 }

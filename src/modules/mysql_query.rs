@@ -10,6 +10,7 @@ use super::sql::{
     filled,
 };
 use super::{Action, Change, HostCx, Module, ModuleError, Observed, Outcome, fields};
+use crate::clock::Deadline;
 use crate::connection::sql::{SqlError, SqlRows, SqlSession};
 use crate::connection::{ConnError, Limit};
 use crate::yaml::Problem;
@@ -20,8 +21,8 @@ static SPEC: ModuleSpec = ModuleSpec {
     summary: "Runs statements on a server that speaks MySQL's protocol",
     notes: &[
         "Statements are sent as text, each once. One that was sent and got no answer leaves its task in doubt: its `done_when` is asked, and it is never sent again blindly.",
-        "`repeatable` says that they may be sent again: then a lost answer is a failure like any other.",
-        "Statements that only read (SELECT, SHOW, EXPLAIN, DESCRIBE) run in check mode too.",
+        "`repeatable` says that they may be sent again: where the connection breaks that is done once, and then it is a failure like any other.",
+        "Statements that only read (SELECT, SHOW, EXPLAIN, DESCRIBE) are repeatable, and run in check mode too.",
     ],
     arguments: &[
         Argument::new("query", Kind::Any, "The statement, or a list of them.").required(),
@@ -82,6 +83,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     ],
     exclusive: &[&["positional_args", "named_args"]],
     safety: Safety::Once,
+    speaks_itself: true,
     example: "\
 - mysql_query:
     login_host: 10.0.0.1
@@ -198,6 +200,9 @@ fn only_reads(statement: &str) -> bool {
         && !upper.trim_end_matches([';', ' ', '\n']).contains(';')
 }
 
+/// What came of statements: an error has what was done before it.
+type Sent = Result<Outcome, (SqlError, Map<String, Value>)>;
+
 impl Queries {
     fn only_reads(&self) -> bool {
         self.statements
@@ -209,46 +214,69 @@ impl Queries {
         format!("{}:{}", self.host, self.port)
     }
 
+    /// Sends the statements. Where all of them may be sent twice a connection that breaks is opened once more, within the
+    /// same time: who only reads has nothing to be in doubt about.
     fn run(&self, cx: &mut HostCx<'_>) -> Result<Outcome, ModuleError> {
+        let limit = cx.limit();
+        let deadline = limit.deadline.earlier(limit.clock.deadline(self.total));
+        let mut again = self.only_reads() || self.repeatable;
+        loop {
+            match self.send(cx, deadline)? {
+                Ok(outcome) => return Ok(outcome),
+                Err((SqlError::Unknown(_), _)) if again && !deadline.is_over(cx.limit().clock) => {
+                    again = false;
+                }
+                Err((error, done)) => return Err(self.failed(error, done)),
+            }
+        }
+    }
+
+    /// Sends the statements over a session of their own; the inner error has what was done before it.
+    fn send(&self, cx: &mut HostCx<'_>, deadline: Deadline) -> Result<Sent, ModuleError> {
         let server = (self.host.as_str(), self.port);
         let database = self.database.as_deref();
         let opened = self
             .login
             .open(cx, server, database, self.read, self.total)?;
-        let mut session = opened.map_err(|error| self.failed(error, Map::new()))?;
-        let limit = cx.limit();
-        let deadline = limit.deadline.earlier(limit.clock.deadline(self.total));
-        let limit = Limit { deadline, ..limit };
+        let mut session = match opened {
+            Ok(session) => session,
+            Err(error) => return Ok(Err((error, Map::new()))),
+        };
+        let limit = Limit {
+            deadline,
+            ..cx.limit()
+        };
         let mut done = Done::default();
+        let sent = self.send_over(&mut session, limit, &mut done);
+        Ok(match sent {
+            Ok(()) => Ok(Outcome {
+                changed: done.changed,
+                result: done.fields(),
+                ..Outcome::default()
+            }),
+            Err(error) => Err((error, done.fields())),
+        })
+    }
+
+    fn send_over(
+        &self,
+        session: &mut SqlSession,
+        limit: Limit<'_>,
+        done: &mut Done,
+    ) -> Result<(), SqlError> {
         if self.one_transaction {
-            self.one(&mut session, "START TRANSACTION", limit, &done)?;
+            session.query("START TRANSACTION", limit)?;
         }
         for (statement, text) in self.statements.iter().zip(&self.texts) {
             let began = limit.clock.elapsed();
-            let sets = self.one(&mut session, statement, limit, &done)?;
+            let sets = session.query(statement, limit)?;
             let took = limit.clock.elapsed().saturating_sub(began);
             done.add(statement, text, sets, took);
         }
         if self.one_transaction {
-            self.one(&mut session, "COMMIT", limit, &done)?;
+            session.query("COMMIT", limit)?;
         }
-        Ok(Outcome {
-            changed: done.changed,
-            result: done.fields(),
-            ..Outcome::default()
-        })
-    }
-
-    fn one(
-        &self,
-        session: &mut SqlSession,
-        statement: &str,
-        limit: Limit<'_>,
-        done: &Done,
-    ) -> Result<Vec<SqlRows>, ModuleError> {
-        session
-            .query(statement, limit)
-            .map_err(|error| self.failed(error, done.fields()))
+        Ok(())
     }
 
     /// Sorts an error: what may have had its effect leaves the step in doubt.

@@ -11,6 +11,7 @@ pub static ALL: &[&dyn Module] = &[
     &super::assert::Assert,
     &super::async_status::AsyncStatus,
     &super::blockinfile::BlockInFile,
+    &super::cluster_lock::ClusterLock,
     &super::command::Command,
     &super::command_file::CommandFile,
     &super::copy::Copy,

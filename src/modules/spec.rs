@@ -156,6 +156,9 @@ pub struct ModuleSpec {
     pub safety: Safety,
     /// Whether it needs a session to a host.
     pub needs_host: bool,
+    /// Whether stagger itself speaks to a server (HTTP, SQL), so that no host can compare the cluster's lock in the same
+    /// request.
+    pub speaks_itself: bool,
     /// An example task.
     pub example: &'static str,
     /// The fields of its result: name and meaning.
@@ -177,6 +180,7 @@ impl ModuleSpec {
         one_of: &[],
         safety: Safety::State,
         needs_host: true,
+        speaks_itself: false,
         example: "",
         returns: &[],
     };

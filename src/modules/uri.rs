@@ -118,6 +118,7 @@ static SPEC: ModuleSpec = ModuleSpec {
     },
     exclusive: &[&["body", "src"]],
     safety: Safety::Once,
+    speaks_itself: true,
     example: "- uri:\n    url: http://127.0.0.1:8529/_api/version\n    return_content: true\n  register: answer\n  until: answer.status == 200\n  timeout: 60\n",
     // The answer's headers are fields too.
     open: false,

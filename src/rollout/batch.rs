@@ -48,6 +48,8 @@ impl Engine {
             Ok(Strategy::Free) => self.at_own_pace(inside, play, hosts),
             Err(problem) => self.refuse_all(hosts, &problem),
         });
+        self.finished(number);
+        self.leave_passed_by(|at| at.play == id && at.batch == number);
         for (host, left) in &walked.left {
             if left.is_lost() {
                 self.lose(host, left);

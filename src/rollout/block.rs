@@ -71,7 +71,15 @@ impl Engine {
                 },
             )
         });
-        if protected && walked.is_good() && !place.way_out {
+        if protected {
+            self.end_protected(place, block, path, &walked);
+        }
+        walked
+    }
+
+    /// Writes down that a protected block came to its end, if it did, and that the run may rest behind it.
+    fn end_protected(&self, place: &Place, block: &Block, path: String, walked: &Walked) {
+        if walked.is_good() && !place.way_out {
             let done = Record::Done {
                 play: place.play.id().to_owned(),
                 batch: place.batch,
@@ -79,10 +87,13 @@ impl Engine {
             };
             drop(self.ledger.write(Entry::record(done)));
         }
-        if block.indivisible && place.divisible && walked.is_good() {
+        if !block.indivisible || !place.divisible {
+            return;
+        }
+        self.finished(place.batch);
+        if walked.is_good() {
             self.state().stretch_over = true;
         }
-        walked
     }
 
     /// Returns the hosts that do not meet a protected block's conditions, with the condition: they skip its tasks one by
@@ -135,8 +146,27 @@ impl Engine {
         }
         if block.indivisible {
             self.note_unfinished(place, block, &walked, &failed_at, &undone);
+            self.note_put_right(place, block, &walked, &undone);
         }
         walked
+    }
+
+    /// Writes down that an indivisible block was begun and left nothing half done: a run that goes on finds the cluster whole.
+    fn note_put_right(&self, place: &Place, block: &Block, walked: &Walked, undone: &[HostName]) {
+        let is_put_right = |(host, left): (&HostName, &Left)| match left {
+            Left::Failed => !block.always.is_empty() && !undone.contains(host),
+            Left::EndHost | Left::EndRole(_) | Left::EndBatch | Left::EndPlay => true,
+            Left::Unreachable | Left::InDoubt | Left::Stopped => false,
+        };
+        if walked.left.is_empty() || !walked.left.iter().all(is_put_right) {
+            return;
+        }
+        let record = Record::PutRight {
+            play: place.play.id().to_owned(),
+            batch: place.batch,
+            path: format!("{}{}", block.id, place.suffix),
+        };
+        drop(self.ledger.write(Entry::record(record)));
     }
 
     /// Runs `rescue` on the hosts that failed; it also runs when the run stops, because it puts right what was begun.

@@ -171,11 +171,8 @@ impl Engine {
             Per::Run | Per::Play | Per::Batch => String::new(),
         };
         let name = bracket.name.clone();
-        let known = self
-            .outside
-            .previously
-            .bracket(&BracketRef { name, object });
-        known.is_some_and(|known| known.open)
+        let reference = BracketRef { name, object };
+        self.known_open(&reference).is_some()
     }
 
     /// Tells whether the tags leave anything to do.
@@ -323,8 +320,7 @@ impl Engine {
     /// bracket was left, by this run or another one.
     fn find(&self, open: &mut Open) -> Result<(), Left> {
         let reads = !open.bracket.read.is_empty() || open.bracket.found.is_some();
-        let known = self.outside.previously.bracket(&open.reference);
-        if let Some(known) = known.filter(|known| known.open) {
+        if let Some(known) = self.known_open(&open.reference) {
             match known.found {
                 Some(found) => open.finds(self.outside.seal.unseal_known(&found)),
                 None if reads => {

@@ -4,30 +4,39 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::modules::Controller;
+use crate::modules::{Controller, Locks};
 use crate::playbook::{Context, join};
 use crate::yaml::{Data, Loc, Node, Problem, Source, make_inert, open_vaulted, parse};
 
+use super::lock::StepLocks;
 use super::outside::Desk;
 use super::scope::Scope;
 
 /// What a module reaches on the controller's side, for one step.
 #[derive(Debug)]
-pub(super) struct StepController {
+pub(super) struct StepController<'e> {
     desk: Arc<dyn Desk>,
     scope: Scope,
     context: Arc<Context>,
     loc: Loc,
+    locks: StepLocks<'e>,
 }
 
-impl StepController {
+impl<'e> StepController<'e> {
     /// Makes it for a task that stands at `loc`.
-    pub(super) fn new(desk: Arc<dyn Desk>, scope: Scope, context: Arc<Context>, loc: Loc) -> Self {
+    pub(super) fn new(
+        desk: Arc<dyn Desk>,
+        scope: Scope,
+        context: Arc<Context>,
+        loc: Loc,
+        locks: StepLocks<'e>,
+    ) -> Self {
         Self {
             desk,
             scope,
             context,
             loc,
+            locks,
         }
     }
 
@@ -66,7 +75,7 @@ impl StepController {
     }
 }
 
-impl Controller for StepController {
+impl Controller for StepController<'_> {
     fn read(&self, kind: &str, path: &str) -> Result<Vec<u8>, Problem> {
         let found = self.find(kind, path)?;
         self.desk
@@ -141,5 +150,9 @@ impl Controller for StepController {
         self.desk
             .write(path, content)
             .map_err(|reason| Problem::at(&self.loc, format!("cannot write `{path}`: {reason}")))
+    }
+
+    fn locks(&self) -> Option<&dyn Locks> {
+        Some(&self.locks)
     }
 }

@@ -24,6 +24,7 @@ use super::down::MembersDown;
 use super::exit::Verdict;
 use super::guards::Guards;
 use super::ledger::{Entry, Ledger};
+use super::lock::ClusterLock;
 use super::outside::{Asker, Connector, Desk, Settings, Templaters};
 use super::place::{Left, Place};
 use super::previously::Previously;
@@ -123,6 +124,8 @@ pub(super) struct State {
     pub(super) left_again: BTreeSet<BracketRef>,
     /// The brackets that are taken as still entered because nobody could be asked, until they are entered again.
     pub(super) trusted: BTreeSet<BracketRef>,
+    /// The batches of the play whose half-done block this part of the run still has before it.
+    pub(super) finishing: BTreeSet<u32>,
     /// Whether this part of the run has ended a stretch that it could not stop in.
     pub(super) stretch_over: bool,
     /// What would be left to do by hand on hosts that stopped half-way.
@@ -166,6 +169,7 @@ pub(super) struct Engine {
     pub(super) down: MembersDown,
     pub(super) guards: Guards,
     pub(super) brackets: OpenBrackets,
+    pub(super) lock: ClusterLock,
     pub(super) pool: Option<ThreadPool>,
     pub(super) answers: Arc<Map<String, Value>>,
     pub(super) templaters: Mutex<HashMap<Vec<String>, Templater>>,
@@ -182,6 +186,22 @@ impl Engine {
     /// Returns what the run has come to.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers a job that was started, for as long as it may run.
+    pub(super) fn remember_job(&self, step: &super::step::Step, job: &JobId) {
+        let Some(session) = &step.session else {
+            return;
+        };
+        let started = StartedJob {
+            session: session.clone(),
+            user: step.user.clone(),
+            job: job.clone(),
+            goes_on: step.background.is_some_and(|background| !background.waits),
+            told: false,
+        };
+        let mut state = self.state();
+        state.jobs.entry(step.id.clone()).or_default().push(started);
     }
 
     /// Returns the stop flag that holds at a place: who puts things back goes on until the operator quits.

@@ -15,11 +15,14 @@ use crate::yaml::{Node, Problem};
 use super::controller::StepController;
 use super::ended::{Ended, told};
 use super::endings::{broken, never_met, skipped_by_module, stopped, was_cut_off, without_answer};
-use super::engine::{Engine, StartedJob};
+use super::engine::Engine;
+use super::exit::Verdict;
 use super::fate::{Fate, Phase, fate};
 use super::ledger::Entry;
+use super::lock::StepLocks;
 use super::place::Place;
 use super::saw::what_was_seen;
+use super::sessions::Session;
 use super::step::Step;
 use super::tap::{NoHost, Tap};
 use super::watch::StepWatch;
@@ -276,16 +279,8 @@ impl Engine {
         let mut change: Option<Change> = None;
         loop {
             let (result, phase) = self.over_one_session(step, bounds, &job, &watch, &mut change);
-            if let (true, Some(session)) = (watch.take_started(), &step.session) {
-                let started = StartedJob {
-                    session: session.clone(),
-                    user: step.user.clone(),
-                    job: job.clone(),
-                    goes_on: step.background.is_some_and(|background| !background.waits),
-                    told: false,
-                };
-                let mut state = self.state();
-                state.jobs.entry(step.id.clone()).or_default().push(started);
+            if watch.take_started() {
+                self.remember_job(step, &job);
             }
             let error = match result {
                 Ok(ended) => return (self.marked(ended, &watch), watch.last_seen()),
@@ -301,12 +296,19 @@ impl Engine {
                     return (Ended::wrong(&problem), watch.last_seen());
                 }
             };
+            if matches!(error, ConnError::Fenced { .. }) {
+                self.state().verdicts.insert(Verdict::Locked);
+            }
             let end = match fate(&error, phase, step.safety) {
                 Fate::Ends(end) => end,
                 Fate::Retry(end) => {
+                    let in_vain = step.session.as_deref().is_some_and(Session::is_given_up);
                     let wait = waits
                         .next()
-                        .filter(|_| !bounds.deadline.is_over(self.clock()));
+                        .filter(|_| !in_vain && !bounds.deadline.is_over(self.clock()));
+                    if let (None, Some(session)) = (wait, &step.session) {
+                        session.give_up(true);
+                    }
                     let slept = wait.map(|wait| self.clock().wait(*wait, &bounds.stop));
                     if slept == Some(Woken::Elapsed) {
                         if phase != Phase::InJob {
@@ -366,6 +368,7 @@ impl Engine {
             step.scope.clone(),
             step.task.context.clone(),
             step.task.loc.clone(),
+            StepLocks::new(self, step, &bounds.stop),
         );
         let found = if let Some(change) = change.take() {
             change
@@ -389,6 +392,7 @@ impl Engine {
             }
         };
         *change = Some(found.clone());
+        tap.fenced(self.fence_for(step, &bounds.stop)?.as_ref());
         tap.applies();
         let mut cx = self.context(step, bounds, job, watch, &controller, tap);
         // Before, since what is seen while it works is not what was; after, since nobody knows when it took effect.
@@ -408,7 +412,7 @@ impl Engine {
         bounds: &'c Bounds,
         job: &'c JobId,
         watch: &'c StepWatch<'_>,
-        controller: &'c StepController,
+        controller: &'c StepController<'_>,
         tap: &'c mut Tap<'_>,
     ) -> HostCx<'c> {
         HostCx {

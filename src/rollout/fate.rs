@@ -48,7 +48,9 @@ pub(super) fn fate(error: &ConnError, phase: Phase, safety: Safety) -> Fate {
     match error {
         ConnError::Unreachable { .. } | ConnError::NotThere { .. } => Fate::Retry(unknown),
         ConnError::HostKey { .. } | ConnError::Auth { .. } => Fate::Ends(unknown),
-        ConnError::Become { .. } | ConnError::Host { .. } => Fate::Ends(End::Failed),
+        ConnError::Become { .. } | ConnError::Host { .. } | ConnError::Fenced { .. } => {
+            Fate::Ends(End::Failed)
+        }
         ConnError::Lost { .. } => match (phase, safety) {
             (Phase::InJob | Phase::Observing, _) => Fate::Retry(unknown),
             (Phase::Starting | Phase::Applying, Safety::Once) => Fate::Ends(End::InDoubt),
@@ -82,6 +84,7 @@ mod tests {
         };
         let key = ConnError::HostKey { message: text() };
         let sudo = ConnError::Become { message: text() };
+        let fenced = ConnError::Fenced { holder: text() };
         let (read, state, once) = (Safety::ReadOnly, Safety::State, Safety::Once);
         let (retry, ends) = (Fate::Retry, Fate::Ends);
         let table = [
@@ -102,6 +105,8 @@ mod tests {
             (&key, Observing, once, ends(Unreachable)),
             (&key, InJob, once, ends(InDoubt)),
             (&sudo, Applying, once, ends(Failed)),
+            (&fenced, Applying, once, ends(Failed)),
+            (&fenced, Starting, state, ends(Failed)),
             (&ConnError::Stopped, Observing, read, ends(InDoubt)),
             (&ConnError::Stopped, InJob, once, ends(InDoubt)),
         ];

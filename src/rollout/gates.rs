@@ -1,4 +1,8 @@
 //! Gates: what must pass before the first batch, between batches and after the last one.
+//!
+//! A run that goes on passes the gates of what has not begun. A batch that was cut off in the middle of an indivisible
+//! block, or of a bracket, had its gate; with a member down, or inside of what it must come before, none would pass: that
+//! batch is finished first.
 
 use crate::events::{EventKind, GateTime, StopCause, TaskRef};
 use crate::inventory::HostName;
@@ -8,6 +12,39 @@ use super::engine::Engine;
 use super::place::Place;
 
 impl Engine {
+    /// Returns the batches of a play that an earlier part of the run left in the middle of an indivisible block or a bracket.
+    pub(super) fn half_done(&self, place: &Place) -> Vec<u32> {
+        self.outside.previously.half_done(place.play.id())
+    }
+
+    /// Tells whether the gate of the first batch is passed before the brackets of the play are entered: not where another
+    /// batch comes first, the first batch is behind, or such a bracket is still entered.
+    fn is_gated_outside(&self, place: &Place) -> bool {
+        let previously = &self.outside.previously;
+        let id = place.play.id();
+        let brackets = previously.open_brackets();
+        let mut open = brackets.iter().filter_map(|of| previously.bracket(of));
+        let is_inside = open.any(|known| known.entered.play == id && known.entered.batch == 0);
+        !is_inside && !previously.done(id, 1, "") && self.half_done(place).is_empty()
+    }
+
+    /// Passes the gate before a play's brackets are entered, where there is one to pass.
+    pub(super) fn gate_into(&self, place: &Place, hosts: &[HostName]) -> bool {
+        !self.is_gated_outside(place) || self.pass_gate(place, GateTime::First, 1, hosts)
+    }
+
+    /// Passes the gate of a batch, where it is still to be passed.
+    pub(super) fn gate_before(&self, place: &Place, number: u32, left: &[HostName]) -> bool {
+        let time = if number == 1 {
+            GateTime::First
+        } else {
+            GateTime::Between
+        };
+        number == 1 && self.is_gated_outside(place)
+            || self.half_done(place).contains(&number)
+            || self.pass_gate(place, time, number, left)
+    }
+
     /// Passes a play's gate; its tasks run once, with the variables of the first host that can be reached. If it does not
     /// pass the run stops.
     pub(super) fn pass_gate(

@@ -1,7 +1,8 @@
 //! Guards: conditions that are watched all through the scope that declares them, each with sessions of its own.
 //!
 //! A guard never stops anything itself. The engine asks at its rest points how the guards stand: a breach stops forward
-//! steps there, and when nobody knows for too long they wait until somebody does.
+//! steps there, and when nobody knows for too long they wait until somebody does. A breach outlives the scope of its
+//! guard: what was seen during the last steps in there stops the run at the end of that scope, or at the next rest point.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -56,6 +57,13 @@ impl Watched {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns its name and what it saw, if it is breached.
+    fn breached(&self, now: Duration) -> Option<(String, String)> {
+        let seen = self.seen();
+        let breached = seen.judge.standing(now) == Standing::Breached;
+        breached.then(|| (self.guard.name.clone(), seen.saw.clone()))
+    }
+
     /// Returns how long to wait until the next look: a renewal that failed is not left for its whole interval.
     fn pause(&self) -> Duration {
         if self.seen().judge.holds() {
@@ -78,6 +86,8 @@ type Wanted<'a> = (
 #[derive(Debug, Default)]
 pub(super) struct Guards {
     watched: Mutex<Vec<Arc<Watched>>>,
+    /// What was breached in a scope that ended before the run came to a rest point: the guard's name, and what it saw.
+    outlived: Mutex<Option<(String, String)>>,
 }
 
 impl Guards {
@@ -94,6 +104,29 @@ impl Guards {
     fn remove(&self, gone: &[Arc<Watched>]) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         watched.retain(|one| !gone.iter().any(|other| Arc::ptr_eq(one, other)));
+    }
+
+    /// Keeps the first breach among guards whose scope ends.
+    fn keep_breach(&self, ending: &[Arc<Watched>], now: Duration) {
+        let breached = ending.iter().find_map(|watched| watched.breached(now));
+        if let Some(breached) = breached {
+            self.outlived().get_or_insert(breached);
+        }
+    }
+
+    /// Forgets what was seen.
+    fn judge_anew(&self) {
+        for watched in self.all() {
+            let mut seen = watched.seen();
+            seen.judge = seen.judge.anew();
+            seen.due = Duration::ZERO;
+            seen.told_breach = false;
+        }
+        *self.outlived() = None;
+    }
+
+    fn outlived(&self) -> MutexGuard<'_, Option<(String, String)>> {
+        self.outlived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,6 +150,23 @@ impl Engine {
             .iter()
             .map(|guard| (guard, place, hosts.as_slice(), None));
         self.watching(wanted, &place.batch_hosts, body)
+    }
+
+    /// Stops the run at a rest point if a guard was breached whose scope is over; tells whether it does.
+    pub(super) fn stops_on_kept_breach(&self, at: &str) -> bool {
+        if self.is_halted() {
+            return false;
+        }
+        let Some((name, saw)) = self.guards.outlived().take() else {
+            return false;
+        };
+        self.stop_on_breach(name, saw, at);
+        true
+    }
+
+    fn stop_on_breach(&self, name: String, saw: String, at: &str) {
+        let message = format!("the guard `{name}` is breached: {saw}");
+        self.halt(StopCause::Guard { name, saw }, message, at);
     }
 
     /// Does something while brackets that are entered are kept switched.
@@ -179,6 +229,7 @@ impl Engine {
                 })
             }
         };
+        self.guards.keep_breach(&watched, self.clock().elapsed());
         self.guards.remove(&watched);
         walked
     }
@@ -255,11 +306,12 @@ impl Engine {
             return;
         }
         let now = self.clock().elapsed();
+        let is_finishing = self.is_finishing();
         let mut seen = watched.seen();
         let changed = seen.judge.see(value, now);
         seen.saw.clone_from(&saw);
         let grace_ms = seen.judge.grace().map(milliseconds);
-        let breached = seen.judge.standing(now) == Standing::Breached;
+        let breached = seen.judge.standing(now) == Standing::Breached && !is_finishing;
         let tell_breach = breached && !std::mem::replace(&mut seen.told_breach, breached);
         drop(seen);
         let guard = watched.guard.name.clone();
@@ -313,16 +365,45 @@ impl Engine {
         (GuardValue::Unknown, reason)
     }
 
+    /// Notes the blocks of a play that an earlier part of the run was cut off in: until they are finished the cluster is not
+    /// whole, and what guards see keeps nobody from finishing them.
+    pub(super) fn finishes_first(&self, place: &Place) {
+        let id = place.play.id();
+        let previously = &self.outside.previously;
+        let mut batches = previously.half_done(id);
+        batches.retain(|batch| previously.in_block(id, *batch));
+        self.state().finishing = batches.into_iter().collect();
+    }
+
+    /// What an earlier part of the run was cut off in is behind: from here on guards judge anew.
+    pub(super) fn finished(&self, batch: u32) {
+        let mut state = self.state();
+        let was_last = state.finishing.remove(&batch) && state.finishing.is_empty();
+        drop(state);
+        if was_last {
+            self.guards.judge_anew();
+        }
+    }
+
+    fn is_finishing(&self) -> bool {
+        !self.state().finishing.is_empty()
+    }
+
     /// Tells whether a guard is breached.
     pub(super) fn guards_breached(&self) -> bool {
         let now = self.clock().elapsed();
         let watched = self.guards.all();
-        let mut watched = watched.iter();
-        watched.any(|one| one.seen().judge.standing(now) == Standing::Breached)
+        !self.is_finishing() && watched.iter().any(|one| one.breached(now).is_some())
     }
 
     /// Tells whether the guards let forward steps go on; waits while nobody knows. Stops the run if they do not.
     pub(super) fn guards_pass(&self, at: &str) -> bool {
+        if self.is_finishing() {
+            return true;
+        }
+        if self.stops_on_kept_breach(at) {
+            return false;
+        }
         let patience = self.clock().deadline(PATIENCE);
         loop {
             self.look_at_guards();
@@ -337,8 +418,7 @@ impl Engine {
                     Standing::Breached => {
                         let saw = seen.saw.clone();
                         drop(seen);
-                        let message = format!("the guard `{name}` is breached: {saw}");
-                        self.halt(StopCause::Guard { name, saw }, message, at);
+                        self.stop_on_breach(name, saw, at);
                         return false;
                     }
                 }

@@ -39,6 +39,11 @@ impl Judge {
         }
     }
 
+    /// Returns a judge with the same patience that has seen nothing.
+    pub(super) fn anew(&self) -> Self {
+        Self::new(self.grace, self.unknown_grace)
+    }
+
     /// Tells whether the last reading was that the condition holds.
     pub(super) fn holds(&self) -> bool {
         self.value == Some(GuardValue::True)

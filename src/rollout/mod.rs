@@ -35,6 +35,7 @@ mod judge;
 mod layers;
 mod leaving;
 mod ledger;
+mod lock;
 mod login;
 mod loops;
 mod meta;
@@ -78,7 +79,7 @@ pub use outside::{
 };
 pub use owed::{BadNote, FoundNote, FromHosts, Gathered, Note, NotedDebt, OnHosts, Unreliable};
 pub use pauses::{PauseAfter, Pauses};
-pub use previously::{EnteredAt, Known, KnownBracket, NothingBefore, Previously, Volatile};
+pub use previously::{EnteredAt, Known, KnownBracket, NothingBefore, Previously, Taken, Volatile};
 pub use recollection::{Recollection, Unreadable};
 pub use run::{Ended, Rollout};
 pub use survey::{HandLine, Survey, Surveyed};

@@ -117,10 +117,11 @@ impl Engine {
         });
         let of_play = |bracket: &&Arc<Bracket>| matches!(bracket.per, Per::Run | Per::Play);
         let brackets: Vec<Arc<Bracket>> = play.brackets.iter().filter(of_play).cloned().collect();
+        self.finishes_first(place);
         let walked = self.guarded(place, &play.guards, || {
             let ready = self.may_rest(place, place.play.id())
                 && self.play_approved(play, place)
-                && self.pass_gate(place, GateTime::First, 1, &hosts);
+                && self.gate_into(place, &hosts);
             let mut walked = Walked::default();
             if !ready {
                 walked.stopped(&hosts);
@@ -135,6 +136,9 @@ impl Engine {
             }
             walked
         });
+        self.state().finishing.clear();
+        // What its guards saw during its last steps is not forgotten with them: the end of a play is a rest point too.
+        self.stops_on_kept_breach(place.play.id());
         let id = place.play.id().to_owned();
         let mut end = Entry::event(EventKind::PlayFinished { play: id.clone() });
         if !self.is_halted() && !walked.left.values().any(Left::is_lost) {
@@ -196,17 +200,17 @@ impl Engine {
         let sizes = sizes(shares, hosts.len());
         let mut walked = Walked::default();
         let mut left = hosts.to_vec();
-        let mut number = 0_u32;
-        while !left.is_empty() {
-            number += 1;
+        // What is half done is finished first: until then the cluster is not whole, and no gate passes.
+        let half_done = self.half_done(place);
+        let fresh = (1_u32..).filter(|number| !half_done.contains(number));
+        let mut numbers = half_done.iter().copied().chain(fresh);
+        while let Some(number) = numbers.next().filter(|_| !left.is_empty()) {
             let known = self.known_batch(place, number, &left);
-            let done = self.outside.previously.done(place.play.id(), number, "");
-            if let Some(known) = known.as_ref().filter(|_| done) {
-                left.retain(|host| !known.contains(host));
+            if self.is_behind(place, number, known.as_deref(), &mut left) {
                 continue;
             }
             let ready = self.may_rest(place, &format!("{} batch {number}", place.play.id()))
-                && (number == 1 || self.pass_gate(place, GateTime::Between, number, &left));
+                && self.gate_before(place, number, &left);
             if !ready {
                 walked.stopped(&left);
                 break;
@@ -254,6 +258,25 @@ impl Engine {
             self.rest_point(place, "the next batch");
         }
         walked
+    }
+
+    /// Tells whether there is nothing to do of a batch: it is done, or its hosts take no part any more.
+    fn is_behind(
+        &self,
+        place: &Place,
+        number: u32,
+        known: Option<&[HostName]>,
+        left: &mut Vec<HostName>,
+    ) -> bool {
+        let Some(known) = known else {
+            self.finished(number);
+            return self.half_done(place).contains(&number);
+        };
+        let done = self.outside.previously.done(place.play.id(), number, "");
+        if done {
+            left.retain(|host| !known.contains(host));
+        }
+        done
     }
 
     /// Cuts a play into batches as it would be cut now.

@@ -64,6 +64,17 @@ pub struct EnteredAt {
     pub by_hand: Vec<ByHand>,
 }
 
+/// A dynamic include that was begun and did not come to its end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// The number of its item, if it is a loop.
+    pub item: Option<usize>,
+    /// The file that it named; empty for a role.
+    pub file: String,
+    /// The variables of its item, sealed.
+    pub variables: Map<String, Value>,
+}
+
 /// A registered result that can only be had by asking again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volatile {
@@ -105,6 +116,22 @@ pub trait Previously: Send + Sync + Debug {
     /// Tells whether a stretch came to its end: a play (batch 0), a batch, or a block by its path.
     fn done(&self, _play: &str, _batch: u32, _path: &str) -> bool {
         false
+    }
+
+    /// Returns the batches of a play in which an indivisible block was begun, and neither ended nor put right, so that members
+    /// may be down, or in which a bracket was entered and not left.
+    fn half_done(&self, _play: &str) -> Vec<u32> {
+        Vec::new()
+    }
+
+    /// Tells whether an indivisible block of a batch was begun, and neither ended nor put right.
+    fn in_block(&self, _play: &str, _batch: u32) -> bool {
+        false
+    }
+
+    /// Returns what a dynamic include was begun for on a host and did not come to its end.
+    fn taken(&self, _play: &str, _batch: u32, _path: &str, _host: &str) -> Vec<Taken> {
+        Vec::new()
     }
 
     /// Returns what is known of a bracket.

@@ -10,7 +10,7 @@ use crate::vars::World;
 
 use super::decide::InDoubt;
 use super::ended::object;
-use super::previously::{EnteredAt, Known, KnownBracket, Previously, Volatile};
+use super::previously::{EnteredAt, Known, KnownBracket, Previously, Taken, Volatile};
 
 /// Why a journal cannot be gone on with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +42,8 @@ pub struct Recollection {
     entered: Vec<BracketRef>,
     /// The indivisible blocks that were begun and not ended: play, batch, id, and whether a step of theirs was begun.
     stretches: BTreeMap<(String, u32, String), bool>,
+    /// The dynamic includes that were begun and not ended: play, batch, path, host.
+    taken: BTreeMap<(String, u32, String, String), Vec<Taken>>,
     approved: BTreeSet<String>,
     answers: BTreeMap<String, Value>,
     in_doubt: Option<InDoubt>,
@@ -111,6 +113,8 @@ impl Recollection {
                 self.done.insert((play.clone(), *batch, path.clone()));
                 self.end_stretch(play, *batch, path);
             }
+            Record::PutRight { play, batch, path } => self.end_stretch(play, *batch, path),
+            Record::Included { .. } => self.take_include(record),
             Record::RestPoint {
                 play,
                 batch,
@@ -182,10 +186,39 @@ impl Recollection {
         self.stretches.retain(|(of, number, block), _| {
             let rest = path.strip_prefix(block.as_str());
             let is_it = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'));
-            of != play || !(path.is_empty() || *number == batch && is_it)
+            let whole_play = batch == 0 && path.is_empty();
+            of != play || !(whole_play || *number == batch && (path.is_empty() || is_it))
         });
         if !self.stretches.values().any(|begun| *begun) {
             self.stand_around(false);
+        }
+    }
+
+    fn take_include(&mut self, record: &Record) {
+        let Record::Included {
+            play,
+            batch,
+            path,
+            item,
+            hosts,
+            file,
+            variables,
+            over,
+        } = record
+        else {
+            return;
+        };
+        for host in hosts {
+            let key = (play.clone(), *batch, path.clone(), host.clone());
+            let known = self.taken.entry(key).or_default();
+            known.retain(|other| other.item != *item);
+            if !over {
+                known.push(Taken {
+                    item: *item,
+                    file: file.clone(),
+                    variables: variables.clone(),
+                });
+            }
         }
     }
 
@@ -291,6 +324,26 @@ impl Previously for Recollection {
     fn done(&self, play: &str, batch: u32, path: &str) -> bool {
         let key = (play.to_owned(), batch, path.to_owned());
         self.done.contains(&key)
+    }
+
+    fn half_done(&self, play: &str) -> Vec<u32> {
+        let begun = self.stretches.iter().filter(|(_, begun)| **begun);
+        let blocks = begun.map(|((of, batch, _), _)| (of, *batch));
+        let open = self.entered.iter().filter_map(|of| self.brackets.get(of));
+        let brackets = open.map(|known| (&known.entered.play, known.entered.batch));
+        let of_play = blocks.chain(brackets).filter(|(of, _)| *of == play);
+        let batches: BTreeSet<u32> = of_play.map(|(_, batch)| batch).collect();
+        batches.into_iter().filter(|batch| *batch > 0).collect()
+    }
+
+    fn in_block(&self, play: &str, batch: u32) -> bool {
+        let mut begun = self.stretches.iter().filter(|(_, begun)| **begun);
+        begun.any(|((of, number, _), _)| of == play && *number == batch)
+    }
+
+    fn taken(&self, play: &str, batch: u32, path: &str, host: &str) -> Vec<Taken> {
+        let key = (play.to_owned(), batch, path.to_owned(), host.to_owned());
+        self.taken.get(&key).cloned().unwrap_or_default()
     }
 
     fn bracket(&self, bracket: &BracketRef) -> Option<KnownBracket> {

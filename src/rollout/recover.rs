@@ -16,7 +16,7 @@ use super::ledger::Entry;
 use super::open::Open;
 use super::place::Place;
 use super::play_run::PlayRun;
-use super::previously::KnownBracket;
+use super::previously::{EnteredAt, KnownBracket};
 
 impl Engine {
     /// Leaves what is still entered, the innermost first.
@@ -44,6 +44,46 @@ impl Engine {
             place: String::new(),
         };
         drop(self.ledger.write(Entry::record(stopped)));
+    }
+
+    /// Returns what is known of a bracket that earlier parts of the run entered, and that nobody has left since.
+    pub(super) fn known_open(&self, reference: &BracketRef) -> Option<KnownBracket> {
+        if self.state().left_again.contains(reference) {
+            return None;
+        }
+        let known = self.outside.previously.bracket(reference);
+        known.filter(|known| known.open)
+    }
+
+    /// Leaves what earlier parts of the run entered at places that this part has behind it, and that it did not come to:
+    /// what is around it, such as conditions or the hosts of a play, may be other than then.
+    pub(super) fn leave_passed_by(&self, is_behind: impl Fn(&EnteredAt) -> bool) {
+        if self.settings.check || self.settings.survey {
+            return;
+        }
+        for reference in self.outside.previously.open_brackets().iter().rev() {
+            let has_debt = self
+                .state()
+                .debts
+                .iter()
+                .any(|debt| debt.what == *reference);
+            if has_debt || self.brackets.is_open(reference) {
+                continue;
+            }
+            let known = self.known_open(reference);
+            let Some(known) = known.filter(|known| is_behind(&known.entered)) else {
+                continue;
+            };
+            // What is not found any more is told as owed when the run ends.
+            if let Ok(open) = self.reopened(&self.playbook, reference, &known) {
+                let name = &reference.name;
+                let message = format!(
+                    "`{name}` was entered by an earlier part of the run, which this part does not come to: it is left now"
+                );
+                self.warn(message, None);
+                self.puts_back(&open);
+            }
+        }
     }
 
     fn puts_back(&self, open: &Open) {

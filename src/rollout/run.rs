@@ -69,6 +69,9 @@ impl Rollout {
         self.go(journal, sinks, |engine, playbook| {
             engine.tell_noted();
             engine.run_entries(&playbook.entries);
+            if !engine.is_halted() {
+                engine.leave_passed_by(|_| true);
+            }
         })
     }
 
@@ -197,6 +200,7 @@ impl Engine {
             down: super::down::MembersDown::noted(outside.notes.clone()),
             guards: super::guards::Guards::default(),
             brackets: super::brackets::OpenBrackets::default(),
+            lock: super::lock::ClusterLock::default(),
             // Without threads of its own the engine does one host after another.
             pool: pool.ok(),
             state: Mutex::new(state),
@@ -249,6 +253,7 @@ impl Engine {
                 Walked::default()
             })
         });
+        self.stops_on_kept_breach(path);
         if !self.is_halted() {
             let done = Record::Done {
                 play: String::new(),

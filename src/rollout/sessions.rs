@@ -24,6 +24,7 @@ struct Key {
 pub(super) struct Session {
     connection: Mutex<Option<Box<dyn Connection>>>,
     reached: AtomicBool,
+    given_up: AtomicBool,
 }
 
 impl Session {
@@ -37,6 +38,17 @@ impl Session {
     /// Tells whether the host was ever reached through it.
     pub(super) fn was_reached(&self) -> bool {
         self.reached.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether its host was waited for in vain since it last answered: who needs it next tries once, and has his own
+    /// way to try again.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
+    }
+
+    /// Notes that its host was waited for in vain, or that it answered.
+    pub(super) fn give_up(&self, in_vain: bool) {
+        self.given_up.store(in_vain, Ordering::Relaxed);
     }
 
     /// Ends the session; the next call opens a new one.
@@ -101,7 +113,7 @@ impl Sessions {
 
 impl Engine {
     /// Opens a session if it is not open, and tells which boot of which machine is there. Nothing of a step is sent, so
-    /// that it is tried again for a while.
+    /// that it is tried again for a while; once, where that was in vain before.
     pub(super) fn reach(
         &self,
         session: &Session,
@@ -109,10 +121,12 @@ impl Engine {
         stop: &Stop,
         deadline: Deadline,
     ) -> Result<Identity, NoSession> {
-        let waits = if session.was_reached() {
-            &self.settings.reconnect
+        let waits = if session.is_given_up() {
+            &[]
+        } else if session.was_reached() {
+            self.settings.reconnect.as_slice()
         } else {
-            &self.settings.connect
+            self.settings.connect.as_slice()
         };
         let mut waits = waits.iter();
         loop {
@@ -120,13 +134,19 @@ impl Engine {
                 Err(NoSession::Connection(error)) if may_pass(&error, session.was_reached()) => {
                     let wait = waits.next().filter(|_| !deadline.is_over(self.clock()));
                     let Some(wait) = wait else {
+                        session.give_up(true);
                         return Err(NoSession::Connection(error));
                     };
                     if self.clock().wait(*wait, stop) == Woken::Stopped {
                         return Err(NoSession::Connection(ConnError::Stopped));
                     }
                 }
-                other => return other,
+                other => {
+                    if other.is_ok() {
+                        session.give_up(false);
+                    }
+                    return other;
+                }
             }
         }
     }
@@ -170,7 +190,8 @@ fn may_pass(error: &ConnError, was_reached: bool) -> bool {
         | ConnError::HostKey { .. }
         | ConnError::Auth { .. }
         | ConnError::Become { .. }
-        | ConnError::Host { .. } => false,
+        | ConnError::Host { .. }
+        | ConnError::Fenced { .. } => false,
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::connection::{
-    Attached, Become, ConnError, Connection, Endpoint, Identity, Job, JobEnd, JobId, JobOutput,
-    Limit, Reply, Script, Stream, Upload,
+    Attached, Become, ConnError, Connection, Endpoint, Fence, Identity, Job, JobEnd, JobId,
+    JobOutput, Limit, Reply, Script, Stream, Upload,
 };
 
 use super::fate::Phase;
@@ -43,6 +43,11 @@ impl<'a> Tap<'a> {
         self.in_job = false;
     }
 
+    /// Puts the cluster's lock around what the module changes, until the step is over.
+    pub(super) fn fenced(&mut self, fence: Option<&Fence>) {
+        self.inner.fence(fence);
+    }
+
     /// Tells how far the step was.
     pub(super) fn phase(&self) -> Phase {
         match (self.applying, self.in_job, self.sent) {
@@ -64,6 +69,12 @@ impl<'a> Tap<'a> {
         self.sent |= !not_sent;
         self.in_job = in_job && !not_sent;
         result
+    }
+}
+
+impl Drop for Tap<'_> {
+    fn drop(&mut self) {
+        self.inner.fence(None);
     }
 }
 
@@ -161,6 +172,10 @@ impl Connection for Tap<'_> {
         self.inner.ready_streams(limit)
     }
 
+    fn fence(&mut self, fence: Option<&Fence>) {
+        self.inner.fence(fence);
+    }
+
     fn reset(&mut self) {
         self.inner.reset();
     }
@@ -244,6 +259,8 @@ impl Connection for NoHost {
     fn stream(&mut self, _to: &Endpoint, _limit: Limit<'_>) -> Result<Box<dyn Stream>, ConnError> {
         Self::none()
     }
+
+    fn fence(&mut self, _fence: Option<&Fence>) {}
 
     fn reset(&mut self) {}
 }

@@ -5,10 +5,14 @@
     reason = "tables of what a look could show, one for each condition"
 )]
 
+#[path = "arangodb_role/gates.rs"]
+mod gates;
 #[path = "arangodb_role/later.rs"]
 mod later;
 #[path = "arangodb_role/members.rs"]
 mod members;
+#[path = "arangodb_role/preflight.rs"]
+mod preflight;
 #[path = "arangodb_role/restarts.rs"]
 mod restarts;
 #[path = "arangodb_role/somebody_else.rs"]
@@ -96,7 +100,6 @@ fn ask_and_tell(that: &Value, tells: &Value, vars: &Value, cases: &[Case<'_>]) {
     std::fs::write(here.path().join("play.yml"), play.to_string()).unwrap();
     let ran = Command::new(env!("CARGO_BIN_EXE_stagger"))
         .args(["apply", "play.yml", "-i", "localhost,", "--state", "state"])
-        .args(["-e", "arangodb_lock_owner=here"])
         .current_dir(here.path())
         .output()
         .unwrap();
@@ -242,56 +245,6 @@ fn no_client_is_sent_to_a_coordinator_that_was_not_tried() {
             ("restarted, down", restart(false, false, true), true),
             ("restarted, not tried", restart(true, false, true), true),
             ("restarted and tried", restart(true, true, true), false),
-        ],
-    );
-}
-
-/// What is known of the lock, in the run `r2` of the machine `here`, where the run `r1` has ended.
-fn lock(holder: &Value) -> Value {
-    json!({"arangodb_lock_seen": {"json": [{"stagger": {"lock": holder}}]},
-        "arangodb_lock_run": "r2", "arangodb_lock_ended": ["r1"]})
-}
-
-fn held(owner: &str, run: &str) -> Value {
-    lock(&json!({"owner": owner, "run": run}))
-}
-
-#[test]
-fn a_lock_is_taken_from_nobody_who_may_be_at_work() {
-    let file = read("tasks/lock_take.yml");
-    let task = named(&file, "nobody else does").unwrap();
-    let by_name = |name: &str| {
-        let mut so = held("there", "r1");
-        so["arangodb_take_over"] = json!(name);
-        so
-    };
-    ask(
-        &task["assert"]["that"],
-        &json!({}),
-        &[
-            ("it is free", lock(&json!({})), true),
-            ("it is its own", held("here", "r2"), true),
-            ("a run has ended", held("here", "r1"), true),
-            ("a run goes on", held("here", "r0"), false),
-            ("another machine's", held("there", "r1"), false),
-            ("by name", by_name("there r1"), true),
-            ("by another name", by_name("there r0"), false),
-        ],
-    );
-}
-
-#[test]
-fn a_lock_is_given_back_by_its_own_run_alone() {
-    let file = read("tasks/lock_give_back.yml");
-    let task = named(&file, "give the lock back").unwrap();
-    ask(
-        &task["when"],
-        &json!({}),
-        &[
-            ("its own", held("here", "r2"), true),
-            ("another run's", held("here", "r1"), false),
-            ("another machine's", held("there", "r2"), false),
-            ("nobody's", lock(&json!({})), false),
         ],
     );
 }

@@ -213,7 +213,7 @@ fn the_lock_of_a_lost_run_is_given_back_when_nothing_of_it_runs_any_more() {
     );
     let held = user.types("lock status memsql -i hosts");
     held.ended(5, &[]);
-    assert!(held.out.contains(&owner), "{held:#?}");
+    assert!(held.out.contains(owner.trim()), "{held:#?}");
     let ran = user.types(&format!("{RECOVER} --reason 'burnt down'"));
     ran.ended(0, &["no other run works on this cluster"]);
     assert!(!user.has("lock/memsql"), "{ran:#?}");

@@ -9,6 +9,8 @@
 
 #[path = "upgrade_script/kinds.rs"]
 mod kinds;
+#[path = "upgrade_script/words.rs"]
+mod words;
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -130,6 +132,23 @@ fn rendered_for(
     (role, number): (&str, u32),
     kind: Kind,
 ) -> String {
+    let playbook = PLAYBOOK
+        .replace("PORT", &port.to_string())
+        .replace("TOOLS", tools)
+        .replace("RESTART", &(kind == Kind::Restart).to_string())
+        .replace(
+            "STRANDED",
+            &matches!(kind, Kind::Stranded { .. }).to_string(),
+        )
+        .replace("MORE", &(kind == Kind::Stranded { more: true }).to_string())
+        .replace("ROLE", role)
+        .replace("NUMBER", &number.to_string())
+        .replace("NAME", name);
+    written(here, &playbook, name)
+}
+
+/// Applies a playbook that writes the script to a file of this name, and returns the script.
+fn written(here: &Path, playbook: &str, name: &str) -> String {
     let typed = |arguments: &[&str]| {
         let ran = Command::new(env!("CARGO_BIN_EXE_stagger"))
             .args(arguments)
@@ -142,19 +161,7 @@ fn rendered_for(
     if !here.join("templates").exists() {
         typed(&["init", "arangodb"]);
     }
-    let playbook = PLAYBOOK
-        .replace("PORT", &port.to_string())
-        .replace("TOOLS", tools)
-        .replace("RESTART", &(kind == Kind::Restart).to_string())
-        .replace(
-            "STRANDED",
-            &matches!(kind, Kind::Stranded { .. }).to_string(),
-        )
-        .replace("MORE", &(kind == Kind::Stranded { more: true }).to_string())
-        .replace("ROLE", role)
-        .replace("NUMBER", &number.to_string())
-        .replace("NAME", name)
-        .replace("HERE", &here.display().to_string());
+    let playbook = playbook.replace("HERE", &here.display().to_string());
     std::fs::write(here.join("site.yml"), playbook).unwrap();
     typed(&["apply", "site.yml", "-i", "localhost,", "--state", "state"]);
     std::fs::read_to_string(here.join(name)).unwrap()

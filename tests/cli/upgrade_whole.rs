@@ -6,19 +6,22 @@
     reason = "starts servers and ends them, and runs the script as a host does"
 )]
 
+#[path = "upgrade_whole/exits.rs"]
+mod exits;
 #[path = "upgrade_whole/faults.rs"]
 mod faults;
 #[path = "upgrade_whole/soft.rs"]
 mod soft;
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use faults::{CASES, Case, DOWN};
+use faults::{CASES, Case, DEAF};
 
 const PLAYBOOK: &str = "\
 - hosts: localhost
@@ -57,10 +60,10 @@ const PLAYBOOK: &str = "\
     arangodb_data_number: 30400
     arangodb_upgrade_attempts: 2
     arangodb_stop_timeout: 3
-    arangodb_start_timeout: 10
-    arangodb_survivor_timeout: 4
+    arangodb_start_timeout: 10.0
+    arangodb_survivor_timeout: 4.0
     arangodb_host:
-      address: 127.0.0.1
+      address: 127.0.0.0
       secure: false
       starter_port: 900009
       starter: { pid: 900006, start: 900007 }
@@ -71,7 +74,7 @@ const PLAYBOOK: &str = "\
         dest: HERE/NAME
 ";
 
-/// The environment variable that makes this program a server: `PORT ROLE VERSION OTHER-PORTS`.
+/// The environment variable that makes this program a server: `PORT ROLE VERSION ADDRESS OTHER-PORTS`.
 const SERVES: &str = "STAGGER_TEST_SERVES";
 
 /// Answers as a server or a starter does.
@@ -85,7 +88,7 @@ fn serve(stream: &mut TcpStream, words: &[&str]) {
         }
     }
     let asked = String::from_utf8_lossy(&asked[..length]).into_owned();
-    let listed: Vec<String> = words[3..]
+    let listed: Vec<String> = words[4..]
         .iter()
         .map(|port| format!("{{\"type\":\"agent\",\"port\":{port},\"pid\":1}}"))
         .collect();
@@ -122,7 +125,8 @@ fn a_server_of_its_own() {
         return;
     };
     let words: Vec<&str> = what.split(' ').collect();
-    let listener = TcpListener::bind(format!("127.0.0.1:{}", words[0])).unwrap();
+    let at = (words[3], words[0].parse().unwrap());
+    let listener = TcpListener::bind(at).unwrap();
     for stream in listener.incoming() {
         serve(&mut stream.unwrap(), &words);
     }
@@ -173,16 +177,23 @@ esac
 /// What the starter does when it is started: it starts who does not answer, and tells what it has.
 const START: &str = r#"
 begin() { STAGGER_TEST_SERVES="$*" setsid $line >/dev/null 2>&1 </dev/null & echo $! >>"$here/started"; }
-up() { grep -qs "^ *[0-9]*: [0-9A-F]*:$(printf '%04X' "$1") [0-9A-F]*:[0-9A-F]* 0A " /proc/net/tcp; }
-up 900008 || begin 900008 AGENT "${comes:-3.4.0}"
-up 900005 || begin 900005 COORDINATOR 3.4.0
-begin 900009 STARTER 0.13.10 900008 900005
+up() { grep -qs "^ *[0-9]*: LISTENS:$(printf '%04X' "$1") [0-9A-F]*:[0-9A-F]* 0A " /proc/net/tcp; }
+up 900008 || begin 900008 AGENT "${comes:-3.4.0}" 127.0.0.0
+up 900005 || begin 900005 COORDINATOR 3.4.0 127.0.0.0
+begin 900009 STARTER 0.13.10 127.0.0.0 900008 900005
 echo $! >"$here/unit/MainPID"
 "#;
+
+/// Where the first stage's agent answers: below the ports that the kernel gives to whoever asks for any.
+const FIRST_PORT: u16 = 12_000;
+/// How many stages there have been.
+static STAGES: AtomicU8 = AtomicU8::new(0);
 
 /// A host: a starter with an agent, which the script is for, and a coordinator.
 struct Stage {
     here: tempfile::TempDir,
+    /// Its own, as the ports of agent, coordinator and starter are: one that was free a moment ago may be somebody's now.
+    address: Ipv4Addr,
     ports: [u16; 3],
     children: Vec<Child>,
 }
@@ -190,26 +201,29 @@ struct Stage {
 impl Stage {
     fn new(deaf: bool) -> Self {
         let here = tempfile::tempdir().unwrap();
-        let free: Vec<TcpListener> = (0..3)
-            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-            .collect();
-        let port = |index: usize| free[index].local_addr().unwrap().port();
-        let ports = [port(0), port(1), port(2)];
-        drop(free);
+        let number = STAGES.fetch_add(1, Ordering::Relaxed) % 250 + 1;
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let address = Ipv4Addr::new(127, high | 64, low, number);
+        let port = FIRST_PORT + 3 * u16::from(number);
+        let ports = [port, port + 1, port + 2];
         let mut stage = Self {
             here,
+            address,
             ports,
             children: Vec::new(),
         };
         let [agent, coordinator, starter] = ports;
-        stage.spawn(&format!("{agent} AGENT 3.3.20"), deaf);
-        stage.spawn(&format!("{coordinator} COORDINATOR 3.3.20"), false);
+        stage.spawn(&format!("{agent} AGENT 3.3.20 {address}"), deaf);
         stage.spawn(
-            &format!("{starter} STARTER 0.13.10 {agent} {coordinator}"),
+            &format!("{coordinator} COORDINATOR 3.3.20 {address}"),
+            false,
+        );
+        stage.spawn(
+            &format!("{starter} STARTER 0.13.10 {address} {agent} {coordinator}"),
             false,
         );
         for port in ports {
-            let up = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+            let up = || TcpStream::connect((address, port)).is_ok();
             assert!((0..200).any(|_| up() || {
                 std::thread::sleep(Duration::from_millis(25));
                 false
@@ -281,7 +295,14 @@ impl Stage {
     /// Puts this stage's numbers in the place of those that the script was made with.
     fn with_numbers(&self, text: &str) -> String {
         let [agent, coordinator, starter] = self.ports;
+        let [first, second, third, last] = self.address.octets();
         let numbers = [
+            ("127.0.0.0", self.address.to_string()),
+            // As the kernel lists it.
+            (
+                "LISTENS",
+                format!("{last:02X}{third:02X}{second:02X}{first:02X}"),
+            ),
             ("900001", self.pid(0).to_string()),
             ("900002", start_of(self.pid(0))),
             ("900003", self.pid(1).to_string()),
@@ -371,15 +392,15 @@ as_server() { :; }
 ";
 
 fn run(script: &str, case: &Case) -> Result<(), String> {
-    let deaf = case.name.contains("SIGTERM");
-    run_on(&Stage::new(deaf), script, case)
+    let stage = Stage::new(case.name == DEAF.name);
+    run_on(&stage, script, case)?;
+    exits::of(&stage, case)
 }
 
 fn run_on(stage: &Stage, script: &str, case: &Case) -> Result<(), String> {
     let own = stage.here.path().display().to_string();
     let other = stage.pid(1).to_string();
-    let port = stage.ports[1].to_string();
-    let place = |text: &str| text.replace("OTHERPORT", &port).replace("OTHER", &other);
+    let place = |text: &str| stage.with_numbers(&text.replace("OTHER", &other));
     let begins = "mark begin check what is there\n";
     let mut script = stage.with_numbers(script).replace("HERE", &own);
     if !case.restart {
@@ -449,11 +470,5 @@ fn each_fault_ends_as_it_must_and_nothing_else_is_touched() {
 #[test]
 fn a_server_that_does_not_end_is_not_killed() {
     let here = tempfile::tempdir().unwrap();
-    let case = Case {
-        name: "it is deaf to SIGTERM",
-        said: "it is not killed, its data would need recovery",
-        left: [true, true, false],
-        ..DOWN
-    };
-    run(&render(here.path(), false), &case).unwrap();
+    run(&render(here.path(), false), &DEAF).unwrap();
 }

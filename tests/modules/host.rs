@@ -10,8 +10,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use stagger::connection::{
-    Attached, Become, ConnError, Connection, End, Endpoint, Identity, Job, JobCommand, JobEnd,
-    JobId, JobOutput, Limit, Reply, Script, Stream, Upload,
+    Attached, Become, ConnError, Connection, End, Endpoint, Fence, Identity, Job, JobCommand,
+    JobEnd, JobId, JobOutput, Limit, Reply, Script, Stream, Upload,
 };
 
 /// The shell, and whose programs stand in its search path.
@@ -281,6 +281,9 @@ impl Connection for LocalHost {
             }),
         }
     }
+
+    /// A module alone has no lock of a cluster.
+    fn fence(&mut self, _fence: Option<&Fence>) {}
 
     fn reset(&mut self) {}
 }

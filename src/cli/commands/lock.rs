@@ -37,6 +37,12 @@ struct Told {
     /// By which name somebody has it.
     holder: String,
     since: String,
+    /// What the holder gave as reason, if not in its name.
+    #[serde(default)]
+    reason: String,
+    /// How often it was renewed: looked at twice, it shows whether the holder lives.
+    #[serde(default)]
+    renewals: u64,
     /// The variables with which the role's tasks act as the holder.
     #[serde(skip_serializing)]
     as_holder: Map<String, Value>,
@@ -57,7 +63,17 @@ impl Told {
             "" => String::new(),
             since => format!(", since {since}"),
         };
-        format!("held by {}{since} ({})", self.name(), self.place)
+        let reason = match self.reason.as_str() {
+            "" => String::new(),
+            reason => format!(": {reason}"),
+        };
+        let renewed = match self.renewals {
+            0 => String::new(),
+            1 => ", renewed once".to_owned(),
+            times => format!(", renewed {times} times"),
+        };
+        let (name, place) = (self.name(), &self.place);
+        format!("held by {name}{since}{renewed}{reason} ({place})")
     }
 
     fn name(&self) -> &str {

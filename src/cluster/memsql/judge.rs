@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::ops::Node;
 use super::read::{Depth, Plan, View};
+use super::unread;
 use crate::cluster::model::Verdict;
 use crate::cluster::model::memsql::{
     self as model, Address, Aliases, InstanceRole, ONLINE, Overview, OwnDoing,
@@ -90,6 +91,7 @@ pub fn judge(view: &View, questions: &Questions) -> Map<String, Value> {
         "one_group_down": model::one_group_down(cluster),
         "masters": model::masters(&over),
         "switches": switches(view, questions),
+        "switches_known": unread::switches_known(view),
         "even": model::even(&over),
         "copies": model::copies_forward(&over),
         "detach": each(cluster.leaves.iter().map(|leaf| &leaf.address), |address| {
@@ -298,11 +300,12 @@ fn leaf_value(
     let mut value = json!(leaf);
     if let Some(fields) = value.as_object_mut() {
         fields.insert("led".into(), json!(led.copied().unwrap_or(0)));
-        let recovering = view
-            .recovering
-            .get(&leaf.address)
-            .cloned()
-            .unwrap_or_default();
+        let recovering = view.recovering.get(&leaf.address).cloned();
+        let mut recovering = recovering.unwrap_or_default();
+        // Who did not tell may recover.
+        if let Some(why) = view.unread.recovery.get(&leaf.address) {
+            recovering.push(format!("it is not known: {why}"));
+        }
         fields.insert("recovering".into(), json!(recovering));
     }
     with_node(view, questions, &leaf.address, value)
@@ -331,11 +334,15 @@ fn orphans(over: &Overview<'_>) -> Vec<String> {
 fn servers(view: &View) -> Verdict {
     let mut problems = Vec::new();
     let leaves = view.cluster.leaves.iter();
-    let leaves = leaves.map(|leaf| ("leaf", &leaf.address, &leaf.state, leaf.answers));
-    let aggregators = view.cluster.aggregators.iter();
-    let aggregators =
-        aggregators.map(|found| ("aggregator", &found.address, &found.state, found.answers));
-    for (what, address, state, answers) in leaves.chain(aggregators) {
+    let leaves = leaves.map(|leaf| {
+        let version = leaf.version.as_ref();
+        ("leaf", &leaf.address, &leaf.state, leaf.answers, version)
+    });
+    let aggregators = view.cluster.aggregators.iter().map(|found| {
+        let (address, version) = (&found.address, found.version.as_ref());
+        ("aggregator", address, &found.state, found.answers, version)
+    });
+    for (what, address, state, answers, version) in leaves.chain(aggregators) {
         if state != ONLINE {
             problems.push(format!("{what} {address} is {state}, not {ONLINE}"));
         }
@@ -345,6 +352,8 @@ fn servers(view: &View) -> Verdict {
                 "{what} {address} does not answer: {}",
                 why.unwrap_or("unknown")
             ));
+        } else if version.is_none() {
+            problems.push(format!("{what} {address} does not say its version"));
         }
     }
     let masters: Vec<_> = view
@@ -473,7 +482,7 @@ fn plans(view: &View) -> Verdict {
 
 /// P9: nothing runs that a leaf may not be detached beside.
 fn busy(view: &View, questions: &Questions) -> Verdict {
-    let mut problems = Vec::new();
+    let mut problems: Vec<String> = unread::statements(view).collect();
     for (database, plan) in &view.plans {
         if let Some(first) = plan.running.first() {
             problems.push(format!("{database} is being rebalanced: {first}"));

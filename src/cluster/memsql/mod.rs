@@ -10,7 +10,9 @@ pub mod parse;
 mod read;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 pub use judge::{Questions, judge, ops_nodes};
 pub use ops::Ops;
 pub use read::{Ask, AskError, Busy, Depth, Plan, View, Where, read, read_ops, read_positions};
+pub use unread::Unread;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::ops::{self, Ops, Said};
 use super::parse::{self, Row, Statement};
+use super::unread::{Unread, is_not_understood};
 use crate::cluster::model::memsql::{Address, Aliases, Cluster, ONLINE};
 
 /// Why something could not be asked.
@@ -104,8 +105,10 @@ pub struct View {
     pub recovering: BTreeMap<Address, Vec<String>>,
     /// What Ops says.
     pub ops: Option<Ops>,
-    /// Why nodes do not answer, and what else could not be read.
+    /// Why nodes do not answer.
     pub silent: BTreeMap<Address, String>,
+    /// What else could not be read.
+    pub unread: Unread,
 }
 
 /// Quotes a name for a statement.
@@ -128,32 +131,7 @@ pub fn read(ask: &mut dyn Ask, place: &Where, depth: Depth) -> Result<View, AskE
     let rows = ask.sql(&master, "SHOW AGGREGATORS")?;
     view.cluster.aggregators = parse::aggregators(&rows, &master);
     read_leaves(ask, &master, &mut view);
-    for aggregator in &mut view.cluster.aggregators {
-        let dial = dialled(&aggregator.address, &master);
-        match ping(ask, &dial) {
-            Ok(version) => (aggregator.answers, aggregator.version) = (true, version),
-            Err(error) => drop(
-                view.silent
-                    .insert(aggregator.address.clone(), error.message),
-            ),
-        }
-        if let Ok(rows) = ask.sql(&dial, "SHOW VARIABLES") {
-            let variables = parse::variables(&rows);
-            view.variables.insert(aggregator.address.clone(), variables);
-        }
-        if depth >= Depth::Cluster {
-            read_busy(
-                ask,
-                &dial,
-                &aggregator.address,
-                &mut view.busy,
-                &mut view.silent,
-            );
-        }
-        if dial != master {
-            ask.leave(&dial);
-        }
-    }
+    read_aggregators(ask, &master, &mut view);
     if depth >= Depth::Cluster {
         for database in view.cluster.databases.clone() {
             let plan = read_plan(ask, &master, &database)?;
@@ -172,11 +150,17 @@ fn read_leaves(ask: &mut dyn Ask, master: &Address, view: &mut View) {
             Err(error) => drop(view.silent.insert(leaf.address.clone(), error.message)),
         }
         if leaf.answers && leaf.state != ONLINE {
-            let rows = ask
-                .sql(&dial, "SHOW DATABASES EXTENDED")
-                .unwrap_or_default();
-            let recovering = parse::recovering(&rows);
-            view.recovering.insert(leaf.address.clone(), recovering);
+            match ask.sql(&dial, "SHOW DATABASES EXTENDED") {
+                Ok(rows) => {
+                    let recovering = parse::recovering(&rows);
+                    view.recovering.insert(leaf.address.clone(), recovering);
+                }
+                Err(error) if is_not_understood(&error) => {}
+                Err(error) => {
+                    let unread = &mut view.unread.recovery;
+                    unread.insert(leaf.address.clone(), error.message);
+                }
+            }
         }
         ask.leave(&dial);
     }
@@ -185,19 +169,33 @@ fn read_leaves(ask: &mut dyn Ask, master: &Address, view: &mut View) {
 const PROCESSES: &str =
     "SELECT ID, USER, HOST, DB, COMMAND, TIME, STATE, INFO FROM information_schema.PROCESSLIST";
 
-fn read_busy(
-    ask: &mut dyn Ask,
-    dial: &Address,
-    at: &Address,
-    busy: &mut Vec<Busy>,
-    silent: &mut BTreeMap<Address, String>,
-) {
-    match ask.sql(dial, PROCESSES) {
-        Ok(rows) => busy.extend(parse::statements(&rows).into_iter().map(|statement| Busy {
-            at: at.clone(),
-            statement,
-        })),
-        Err(error) => drop(silent.entry(at.clone()).or_insert(error.message)),
+fn read_aggregators(ask: &mut dyn Ask, master: &Address, view: &mut View) {
+    for aggregator in &mut view.cluster.aggregators {
+        let at = &aggregator.address;
+        let dial = dialled(at, master);
+        match ping(ask, &dial) {
+            Ok(version) => (aggregator.answers, aggregator.version) = (true, version),
+            Err(error) => drop(view.silent.insert(at.clone(), error.message)),
+        }
+        match ask.sql(&dial, "SHOW VARIABLES") {
+            Ok(rows) => drop(view.variables.insert(at.clone(), parse::variables(&rows))),
+            Err(error) => drop(view.unread.variables.insert(at.clone(), error.message)),
+        }
+        if view.depth >= Depth::Cluster {
+            let busy = |statement| Busy {
+                at: at.clone(),
+                statement,
+            };
+            match ask.sql(&dial, PROCESSES) {
+                Ok(rows) => view
+                    .busy
+                    .extend(parse::statements(&rows).into_iter().map(busy)),
+                Err(error) => drop(view.unread.statements.insert(at.clone(), error.message)),
+            }
+        }
+        if dial != *master {
+            ask.leave(&dial);
+        }
     }
 }
 
@@ -205,10 +203,12 @@ fn read_plan(ask: &mut dyn Ask, master: &Address, database: &str) -> Result<Plan
     let quoted = name(database);
     let restore = ask.sql(master, &format!("EXPLAIN RESTORE REDUNDANCY ON {quoted}"))?;
     let rebalance = ask.sql(master, &format!("EXPLAIN REBALANCE PARTITIONS ON {quoted}"))?;
-    // Not in every 5.x.
-    let running = ask
-        .sql(master, &format!("SHOW REBALANCE STATUS ON {quoted}"))
-        .unwrap_or_default();
+    // Not in every 5.x, where a server then refuses it; one that gives no answer hides what runs.
+    let status = format!("SHOW REBALANCE STATUS ON {quoted}");
+    let running = match ask.sql(master, &status) {
+        Err(error) if error.number.is_some() => Vec::new(),
+        other => other?,
+    };
     Ok(Plan {
         restore: parse::plan(&restore),
         rebalance: parse::plan(&rebalance),

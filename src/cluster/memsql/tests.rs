@@ -1,4 +1,5 @@
 mod parsing;
+mod unread;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -66,7 +67,9 @@ struct Fake {
     later: bool,
     ops: BTreeMap<String, Said>,
     asked: Vec<String>,
-    broken: Option<(&'static str, u16)>,
+    broken: Option<(&'static str, Option<u16>)>,
+    /// What a statement answers in place of what it would: its beginning, its table.
+    instead: Option<(&'static str, &'static str)>,
 }
 
 const MASTER: &str = "10.0.9.0";
@@ -115,6 +118,7 @@ impl Fake {
             ops: ops.map(|(name, said)| (name.to_owned(), said)).into(),
             asked: Vec::new(),
             broken: None,
+            instead: None,
         }
     }
 
@@ -210,8 +214,13 @@ impl Ask for Fake {
         {
             return Err(AskError {
                 message: "no".to_owned(),
-                number: Some(number),
+                number,
             });
+        }
+        if let Some((words, answer)) = self.instead
+            && statement.starts_with(words)
+        {
+            return Ok(table(answer));
         }
         Ok(table(&self.answer(at, statement)))
     }
@@ -241,7 +250,7 @@ fn questions() -> Questions {
     }
 }
 
-const VERDICTS: [&str; 15] = [
+const VERDICTS: [&str; 16] = [
     "ops",
     "nodes",
     "target",
@@ -252,6 +261,7 @@ const VERDICTS: [&str; 15] = [
     "inventory",
     "layout",
     "servers",
+    "switches_known",
     "redundancy",
     "status",
     "masters",
@@ -301,7 +311,7 @@ fn edit(fake: &mut Fake, part: &str, from: &str, to: &str) {
 #[test]
 fn what_is_wrong_is_found_by_its_verdict() {
     type Change = fn(&mut Fake);
-    let table: [(&str, &str, Change); 19] = [
+    let table: [(&str, &str, Change); 27] = [
         ("Ops is down", "ops", |f| {
             edit(f, "status", "is running", "is not running");
         }),
@@ -350,6 +360,50 @@ fn what_is_wrong_is_found_by_its_verdict() {
         }),
         ("an unmonitored node", "nodes", |f| {
             edit(f, "all", "[{", "[{},{");
+        }),
+        ("agents of several versions", "ops", |f| {
+            edit(
+                f,
+                "agents",
+                "[{",
+                r#"[{"agent_id":"A2","host":"h","port":9000,"role":"FOLLOWER","state":"ONLINE","version":"5.7.0"},{"#,
+            );
+        }),
+        ("two primaries", "ops", |f| {
+            edit(
+                f,
+                "agents",
+                "[{",
+                r#"[{"agent_id":"A2","host":"h","port":9000,"role":"PRIMARY","state":"ONLINE","version":"5.7.1"},{"#,
+            );
+        }),
+        ("a node that Ops does not find online", "nodes", |f| {
+            edit(f, "nodes", "\"ONLINE\"", "\"OFFLINE\"");
+        }),
+        ("a node that Ops is not connected to", "nodes", |f| {
+            edit(f, "nodes", "CONNECTED", "DISCONNECTED");
+        }),
+        ("two master aggregators", "servers", |f| {
+            f.cluster.aggregators[1].master = true;
+            f.instead = Some((
+                "SHOW AGGREGATORS",
+                "Host|Port|State|Master_Aggregator\n127.0.0.1|3306|online|1\n10.0.9.1|3306|online|1",
+            ));
+        }),
+        ("an aggregator is offline", "servers", |f| {
+            f.cluster.aggregators[1].state = "offline".into();
+        }),
+        ("a rebalance runs", "busy", |f| {
+            f.instead = Some((
+                "SHOW REBALANCE STATUS",
+                "Action|Ordinal|Target_Host|Target_Port|Status\nCOPY PARTITION|1|10.0.1.0|3306|running",
+            ));
+        }),
+        ("a rebalance was said", "busy", |f| {
+            f.instead = Some((
+                "SELECT ID, USER",
+                "COMMAND|TIME|STATE|INFO\nQuery|0|executing|REBALANCE PARTITIONS ON shop",
+            ));
         }),
         ("a silent leaf", "servers", |f| {
             f.cluster.leaves[0].answers = false;
@@ -521,17 +575,19 @@ fn the_statement_that_not_every_version_has_may_fail_and_others_may_not() {
         with_ops: true,
         ..Where::default()
     };
-    for (statement, fine) in [
-        ("SHOW REBALANCE STATUS", true),
-        ("EXPLAIN RESTORE", false),
-        ("SHOW LEAVES", false),
+    for (statement, number, fine) in [
+        ("SHOW REBALANCE STATUS", Some(1752), true),
+        // Nobody answered: that says nothing of what runs.
+        ("SHOW REBALANCE STATUS", None, false),
+        ("EXPLAIN RESTORE", Some(1752), false),
+        ("SHOW LEAVES", Some(1752), false),
     ] {
         let mut fake = Fake::new(healthy(1, &[("shop", 2)]));
-        fake.broken = Some((statement, 1752));
+        fake.broken = Some((statement, number));
         let found = read(&mut fake, &place, Depth::Full);
         assert_eq!(found.is_ok(), fine, "{statement}");
         if let Err(error) = found {
-            assert_eq!(error.number, Some(1752));
+            assert_eq!(error.number, number);
         }
     }
 }

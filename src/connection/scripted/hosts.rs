@@ -32,6 +32,7 @@ pub(super) struct State {
     gone: BTreeSet<String>,
     boots: BTreeMap<String, u32>,
     replaced: BTreeSet<String>,
+    machines: BTreeMap<String, String>,
     pub(super) effects: Effects,
     pub(super) jobs: BTreeMap<(String, String), Claimed>,
     pub(super) files: BTreeMap<(String, String), Vec<u8>>,
@@ -170,6 +171,22 @@ impl ScriptedHosts {
         self.lock().replaced.insert(host.to_owned());
     }
 
+    /// Lets a host be another name of a machine.
+    pub(crate) fn is_machine(&self, host: &str, machine: &str) {
+        let names = &mut self.lock().machines;
+        names.insert(host.to_owned(), machine.to_owned());
+    }
+
+    /// Lets a host that was gone be reached again.
+    pub(crate) fn comes_back(&self, host: &str) {
+        self.lock().gone.remove(host);
+    }
+
+    /// Lets a host be gone.
+    pub(crate) fn goes(&self, host: &str) {
+        self.lock().gone.insert(host.to_owned());
+    }
+
     /// Returns what a file on a host holds.
     pub(crate) fn file(&self, host: &str, path: &str) -> Option<Vec<u8>> {
         let key = (host.to_owned(), path.to_owned());
@@ -220,7 +237,10 @@ impl ScriptedHosts {
         };
         Ok(Identity {
             boot_id: format!("boot-{boot}"),
-            machine_id: format!("{machine}-{host}"),
+            machine_id: match state.machines.get(host) {
+                Some(other) => other.clone(),
+                None => format!("{machine}-{host}"),
+            },
             user: "root".to_owned(),
         })
     }

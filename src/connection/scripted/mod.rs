@@ -15,7 +15,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use super::sql::{SqlError, SqlRows};
-use super::{End, JobEnd, Limit, Reply};
+use super::{End, Fence, JobEnd, Limit, Reply};
 use crate::clock::StopLevel;
 
 pub(crate) use hosts::ScriptedHosts;
@@ -128,6 +128,11 @@ pub(crate) trait Answering: Send + Sync + Debug {
 
     /// Says how a job ends; `None` when nobody expected it.
     fn job(&self, call: &Call<'_>, effects: &Effects) -> Option<JobEnd>;
+
+    /// Tells who has the cluster's lock with a later token than this, if anybody has.
+    fn outdone(&self, _host: &str, _fence: &Fence) -> Option<String> {
+        None
+    }
 
     /// Tells whether a server that speaks SQL listens at `host:port`, as seen from a host; `None` where none is scripted.
     fn listens(&self, _host: &str, _to: &str) -> Option<bool> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::connection::waiting::Waiting;
 use crate::connection::{
-    Attached, Become, ConnError, Connection, End, Endpoint, Identity, Job, JobCommand, JobEnd,
-    JobId, JobOutput, Limit, OnDeadline, Reply, Script, Stream, Upload,
+    Attached, Become, ConnError, Connection, End, Endpoint, Fence, Identity, Job, JobCommand,
+    JobEnd, JobId, JobOutput, Limit, OnDeadline, Reply, Script, Stream, Upload,
 };
 
 use super::hosts::{Claimed, Course, ScriptedHosts, lost};
@@ -23,6 +23,7 @@ const GOES_ON: Duration = Duration::from_hours(1);
 pub(super) struct Session {
     host: String,
     hosts: Arc<ScriptedHosts>,
+    fence: Option<Fence>,
 }
 
 /// Returns the words that a job is known by: its shell text, its arguments, or its script's first line.
@@ -42,6 +43,19 @@ impl Session {
         Self {
             host: host.to_owned(),
             hosts,
+            fence: None,
+        }
+    }
+
+    /// Compares the lock's token, as the host does in the same request.
+    fn passes(&self) -> Result<(), ConnError> {
+        let Some(fence) = &self.fence else {
+            return Ok(());
+        };
+        self.hosts.unless_gone(&self.host)?;
+        match self.hosts.answers.outdone(&self.host, fence) {
+            Some(holder) => Err(ConnError::Fenced { holder }),
+            None => Ok(()),
         }
     }
 
@@ -89,6 +103,7 @@ impl Session {
             self.hosts.unless_gone(&self.host)?;
             return Ok(None);
         }
+        self.passes()?;
         let call = self.call(Verb::Job, &text);
         let course = self.take(&call, limit)?;
         let mut end = match course {
@@ -182,6 +197,7 @@ impl Connection for Session {
         script: &Script,
         limit: Limit<'_>,
     ) -> Result<Reply, ConnError> {
+        self.passes()?;
         let call = self.call(Verb::Script, &script.0);
         let course = self.take(&call, limit)?;
         let effects = self.hosts.effects();
@@ -322,6 +338,7 @@ impl Connection for Session {
         upload: &Upload<'_>,
         limit: Limit<'_>,
     ) -> Result<(), ConnError> {
+        self.passes()?;
         let call = self.call(Verb::Put, upload.path);
         let course = self.take(&call, limit)?;
         let refused = |reason: &str| ConnError::Host {
@@ -377,6 +394,10 @@ impl Connection for Session {
             said: Vec::new(),
             heard: Vec::new(),
         }))
+    }
+
+    fn fence(&mut self, fence: Option<&Fence>) {
+        self.fence = fence.cloned();
     }
 
     fn scripted_sql(&mut self, to: &Endpoint) -> Option<Box<dyn SqlTalk>> {

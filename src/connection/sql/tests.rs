@@ -99,8 +99,11 @@ fn nobody_there_means_that_nothing_was_sent() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     target.port = listener.local_addr().unwrap().port();
     target.connect = Duration::from_millis(300);
-    let error = SqlSession::open(&target, None, bounds.limit(5000)).unwrap_err();
+    let began = bounds.clock.elapsed();
+    let error = SqlSession::open(&target, None, bounds.limit(20_000)).unwrap_err();
     assert!(matches!(error, SqlError::NotSent(_)), "{error:?}");
+    // Its own limit, and not that of the whole.
+    assert!(bounds.clock.elapsed().saturating_sub(began) < Duration::from_secs(10));
 }
 
 #[test]

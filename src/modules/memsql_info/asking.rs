@@ -124,13 +124,30 @@ impl Ask for Requests<'_, '_> {
     fn ops(&mut self, all: bool) -> Result<BTreeMap<String, Said>, AskError> {
         let count = if all { COMMANDS.len() } else { 1 };
         let script = script(self.program, COMMANDS.iter().take(count));
-        match self.cx.script(script) {
-            Ok(reply) => Ok(parse(&reply.text())),
-            Err(error) => {
-                let message = error.to_string();
-                self.ended = Some(error);
-                Err(AskError::new(message))
-            }
+        let mut again = true;
+        loop {
+            let error = match self.cx.script(script.as_str()) {
+                Ok(reply) => {
+                    let said = parse(&reply.text());
+                    let mut asked = COMMANDS.iter().take(count);
+                    match asked.find(|(name, _)| !said.contains_key(*name)) {
+                        None => return Ok(said),
+                        // That is no word of Ops: it would look like an Ops that knows no node.
+                        Some(_) if again => {
+                            again = false;
+                            continue;
+                        }
+                        Some((_, words)) => ModuleError::failed(format!(
+                            "{} {words}: its answer is cut off or makes no sense",
+                            self.program
+                        )),
+                    }
+                }
+                Err(error) => error,
+            };
+            let message = error.to_string();
+            self.ended = Some(error);
+            return Err(AskError::new(message));
         }
     }
 }

@@ -168,6 +168,10 @@ static SPEC: ModuleSpec = ModuleSpec {
             "the switches that stand around the work: `auto_attach`, `failure_detection`; each with address, memsql_id, key, value",
         ),
         (
+            "switches_known",
+            "verdict: every aggregator told its switches; one that did not is not among `switches`",
+        ),
+        (
             "ops_nodes",
             "`view: ops`: memsql_id, address, role, version, run_state, state",
         ),

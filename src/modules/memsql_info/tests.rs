@@ -32,6 +32,30 @@ fn role_files() -> Vec<(String, String)> {
         .collect()
 }
 
+/// I2: every play that takes servers away, or moves masters, is watched.
+#[test]
+fn every_play_that_takes_something_away_is_guarded() {
+    let mut found = 0;
+    for (file, text) in role_files() {
+        if !file.ends_with("_servers.yml") {
+            continue;
+        }
+        for play in text.split("\n- name: ").skip(1) {
+            let takes = ["leaves", "aggregators", "rebalance"];
+            let takes = takes.map(|name| format!("tasks_from: {name}\n"));
+            if !takes.iter().any(|name| play.contains(name)) {
+                continue;
+            }
+            let name = play.lines().next().unwrap_or_default();
+            assert!(play.contains("\n  guards:\n"), "{file}: {name}");
+            let guard = "until: result.masters.ok\n";
+            assert!(play.contains(guard), "{file}: {name}");
+            found += 1;
+        }
+    }
+    assert_eq!(found, 6, "both ways: groups, masters, child aggregators");
+}
+
 /// I7: nothing of the kind is written anywhere.
 #[test]
 fn the_role_forces_nothing_and_means_no_node_that_it_does_not_name() {

@@ -11,7 +11,7 @@ use crate::clock::Woken;
 use crate::connection::ConnError;
 
 /// How often is looked at first; the pauses double up to what the task says.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long and how often is waited.
 #[derive(Debug, Clone, Copy)]

@@ -298,7 +298,12 @@ impl Engine {
     fn remove_notes(&self, open: &Open, names: &[String]) {
         let script = remove(names);
         let told = self.on_each(open, |engine, place, context, host| {
-            engine.tell_host(place, context, host, &script)
+            let said = engine.tell_host(place, context, host, &script);
+            match said {
+                // Nobody comes back for it: what may have passed is tried once more.
+                Err(NoAnswer::Refused(_)) => engine.tell_host(place, context, host, &script),
+                Ok(()) | Err(NoAnswer::Unreachable(_)) => said,
+            }
         });
         for (host, said) in told {
             if let Err(error) = said {

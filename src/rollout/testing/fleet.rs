@@ -5,31 +5,48 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use serde_json::{Value, json};
 
 use crate::clock::{SimulatedClock, Stop};
 use crate::connection::scripted::{Answering, Call, Effects, ScriptedHosts, Verb, ended};
-use crate::connection::{Connection, JobEnd, Reply};
+use crate::connection::{Connection, Fence, JobEnd, Reply};
 use crate::journal::MemoryJournal;
 use crate::rollout::{Connector, NoSession, Wish};
 
+use super::disks::Disks;
 use super::notes::Notices;
 
 pub(crate) use crate::connection::scripted::Fault;
+
+/// What happens on a host's disk when a call comes.
+#[derive(Debug, Clone)]
+pub(crate) enum OnCall {
+    /// A file is written: host, path, content.
+    Writes(String, String, String),
+    /// A directory is removed: host, path.
+    Removes(String, String),
+    /// The host cannot be reached from then on.
+    Goes(String),
+    /// It can be reached again.
+    ComesBack(String),
+}
 
 #[derive(Debug, Default)]
 struct Memory {
     finds: BTreeMap<String, VecDeque<Value>>,
     journal: Option<MemoryJournal>,
     sent_after: Vec<(String, usize)>,
+    then: BTreeMap<String, Vec<OnCall>>,
 }
 
 #[derive(Debug, Default)]
 struct Obedient {
     memory: Mutex<Memory>,
+    disks: Disks,
     notices: Notices,
+    hosts: Mutex<Weak<ScriptedHosts>>,
 }
 
 impl Obedient {
@@ -63,6 +80,20 @@ impl Answering for Obedient {
             let written = memory.journal.as_ref().map_or(0, MemoryJournal::len);
             memory.sent_after.push((call.name(), written));
         }
+        let then = self.lock().then.remove(&call.name()).unwrap_or_default();
+        let hosts = self.hosts.lock().unwrap().upgrade().unwrap();
+        for one in then {
+            match one {
+                OnCall::Writes(host, path, content) => self.disks.write(&host, &path, &content),
+                OnCall::Removes(host, path) => self.disks.remove(&host, &path),
+                OnCall::Goes(host) => hosts.goes(&host),
+                OnCall::ComesBack(host) => hosts.comes_back(&host),
+            }
+        }
+    }
+
+    fn outdone(&self, host: &str, fence: &Fence) -> Option<String> {
+        self.disks.outdone(host, fence)
     }
 
     fn changes(&self, call: &Call<'_>) -> bool {
@@ -70,7 +101,8 @@ impl Answering for Obedient {
     }
 
     fn script(&self, call: &Call<'_>, effects: &Effects) -> Option<Reply> {
-        if let Some(reply) = self.notices.script(call) {
+        let noted = || self.notices.script(call);
+        if let Some(reply) = self.disks.script(call).or_else(noted) {
             return Some(reply);
         }
         let (verb, what) = call.text.split_once(' ')?;
@@ -112,6 +144,7 @@ impl Fleet {
         let obedient = Arc::<Obedient>::default();
         let answers: Arc<dyn Answering> = Arc::<Obedient>::clone(&obedient);
         let hosts = ScriptedHosts::new(clock, stop, answers);
+        *obedient.hosts.lock().unwrap() = Arc::downgrade(&hosts);
         Arc::new(Self { hosts, obedient })
     }
 
@@ -136,6 +169,27 @@ impl Fleet {
     /// Takes a note away from a host.
     pub(crate) fn forgets(&self, host: &str, name: &str) {
         self.obedient.notices.take(host, name);
+    }
+
+    /// Says what happens when a call comes the next time, before it is answered.
+    pub(crate) fn when(&self, call: &str, then: OnCall) {
+        let mut memory = self.obedient.lock();
+        memory.then.entry(call.to_owned()).or_default().push(then);
+    }
+
+    /// Writes a file onto a host's disk.
+    pub(crate) fn writes(&self, host: &str, path: &str, content: &str) {
+        self.obedient.disks.write(host, path, content);
+    }
+
+    /// Lets somebody count in a file whenever the lock is looked at.
+    pub(crate) fn beats(&self, counter: &str) {
+        self.obedient.disks.beat(counter);
+    }
+
+    /// Returns a file of a host's disk.
+    pub(crate) fn reads(&self, host: &str, path: &str) -> Option<String> {
+        self.obedient.disks.read(host, path)
     }
 
     /// Says which jobs run on a host.

@@ -5,7 +5,9 @@
 
 mod answers;
 mod arangodb;
+mod disks;
 mod fleet;
+mod locks;
 mod memsql;
 mod model;
 mod modules;
@@ -32,7 +34,7 @@ use super::{GuardMode, NothingBefore, OnHosts, Outside, Previously, Settings};
 
 pub(super) use answers::Answers;
 pub(super) use arangodb::Arangodb;
-pub(super) use fleet::{Fault, Fleet};
+pub(super) use fleet::{Fault, Fleet, OnCall};
 pub(super) use memsql::Memsql;
 pub(super) use model::Model;
 pub(super) use shipped::{Stage, Upgrade};

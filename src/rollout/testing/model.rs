@@ -53,6 +53,12 @@ pub(in crate::rollout) trait Model: Answering {
         false
     }
 
+    /// Starts by hand the servers of which a run that has failed says that they do not start, and that it goes on then; tells
+    /// whether there is one.
+    fn starts_as_told(&self) -> bool {
+        false
+    }
+
     /// Does by hand what a run that has failed tells its operator to do before the next one.
     fn does_as_told(&self) {}
 

@@ -29,7 +29,10 @@ static LOOK: ModuleSpec = table("look", Safety::ReadOnly);
 static ACT: ModuleSpec = table("act", Safety::State);
 static LAUNCH: ModuleSpec = table("launch", Safety::Once);
 static SEND: ModuleSpec = table("send", Safety::Once);
-static POST: ModuleSpec = table("post", Safety::Once);
+static POST: ModuleSpec = ModuleSpec {
+    speaks_itself: true,
+    ..table("post", Safety::Once)
+};
 static SETUP: ModuleSpec = ModuleSpec {
     name: "setup",
     safety: Safety::ReadOnly,
@@ -54,6 +57,7 @@ pub(super) static ALL: std::sync::LazyLock<Vec<&'static dyn Module>> =
         let real = [
             "add_host",
             "assert",
+            "cluster_lock",
             "debug",
             "fail",
             "group_by",

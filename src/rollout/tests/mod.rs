@@ -3,6 +3,8 @@
 mod alike;
 mod blocks;
 mod faults;
+mod half_done;
+mod lock;
 mod matrix;
 mod owed;
 mod plain;

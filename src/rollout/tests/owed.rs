@@ -81,6 +81,23 @@ fn a_note_is_written_before_the_first_change_and_removed_when_it_was_left() {
 }
 
 #[test]
+fn a_note_that_cannot_be_removed_is_tried_again_and_then_told() {
+    let name = named("run-1");
+    let call = format!("a : see the notes gone {name}");
+    let once = kit().fault(&call, Fault::Fails);
+    assert_eq!(once.run().exit(), 0);
+    assert!(once.fleet.notes("a").is_empty());
+    let twice = kit().fault(&call, Fault::Fails).fault(&call, Fault::Fails);
+    let ran = twice.run();
+    assert_eq!(twice.fleet.notes("a").len(), 1);
+    let told = ran
+        .events
+        .iter()
+        .any(|event| format!("{event:?}").contains(&format!("remove it there: owed/{name}")));
+    assert!(told, "{:?}", ran.events);
+}
+
+#[test]
 fn what_could_not_be_left_stays_noted_with_all_that_is_needed() {
     let bad = left_behind();
     let note = note(&bad, "a");

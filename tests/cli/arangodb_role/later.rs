@@ -8,11 +8,15 @@ use serde_json::{Value, json};
 use super::{ask, judge, named, read};
 
 /// The plan as text, for a cluster of two hosts.
-#[expect(clippy::disallowed_methods, reason = "stagger is started")]
 fn plan(playbook: &str, variables: &[&str]) -> String {
+    plan_for("[arangodb]\nh1\nh2\n", playbook, variables)
+}
+
+/// The plan as text, for an inventory.
+#[expect(clippy::disallowed_methods, reason = "stagger is started")]
+fn plan_for(inventory: &str, playbook: &str, variables: &[&str]) -> String {
     let here = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let inventory = "[arangodb]\nh1 ansible_connection=local\nh2 ansible_connection=local\n";
     std::fs::write(here.path().join("hosts.ini"), inventory).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_stagger"));
     command.arg("plan").arg(root.join(playbook));
@@ -68,6 +72,83 @@ fn the_plan_has_the_coordinators_before_the_dbservers_only_where_that_may_be() {
         &["arangodb_version=3.12.4", "arangodb_method=starter"],
     );
     assert_eq!(places(&starters), [""; 0], "{starters}");
+}
+
+#[test]
+fn the_plan_says_from_where_to_where_servers_are_exposed() {
+    let plan = plan(
+        "roles/arangodb/upgrade.yml",
+        &["arangodb_version=3.4.0", "arangodb_leaders=wait"],
+    );
+    let at = |text: &str| {
+        let at = plan.find(text);
+        at.unwrap_or_else(|| panic!("no `{text}` in {plan}"))
+    };
+    let begins = at("exposed from here until its last server is upgraded");
+    let rest = &plan[begins..];
+    let told = rest.lines().take(4).collect::<Vec<_>>().join("\n");
+    assert!(
+        told.contains("only when arangodb_upgrade_needed and"),
+        "{told}"
+    );
+    assert!(begins < at("- install the packages"), "{plan}");
+    let ends = at("no server is exposed any more");
+    for text in [
+        "agents, followers first",
+        "upgrade the coordinators of this host",
+    ] {
+        assert!((begins..ends).contains(&at(text)), "{text}: {plan}");
+    }
+    // Where data is not upgraded, one that ends starts again as the new program.
+    let file = read("upgrade_servers.yml");
+    let name =
+        "exposed from here until its last server is upgraded, one that ends cannot start again";
+    let so = |versions: Value, to: &str, data: bool| json!({"arangodb_version": to, "arangodb_cluster": {"versions": versions, "path": {"data_upgrade": data}}});
+    ask(
+        &named(&file, name).unwrap()["when"],
+        &json!({}),
+        &[
+            (
+                "to another line",
+                so(json!(["3.3.20"]), "3.4.0", true),
+                true,
+            ),
+            (
+                "half done",
+                so(json!(["3.3.20", "3.4.0"]), "3.4.0", true),
+                true,
+            ),
+            (
+                "within one line",
+                so(json!(["3.12.3"]), "3.12.4", false),
+                false,
+            ),
+            ("all is done", so(json!(["3.4.0"]), "3.4.0", false), false),
+        ],
+    );
+}
+
+#[test]
+fn a_machine_in_two_groups_is_planned_once() {
+    let to = ["arangodb_version=3.4.0", "arangodb_leaders=wait"];
+    let plain = plan_for("[arangodb]\nh1\nh2\n", "roles/arangodb/upgrade.yml", &to);
+    // In two groups of the cluster's, and in one that has nothing to do with it.
+    let nested =
+        "[arangodb:children]\nagents\nothers\n[agents]\nh1\n[others]\nh1\nh2\n[monitored]\nh1\n";
+    let grouped = plan_for(nested, "roles/arangodb/upgrade.yml", &to);
+    let plays = |plan: &str| {
+        let from = plan.find("play 1").unwrap_or_else(|| panic!("{plan}"));
+        plan[from..].to_owned()
+    };
+    assert_eq!(plays(&grouped), plays(&plain));
+    let hosts: Vec<&str> = plain
+        .lines()
+        .filter(|line| line.contains(" hosts, "))
+        .collect();
+    assert!(hosts.len() > 5, "{plain}");
+    for line in hosts {
+        assert_eq!(line.matches("h1").count(), 1, "{line}");
+    }
 }
 
 /// A cluster that goes from these versions in this order.
@@ -295,4 +376,52 @@ fn only_a_coordinator_whose_version_knows_it_is_asked_to_end_softly() {
             ("the operator wants none", so(true, 0), false),
         ],
     );
+}
+
+/// What a person is told to type must fit what is on: one DB-Server's mode is no reason to warn of the age of the other.
+#[test]
+fn what_is_in_maintenance_mode_is_said_and_nothing_else() {
+    let file = read("tasks/preflight.yml");
+    let task = named(&file, "the supervision is on").unwrap();
+    let mut vars = task["vars"].as_object().unwrap().clone();
+    vars.insert("said".to_owned(), task["assert"]["fail_msg"].clone());
+    let so = |mode: &str, asked: Value, in_force: Value, age_s: u64| {
+        let maintenance = (mode != "Normal").then_some("true");
+        json!({"arangodb_coordinators": ["http://c:8529"], "arangodb_cluster": {"supervision": {"mode": mode, "since": "2026-01-01T00:00:00Z",
+            "age_s": age_s, "maintenance": maintenance, "asked_for": asked, "in_force": in_force}}})
+    };
+    let (none, one, day) = (json!([]), json!(["PRMR-1"]), 86_400);
+    let alone = "/maintenance/PRMR-1 -d '{\"mode\":\"normal\"}'";
+    let all = "/maintenance -d '\"off\"'";
+    let cases = [
+        (
+            so("Normal", one.clone(), none.clone(), day),
+            [true, false, false],
+        ),
+        (
+            so("Normal", none.clone(), one.clone(), 1),
+            [true, false, false],
+        ),
+        (
+            so("Maintenance", none.clone(), none.clone(), 1),
+            [false, true, false],
+        ),
+        (
+            so("Maintenance", none.clone(), none, day),
+            [false, false, true],
+        ),
+        (
+            so("Maintenance", one.clone(), one, day),
+            [true, false, true],
+        ),
+    ];
+    for (at, words) in [alone, all, "do NOT end it"].into_iter().enumerate() {
+        let cases = cases.iter().map(|(so, said)| (words, so.clone(), said[at]));
+        let that = json!(format!("{} in said", json!(words)));
+        ask(
+            &that,
+            &Value::Object(vars.clone()),
+            &cases.collect::<Vec<_>>(),
+        );
+    }
 }

@@ -52,14 +52,14 @@ fn what_is_stranded_is_upgraded_only_where_the_others_carry_the_cluster() {
 
 #[test]
 fn the_run_stops_for_a_stranded_host_before_another_server_is_touched() {
-    let (gates, coordinators) = (read("servers.yml"), read("coordinators.yml"));
-    let plays = [&gates, &coordinators].map(|file| file.as_array().unwrap());
+    let files = ["servers.yml", "coordinators.yml", "starter.yml"].map(read);
+    let plays = files.each_ref().map(|file| file.as_array().unwrap());
     let serial: Vec<&Value> = plays
         .into_iter()
         .flatten()
         .filter(|play| play.get("serial").is_some())
         .collect();
-    assert_eq!(serial.len(), 3);
+    assert_eq!(serial.len(), 4);
     for play in serial {
         // First of all, so that nothing waits for a server that cannot come.
         let first = &play["gate"][0]["import_role"]["tasks_from"];

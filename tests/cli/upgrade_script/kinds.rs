@@ -131,6 +131,19 @@ fn the_data_of_a_stranded_server_is_nobodys() {
         drop(other.stdin.take());
         other.wait().unwrap();
 
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let since = stat
+            .rsplit(") ")
+            .next()
+            .unwrap()
+            .split(' ')
+            .nth(19)
+            .unwrap();
+        let by = |since: &str| {
+            let own = std::process::id();
+            format!("stagger: agent is being upgraded to 3.4.0; ...\n{own} {since}")
+        };
+        let (goes_on, ended) = (by(since), by("1"));
         let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
         for (name, content, before_boot, free) in [
             (
@@ -150,6 +163,13 @@ fn the_data_of_a_stranded_server_is_nobodys() {
                 "stagger: agent is being upgraded to 3.4.0; ...",
                 false,
                 false,
+            ),
+            ("an upgrade whose process lives", &goes_on, false, false),
+            (
+                "an upgrade that ended without its server",
+                &ended,
+                false,
+                true,
             ),
             ("a colleague", "do not start, Kim", false, false),
             ("a colleague, long ago", "do not start, Kim", true, false),

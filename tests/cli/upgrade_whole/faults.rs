@@ -16,6 +16,9 @@ pub(super) struct Case {
     pub(super) left: [bool; 3],
     /// How often the starter was started.
     pub(super) starts: usize,
+    /// The exit code of a run that meets it: 2 where all runs again or nothing was touched, 7 where a bracket is held, as
+    /// the starter must stay out.
+    pub(super) exit: u8,
 }
 
 const KILLS: &str = "kill -9 \"$starter_pid\"";
@@ -31,6 +34,7 @@ const NONE: Case = Case {
     said: "",
     left: [false, true, false],
     starts: 1,
+    exit: 0,
 };
 
 /// The script stops before it has touched anything.
@@ -38,6 +42,7 @@ const UNTOUCHED: Case = Case {
     code: 10,
     left: [true; 3],
     starts: 0,
+    exit: 2,
     ..NONE
 };
 
@@ -50,10 +55,19 @@ const ALONE: Case = Case {
 };
 
 /// The server is down, and the starter stays out until somebody has looked.
-pub(super) const DOWN: Case = Case {
+const DOWN: Case = Case {
     code: 12,
     starts: 0,
+    exit: 7,
     ..NONE
+};
+
+/// A host of its own, on which the server takes no SIGTERM.
+pub(super) const DEAF: Case = Case {
+    name: "it is deaf to SIGTERM",
+    said: "it is not killed, its data would need recovery",
+    left: [true, true, false],
+    ..DOWN
 };
 
 pub(super) const CASES: &[Case] = &[
@@ -79,6 +93,7 @@ pub(super) const CASES: &[Case] = &[
         name: "somebody is at work",
         armed: "mkdir hold; echo Kim >hold/arangodb",
         said: "somebody else is at work",
+        exit: 7,
         ..UNTOUCHED
     },
     Case {
@@ -115,6 +130,7 @@ pub(super) const CASES: &[Case] = &[
         name: "a colleague stopped the starter",
         armed: "echo 0 >unit/MainPID",
         said: "is 0 since",
+        exit: 7,
         ..UNTOUCHED
     },
     Case {
@@ -122,6 +138,7 @@ pub(super) const CASES: &[Case] = &[
         armed: "kill -9 OTHER; sleep 0.3",
         said: "changed by someone else: process",
         left: [true, false, true],
+        exit: 7,
         ..UNTOUCHED
     },
     Case {
@@ -178,6 +195,7 @@ pub(super) const CASES: &[Case] = &[
         code: 11,
         said: "somebody started the starter again",
         left: [true, true, false],
+        exit: 2,
         ..NONE
     },
     Case {
@@ -231,14 +249,25 @@ pub(super) const CASES: &[Case] = &[
         armed: "sed -i 's/^line=/comes=3.3.20; line=/' start",
         said: "has another version",
         starts: 1,
+        exit: 2,
         ..DOWN
     },
     Case {
-        name: "the starter starts another server anew",
-        armed: "echo 'kill -9 OTHER; sleep 0.2; begin OTHERPORT COORDINATOR 3.4.0' >>start",
-        code: 11,
-        said: "the starter did not adopt a running server",
+        name: "the starter starts another server anew, whose data is old",
+        armed: "echo 'kill -9 OTHER; sleep 0.2; begin 900005 COORDINATOR 3.4.0 127.0.0.0' >>start",
+        said: "the starter is stopped and held back by",
         left: [false; 3],
+        starts: 1,
+        ..DOWN
+    },
+    Case {
+        name: "a restart, the starter starts another server anew",
+        restart: true,
+        armed: "echo 'kill -9 OTHER; sleep 0.2; begin 900005 COORDINATOR 3.4.0 127.0.0.0' >>start",
+        code: 11,
+        said: "all servers run, but not all of them were adopted",
+        left: [false; 3],
+        exit: 2,
         ..NONE
     },
     Case {
@@ -248,6 +277,7 @@ pub(super) const CASES: &[Case] = &[
         code: 11,
         said: "the starter was started again, and all servers answer",
         left: [true, false, false],
+        exit: 2,
         ..NONE
     },
     ALONE,
@@ -272,14 +302,16 @@ pub(super) const CASES: &[Case] = &[
         said: "is older than the installed program, which refuses it, so that the starter was not started again: coordinator on port",
         left: [true, false, false],
         starts: 0,
+        exit: 7,
         ..ALONE
     },
     Case {
         name: "the starter alone, it starts a server anew",
-        armed: "echo 'kill -9 OTHER; sleep 0.2; begin OTHERPORT COORDINATOR 3.4.0' >>start",
+        armed: "echo 'kill -9 OTHER; sleep 0.2; begin 900005 COORDINATOR 3.4.0 127.0.0.0' >>start",
         code: 12,
-        said: "the starter runs; the data of these is older than the installed program, which refuses it: coordinator on port",
+        said: "the data of these is older than the installed program, which refuses it: coordinator on port",
         left: [true, false, false],
+        exit: 7,
         ..ALONE
     },
 ];

@@ -13,6 +13,8 @@ use super::{Stage, render_as, run_on};
 const HAND: &str = "hand";
 /// Written when a server is asked to end softly.
 const ASKED: &str = "asked";
+/// Written when a server has told that clients have something in hand.
+const TOLD: &str = "told";
 
 /// Answers `/_admin/shutdown` as a coordinator does that can end softly; beside a file `refuses` as one that may not.
 #[expect(
@@ -35,6 +37,9 @@ pub(super) fn serve(stream: &mut TcpStream, asked: &str) {
         (200, "\"OK\"".to_owned())
     } else {
         let count = u8::from(busy());
+        if count > 0 {
+            std::fs::write(TOLD, "").unwrap();
+        }
         let body = format!(
             "{{\"softShutdownOngoing\":true,\"AQLcursors\":{count},\"transactions\":0,\"allClear\":{}}}",
             count == 0
@@ -91,7 +96,7 @@ fn a_coordinator_ends_when_nothing_is_in_hand_or_when_its_time_runs_out() {
             "clients finish",
             &coordinator,
             false,
-            "touch hand; (sleep 1; rm hand) >/dev/null 2>&1 &",
+            "touch hand; (until [ -e told ]; do sleep 0.1; done; rm hand) >/dev/null 2>&1 &",
             "saw in hand: softShutdownOngoing:true,AQLcursors:1,transactions:0,allClear:false",
             by_itself,
             true,

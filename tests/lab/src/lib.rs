@@ -12,6 +12,7 @@
 //! - [`sim`]: `arangod`, `arangodb` (the starter) and `arangosync`, `memsqld` and `memsql-ops`, as
 //!   real processes that speak real protocols, keep real files and obey real signals.
 //! - [`load`]: a client that writes all the time, and the oracle that judges the outcome.
+//! - [`traps`]: the tables of what can go wrong, run case by case.
 //! - `relay`: a slow or lossy piece of cable.
 //! - [`command`], [`clock`], [`files`]: the one place each that starts a program, waits, and
 //!   touches the lab's own files.
@@ -34,3 +35,4 @@ pub mod product;
 #[cfg(target_os = "linux")]
 pub mod relay;
 pub mod sim;
+pub mod traps;

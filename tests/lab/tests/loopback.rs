@@ -10,10 +10,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use lab::load::effects::stories;
 use lab::sim::http::{Call, Reply, Target, call};
+use lab::sim::starter::kinds::Kind;
 use lab::sim::starter::process;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -85,15 +87,23 @@ impl Host {
             std::fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
             std::os::unix::fs::symlink(lab, root.join(name)).unwrap();
         }
-        let switches = json!({"bind": address, "time_factor": FACTOR, "agency_sync": false});
-        allowed::write(&root.join("etc/lab/sim.json"), &switches.to_string());
         let host = Self {
             root,
             address,
             starter: None,
         };
+        host.behave(&json!({}));
         host.install("3.3.20");
         host
+    }
+
+    /// Tells the simulators of this host how to behave, beside what is usual here; those that run hear of it too.
+    fn behave(&self, more: &Value) {
+        let mut switches =
+            json!({"bind": self.address, "time_factor": FACTOR, "agency_sync": false});
+        let fields = switches.as_object_mut().unwrap();
+        fields.extend(more.as_object().cloned().unwrap_or_default());
+        allowed::write(&self.root.join("etc/lab/sim.json"), &switches.to_string());
     }
 
     fn install(&self, version: &str) {
@@ -165,10 +175,12 @@ const SERVERS: [&str; 3] = ["agent8531", "dbserver8530", "coordinator8529"];
 
 impl Cluster {
     fn up() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
         let dir = tempfile::tempdir().unwrap();
         let net = std::process::id() % 200 + 20;
+        let own = COUNT.fetch_add(1, Ordering::Relaxed);
         let mut hosts: Vec<Host> = (1..=3)
-            .map(|number| Host::make(dir.path(), number, format!("127.{net}.0.{number}")))
+            .map(|number| Host::make(dir.path(), number, format!("127.{net}.{own}.{number}")))
             .collect();
         let first = hosts[0].address.clone();
         for host in &mut hosts {
@@ -250,6 +262,54 @@ fn a_cluster_serves_and_one_server_is_upgraded_by_hand() {
     cluster.hosts[0].start(None);
     cluster.adopts(&before, agent);
     cluster.hosts[0].counted_all();
+}
+
+/// The trap of adoption: a server that is slow to say its version is ended by the starter that starts, and begun anew with
+/// whatever program lies there. Nothing of it happens to those that answer in time.
+#[test]
+fn a_slow_server_is_ended_by_a_starter_and_started_with_the_new_program() {
+    let mut cluster = Cluster::up();
+    let before = SERVERS.map(|server| cluster.hosts[0].pid(server));
+    cluster.hosts[0].kill_starter();
+    cluster.hosts[0].install("3.4.0");
+    // Twice as long as a starter asks.
+    let slow = json!({"dbserver": {"version_answer_delay_ms": 20_000}});
+    cluster.hosts[0].behave(&slow);
+    cluster.hosts[0].start(None);
+    let host = &cluster.hosts[0];
+    let counted = |what: &str, server: &str| {
+        let what = [
+            format!(r#""what":"{what}""#),
+            format!(r#""server":"{server}""#),
+        ];
+        let effects = host.effects();
+        let is_it = |line: &&str| what.iter().all(|word| line.contains(word));
+        effects.lines().filter(is_it).count()
+    };
+    wait_until("the starter ends the slow server", 30, || {
+        counted("terminate", Kind::DbServer.name()) == 1
+    });
+    let data = host.data("dbserver8530").display().to_string();
+    wait_until("the new program refuses its data", 30, || {
+        stories(&host.effects())
+            .get(&data)
+            .is_some_and(|story| story.refused_starts > 0)
+    });
+    assert!(
+        host.log("dbserver8530")
+            .contains("Database directory version (30320) is lower")
+    );
+    for (server, kind) in [
+        ("agent8531", Kind::Agent),
+        ("coordinator8529", Kind::Coordinator),
+    ] {
+        wait_until("the others are taken over", 30, || {
+            counted("adopt", kind.name()) == 1
+        });
+        assert_eq!(counted("terminate", kind.name()), 0, "{server}");
+        let was = SERVERS.iter().position(|other| *other == server);
+        assert_eq!(host.pid(server), before[was.unwrap()], "{server}");
+    }
 }
 
 type Pids = BTreeMap<&'static str, Option<u32>>;

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    Confirmation, Questions, Recorded, cluster, endpoint, judge, read_cluster, store_place,
-};
+use super::recorded::{Recorded, cluster, endpoint, store_place};
+use super::{Confirmation, Questions, judge, read_cluster};
 
 fn judged(mut recorded: Recorded, to: &str) -> Value {
     let questions = Questions {

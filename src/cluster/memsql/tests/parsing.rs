@@ -106,4 +106,69 @@ fn what_runs_beside() {
     let found = parse::statements(&rows);
     let seen: Vec<(u64, bool)> = found.iter().map(|one| (one.seconds, one.forbids)).collect();
     assert_eq!(seen, [(2, true), (99, false), (1, true)]);
+    for (statement, forbids) in [
+        ("REBALANCE PARTITIONS ON x", true),
+        ("restore redundancy on x", true),
+        ("SNAPSHOT DATABASE x", true),
+        ("CREATE TABLE t (c INT)", true),
+        ("DROP TABLE t", true),
+        ("TRUNCATE t", true),
+        ("ATTACH LEAF 'h':1", true),
+        ("DETACH LEAF 'h':1", true),
+        ("EXPLAIN REBALANCE PARTITIONS ON x", false),
+        ("INSERT INTO t VALUES ('DROP')", false),
+    ] {
+        let rows = table(&format!(
+            "| COMMAND | TIME | INFO |\n| Query | 0 | {statement} |"
+        ));
+        let found = parse::statements(&rows);
+        assert_eq!(found[0].forbids, forbids, "{statement}");
+    }
+}
+
+#[test]
+fn a_rebalance_runs_until_all_its_steps_are_over() {
+    let rows = table(
+        "| Action | Ordinal | Target_Host | Target_Port | Phase | Status |
+         | COPY PARTITION | 3 | h | 3307 | 1 | running |
+         | COPY PARTITION | 4 | h | 3307 | 1 | Completed |
+         | PROMOTE PARTITION WITH DROP | 4 | h | 3308 | 2 | scheduled |",
+    );
+    assert_eq!(
+        parse::running(&rows),
+        [
+            "COPY PARTITION 3 on h:3307",
+            "PROMOTE PARTITION WITH DROP 4 on h:3308"
+        ]
+    );
+    // A version that shows no state lists what is not over.
+    let rows = table("| Action | Ordinal |\n| COPY PARTITION | 3 |");
+    assert_eq!(parse::running(&rows), ["COPY PARTITION 3 on ?:?"]);
+    assert!(parse::running(&[]).is_empty());
+}
+
+/// Later versions call columns otherwise, and have more of them.
+#[test]
+fn the_status_of_later_versions() {
+    let names = ["x".to_owned()];
+    let rows = table(
+        "| NODE_ID | HOST | PORT | DATABASE_NAME | ROLE | STATE | POSITION | MASTER_HOST | MASTER_PORT | METADATA_MASTER_NODE_ID | METADATA_MASTER_HOST | METADATA_MASTER_PORT | METADATA_ROLE | DETAILS |
+         | 2 | h1 | 3306 | x_0 | Master | online | 0:10 | NULL | NULL | NULL | NULL | NULL | Master | |
+         | 3 | h2 | 3306 | x_0 | Replica | replicating | 0:9 | h1 | 3306 | 2 | h1 | 3306 | Replica | stage: packet wait |
+         | 3 | h2 | 3306 | x | Reference | replicating | 0:57 | h0 | 3306 | 1 | h0 | 3306 | Reference | |",
+    );
+    let found = parse::instances(&rows, &names);
+    let seen: Vec<_> = found
+        .iter()
+        .map(|one| (one.address.to_string(), one.role.clone(), one.ordinal))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("h1:3306".to_owned(), InstanceRole::Master, Some(0)),
+            ("h2:3306".to_owned(), InstanceRole::Slave, Some(0)),
+            ("h2:3306".to_owned(), InstanceRole::Reference, None),
+        ]
+    );
+    assert_eq!(found[1].position.unwrap().offset, 9);
 }

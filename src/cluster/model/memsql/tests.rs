@@ -407,14 +407,79 @@ proptest! {
         let quick = Duration::from_secs(5);
         let mut proof = CaughtUp::begin(&start.overview(), &leaves, quick, Duration::ZERO);
         let (mut masters, mut slaves, mut now) = (20, 0, 0);
+        // What the masters had when the round began that goes on, when that was, and how many rounds were before it.
+        let (mut mark, mut began, mut rounds) = (20, 0, 0);
         for (ahead, follow, passed) in looks {
             masters += ahead;
             slaves = (slaves + follow).min(masters);
             now += passed;
             let seen = moved(&moved(&start, &master, masters), &slave, slaves);
-            if proof.look(&seen.overview(), Duration::from_secs(now)) == Progress::Proved {
-                prop_assert!(slaves >= 20);
+            let has_it = slaves >= mark;
+            let is_proof = has_it && rounds > 0 && now - began <= 5;
+            let proved = proof.look(&seen.overview(), Duration::from_secs(now)) == Progress::Proved;
+            prop_assert_eq!(proved, is_proof, "{} of {}, {} s", slaves, mark, now - began);
+            if proved {
+                break;
+            }
+            if has_it {
+                (mark, began, rounds) = (masters, now, rounds + 1);
             }
         }
+    }
+
+    /// I6: whoever may go leaves clients an aggregator, is alone away, and is the master only behind everybody else.
+    #[test]
+    fn an_aggregator_that_may_go_leaves_others(
+        aggregators in prop::collection::vec((any::<bool>(), any::<bool>(), any::<bool>()), 1..4),
+        old_leaf in prop::option::of(0_usize..4),
+        wanted in 0_usize..3,
+    ) {
+        let (from, to) = ("5.5.12", "5.7.2");
+        let mut cluster = healthy(2, TWO);
+        for (number, found) in cluster.leaves.iter_mut().enumerate() {
+            found.version = Some(if old_leaf == Some(number) { from } else { to }.to_owned());
+        }
+        let make = |(number, (online, answers, is_new)): (usize, &(bool, bool, bool))| Aggregator {
+            address: Address::new(format!("10.0.9.{number}"), 3306),
+            state: if *online { ONLINE } else { "offline" }.to_owned(),
+            master: number == 0,
+            answers: *answers,
+            version: Some(if *is_new { to } else { from }.to_owned()),
+        };
+        cluster.aggregators = aggregators.iter().enumerate().map(make).collect();
+        let wanted = wanted % aggregators.len();
+        let address = cluster.aggregators[wanted].address.clone();
+        let verdict = others_answer(&cluster.overview(), &address, Some(to));
+        let others = || aggregators.iter().enumerate().filter(|(number, _)| *number != wanted);
+        let all_up = others().all(|(_, (online, answers, _))| *online && *answers);
+        let is_last = old_leaf.is_none() && others().all(|(_, (_, _, is_new))| *is_new);
+        let may = others().count() > 0 && all_up && (wanted > 0 || is_last);
+        prop_assert_eq!(verdict.ok, may, "{:?}", verdict.problems);
+    }
+
+    /// I10: copies go from old to new or between equal ones, by numbers and not by letters.
+    #[test]
+    fn no_copy_goes_from_new_to_old(versions in prop::collection::vec(0_usize..4, 4)) {
+        const KNOWN: [&str; 4] = ["5.5.12", "5.7.2", "5.10.0", "5.10.1"];
+        let mut cluster = healthy(2, TWO);
+        for (found, version) in cluster.leaves.iter_mut().zip(&versions) {
+            found.version = Some(KNOWN[*version].to_owned());
+        }
+        // Leaves stand group by group, and lead half of what their pair holds: with any difference something goes back.
+        let goes_back = versions[0] != versions[2] || versions[1] != versions[3];
+        let verdict = copies_forward(&cluster.overview());
+        prop_assert_eq!(verdict.ok, !goes_back, "{:?}", verdict.problems);
+        // When only the older of each pair leads, nothing does.
+        for copy in &mut cluster.placements {
+            let number = |group: u32| (copy.ordinal as usize / 2 % 2) + if group == 1 { 0 } else { 2 };
+            let address = copy.address.clone().unwrap();
+            let own = cluster.leaves.iter().find(|one| one.address == address).unwrap();
+            let group = own.group.unwrap();
+            let (own, pair) = (versions[number(group)], versions[number(3 - group)]);
+            let leads = own < pair || (own == pair && group == 1);
+            copy.role = if leads { InstanceRole::Master } else { InstanceRole::Slave };
+        }
+        let verdict = copies_forward(&cluster.overview());
+        prop_assert!(verdict.ok, "{:?}", verdict.problems);
     }
 }

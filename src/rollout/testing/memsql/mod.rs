@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use crate::connection::scripted::{Answering, Call, Effects, Verb, ended};
 use crate::connection::sql::{SqlError, SqlRows};
-use crate::connection::{JobEnd, Reply};
+use crate::connection::{Fence, JobEnd, Reply};
 
+use super::locks::Locks;
 use super::model::{Count, Model};
 use super::notes::Notices;
 
@@ -71,7 +72,6 @@ struct Standing {
     /// Copies that belong to no partition: leaf and name.
     orphans: BTreeSet<(String, String)>,
     manual_control: bool,
-    lock: Option<String>,
     drained: BTreeSet<String>,
 }
 
@@ -86,6 +86,7 @@ struct State {
 pub(in crate::rollout) struct Memsql {
     state: Mutex<State>,
     notices: Notices,
+    locks: Locks,
     /// Whether copies that a leaf had are listed as orphans.
     orphans_shown: bool,
 }
@@ -147,12 +148,12 @@ impl Memsql {
                     partitions: partitions.collect(),
                     orphans: BTreeSet::new(),
                     manual_control: false,
-                    lock: None,
                     drained: BTreeSet::new(),
                 },
                 count: Count::default(),
             }),
             notices: Notices::default(),
+            locks: Locks::default(),
             orphans_shown,
         }
     }
@@ -162,34 +163,9 @@ impl Memsql {
     }
 
     /// Does what a shell text of the role does on the host of the primary agent.
-    fn shell(&self, text: &str) -> Option<JobEnd> {
-        let mut state = self.lock();
-        let standing = &mut state.standing;
-        let held = standing.lock.clone().unwrap_or_default();
-        // A text names its run first as what it puts into the lock.
-        if text.contains("mkdir \"$d\"") {
-            let (names, _) = text.split_once("for name in ")?.1.split_once("; do")?;
-            let names = quoted(names);
-            if held.is_empty() || names.contains(&held) {
-                standing.lock = names.first().cloned();
-            }
-            return Some(ended(0, standing.lock.as_deref().unwrap_or_default()));
-        }
-        if text.contains("rmdir \"$d\"") {
-            let own = quoted(text.split_once("2>/dev/null)\" = ")?.1);
-            if own.first() == Some(&held) {
-                standing.lock = None;
-            }
-            return Some(ended(0, ""));
-        }
-        if text.contains("/renewals\"; fi") || text.starts_with("cat ") {
-            let code = i32::from(held.is_empty());
-            return Some(ended(code, if code == 0 { &held } else { "" }));
-        }
-        if text.contains("du -sk") {
-            return Some(ended(0, "1000 100000\n"));
-        }
-        None
+    fn shell(text: &str) -> Option<JobEnd> {
+        let asked = text.contains("du -sk");
+        asked.then(|| ended(0, "1000 100000\n"))
     }
 
     /// Takes an aggregator out of the load balancer, or puts it back.
@@ -203,21 +179,6 @@ impl Memsql {
         }
         Some(ended(0, ""))
     }
-}
-
-/// Reads the words of a shell text that are quoted, or plain, up to the first that ends a command.
-fn quoted(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut rest = text.trim_start();
-    while !rest.is_empty() && !rest.starts_with([';', ']', '&']) {
-        let (word, after) = match rest.strip_prefix('\'') {
-            Some(inner) => inner.split_once('\'').unwrap_or((inner, "")),
-            None => rest.split_once([' ', ';']).unwrap_or((rest, "")),
-        };
-        words.push(word.to_owned());
-        rest = after.trim_start();
-    }
-    words
 }
 
 impl Answering for Memsql {
@@ -245,8 +206,9 @@ impl Answering for Memsql {
     }
 
     fn script(&self, call: &Call<'_>, _effects: &Effects) -> Option<Reply> {
-        self.notices
+        self.locks
             .script(call)
+            .or_else(|| self.notices.script(call))
             .or_else(|| self.ops_asked(call.text))
     }
 
@@ -256,8 +218,12 @@ impl Answering for Memsql {
         }
         match call.text.strip_prefix("memsql-ops ") {
             Some(words) => Some(self.ops(&words.split(' ').collect::<Vec<_>>())),
-            None => self.shell(call.text),
+            None => Self::shell(call.text),
         }
+    }
+
+    fn outdone(&self, host: &str, fence: &Fence) -> Option<String> {
+        self.locks.outdone(host, fence)
     }
 
     fn listens(&self, _host: &str, to: &str) -> Option<bool> {
@@ -299,10 +265,20 @@ impl Model for Memsql {
         if standing.manual_control {
             switched.push("manual control of Ops".to_owned());
         }
-        if let Some(lock) = &standing.lock {
-            switched.push(format!("the lock, held by {lock}"));
-        }
+        let locks = self.locks.held().into_iter();
+        switched.extend(locks.map(|(host, owner)| format!("the lock on {host}, held by {owner}")));
         switched
+    }
+
+    fn starts_as_told(&self) -> bool {
+        let mut state = self.lock();
+        let nodes = state.standing.nodes.values_mut();
+        let mut is_one = false;
+        for node in nodes.filter(|node| node.runs.is_none()) {
+            node.runs = Some(node.program);
+            is_one = true;
+        }
+        is_one
     }
 
     /// Spreads masters evenly, while no leaf has the new program: nothing may be copied from a new one to an old one.

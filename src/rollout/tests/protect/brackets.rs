@@ -497,3 +497,35 @@ fn a_renewal_that_failed_is_not_left_for_its_whole_interval() {
     assert_eq!(again(Fault::Fine), 2);
     assert_eq!(again(Fault::Fails), 3, "once more, soon");
 }
+
+/// Whoever waits for the end must not wait for hours: a host that was waited for in vain is tried once for each further
+/// step, and a bracket's own tries are left.
+#[test]
+fn a_host_that_is_gone_is_waited_for_once_and_not_for_each_bracket_anew() {
+    const PLAYBOOK: &str = "
+- hosts: a
+  gather_facts: false
+  brackets:
+    - {name: outer, enter: [{launch: on-1}], leave: [{launch: off-1}]}
+    - {name: middle, enter: [{launch: on-2}], leave: [{launch: off-2}]}
+    - {name: inner, enter: [{launch: on-3}], leave: [{launch: off-3}]}
+  tasks:
+    - launch: upgrade
+";
+    let kit = Kit::new("a", PLAYBOOK).fault("a job upgrade", Fault::GoneForGood);
+    let seconds =
+        |waits: &[std::time::Duration]| waits.iter().map(std::time::Duration::as_secs).sum::<u64>();
+    let (once, leaving) = (
+        seconds(&kit.settings.reconnect),
+        seconds(&kit.settings.leave),
+    );
+    let ran = kit.run();
+    assert_eq!(ran.exit(), 7, "{:?}", ran.ended);
+    let most = once + 3 * leaving + 30;
+    assert!(ran.elapsed_s <= most, "{} s, not {most}", ran.elapsed_s);
+    assert!(
+        ran.elapsed_s >= once,
+        "it is waited for: {} s",
+        ran.elapsed_s
+    );
+}

@@ -1,9 +1,13 @@
 //! Gates and guards: what is waited for, and what is watched.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::clock::StopLevel;
 use crate::events::{EventKind, StopCause};
+use crate::journal::Journal as _;
+use crate::rollout::Recollection;
 use crate::rollout::testing::{Fault, Kit};
 
 use super::kit;
@@ -132,6 +136,67 @@ fn a_breach_does_not_stop_inside_of_an_indivisible_block() {
         .count();
     assert_eq!(waited, 4, "the block came to its end");
     assert_eq!(ran.exit(), 3);
+}
+
+/// Nothing comes behind the block in the scope of the guard, which is around the play, the block, or all plays.
+fn scopes_of_a_guard() -> [(&'static str, String); 4] {
+    const GUARD: &str =
+        "guards: [{name: quorum, look: quorum, every: 2s, until: result.value, grace: 4s}]\n";
+    const BEHIND: &str = "- {hosts: all, gather_facts: false, tasks: [{act: behind}]}\n";
+    let play = |of_play: &str, of_block: &str| {
+        format!(
+            "- hosts: all\n  gather_facts: false\n  {of_play}\n  tasks:\n    - act: one\n    - indivisible: true\n      {of_block}\n      block:\n        - act: down\n        - {{look: up, register: up, until: up.value, delay: 5, retries: 10}}\n"
+        )
+    };
+    let inner = play("", "").replace('\n', "\n    ");
+    let switch = "- bracket: {name: quiet, enter: [{launch: \"on\"}], leave: [{launch: \"off\"}]}";
+    [
+        ("of a play", format!("{}{BEHIND}", play(GUARD, ""))),
+        ("of the last play", play(GUARD, "")),
+        ("of a block", format!("{}{BEHIND}", play("", GUARD))),
+        (
+            "around plays",
+            format!(
+                "{switch}\n  {GUARD}  plays:\n    {}\n{BEHIND}",
+                inner.trim_end()
+            ),
+        ),
+    ]
+}
+
+#[test]
+fn a_breach_in_the_last_steps_of_its_scope_stops_the_run_behind_them() {
+    let (yes, no) = (json!(true), json!(false));
+    for (scope, text) in scopes_of_a_guard() {
+        let kit = |quorum: &[serde_json::Value]| {
+            let up = [no.clone(), no.clone(), no.clone(), yes.clone()];
+            Kit::new("a", &text)
+                .finds("quorum", quorum)
+                .finds("up", &up)
+        };
+        let first = kit(&[yes.clone(), no.clone()]);
+        let ran = first.run();
+        let effects = first.fleet.effects();
+        assert_eq!(ran.told(&["guard_breached"]).len(), 1, "{scope}");
+        assert_eq!(ran.exit(), 3, "{scope}: {:?}", ran.ended.stopped);
+        match &ran.ended.stopped {
+            Some((StopCause::Guard { name, .. }, _)) => assert_eq!(name, "quorum"),
+            other => panic!("{scope}: {other:?}"),
+        }
+        assert!(effects.contains_key("a do down"), "{scope}: {effects:?}");
+        assert!(!effects.contains_key("a do behind"), "{scope}: {effects:?}");
+        let waits = ran.log.iter().filter(|call| call.contains("look up"));
+        assert_eq!(waits.count(), 4, "{scope}: the block came to its end");
+
+        let mut again = kit(std::slice::from_ref(&yes));
+        let recollection = Recollection::of(&first.journal.entries().unwrap()).unwrap();
+        again.goes_on(&first, Arc::new(recollection));
+        assert_eq!(again.run().exit(), 0, "{scope}");
+        assert_eq!(again.fleet.effects()["a do down"], 1, "{scope}");
+
+        let dip = [yes.clone(), no.clone(), yes.clone()];
+        assert_eq!(kit(&dip).run().exit(), 0, "{scope}: within the grace");
+    }
 }
 
 #[test]

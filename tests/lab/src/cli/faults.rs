@@ -45,6 +45,9 @@ pub(super) struct Arguments {
     /// Let this many upgrades stand side by side
     #[arg(long, default_value_t = 3, value_name = "N")]
     at_once: usize,
+    /// Let there be at most this many upgrades
+    #[arg(long, default_value_t = usize::MAX, hide_default_value = true, value_name = "N")]
+    upgrades: usize,
     /// Let at most this many faults befall one upgrade
     #[arg(long, default_value_t = 12, value_name = "N")]
     most: usize,
@@ -97,12 +100,8 @@ pub(super) fn run(place: &Place, arguments: &Arguments) -> Result<ExitCode, Erro
     let (factor, rate) = (options.factor, options.rate);
     let mut totals = match arguments.system {
         SystemName::Arangodb => {
-            let options = Options {
-                // A host takes more of the machine than a process.
-                at_once: 1,
-                ..options
-            };
-            let make = |_| arangodb::Arangodb::up(place, &product, factor, rate);
+            let up = (factor, rate);
+            let make = |harming| arangodb::Arangodb::up(place, &product, up, harming);
             faults::run(&arangodb::RULES, &options, &make, &tell)?
         }
         SystemName::Memsql => {
@@ -132,8 +131,8 @@ impl Arguments {
             at_once: self.at_once,
             most: self.most,
             rate: self.rate,
+            upgrades: self.upgrades,
             keep: self.keep.clone(),
-            ..Options::default()
         }
     }
 }

@@ -13,6 +13,7 @@ mod relay;
 mod ssh;
 mod status;
 mod terminal;
+mod traps;
 mod up;
 
 use std::ffi::OsString;
@@ -46,6 +47,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Let every class of fault befall every task of an upgrade, and judge what comes of it
     Faults(faults::Arguments),
+    /// Run every case of the table of what can go wrong, and show how each row ended
+    Traps(traps::Arguments),
     /// Show what runs
     Status(status::Arguments),
     #[command(hide = true)]
@@ -73,6 +76,9 @@ pub enum Error {
     /// A fault run could not be carried out.
     #[error(transparent)]
     Faults(#[from] crate::faults::Error),
+    /// A table could not be run.
+    #[error(transparent)]
+    Traps(#[from] crate::traps::Error),
     /// A program failed.
     #[error(transparent)]
     Command(#[from] crate::command::Error),
@@ -114,6 +120,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Error> {
         Command::Demo(arguments) => demo::run(&place, &arguments),
         Command::Bench(arguments) => bench::run(&place, &arguments),
         Command::Faults(arguments) => faults::run(&place, &arguments),
+        Command::Traps(arguments) => traps::run(&arguments),
         Command::Status(arguments) => status::run(&place, &arguments),
         Command::Relay(arguments) => relay::run(&arguments),
     }

@@ -16,6 +16,7 @@ use crate::cluster::memsql::{Cluster, Options as ClusterOptions};
 use crate::command::{Command, Exit};
 use crate::fleet::{self, Fleet, Host, Place};
 use crate::load::beside::Beside;
+use crate::load::memsql::never::never;
 use crate::packages::EFFECTS;
 use crate::product::Product;
 use crate::{cluster, files};
@@ -108,6 +109,7 @@ pub fn upgrade(
         report.extend(more);
     }
     figures::complete(&mut report);
+    figures::must_be_quick(&mut report);
     name_hosts(&mut report, cluster.hosts());
     Ok(report)
 }
@@ -259,28 +261,14 @@ fn word<'a>(effect: &'a Value, pointer: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-/// Returns what was done that an upgrade never does.
+/// Returns what was done that an upgrade never does; nobody else changes a table here.
 fn forbidden(effects: &[Value]) -> Vec<String> {
-    let is_forced = |effect: &Value| effect.pointer("/detail/force") == Some(&json!(true));
-    let flags = |effect: &Value| {
-        let flags = effect.pointer("/detail/flags").and_then(Value::as_array);
-        let mut flags = flags.into_iter().flatten().filter_map(Value::as_str);
-        flags.any(|flag| flag == "all" || flag == "hard-stop")
-    };
-    let is = |effect: &&Value| match word(effect, "/what") {
-        "attach" | "rebalance" => is_forced(effect),
-        // I4: a leaf went before its slaves had what it had.
-        "detach" => effect.pointer("/detail/behind").and_then(Value::as_u64) > Some(0),
-        "remove" | "attach-all" | "clear-orphans" | "offline-upgrade" | "ddl" => true,
-        "memsql-stop" | "memsql-start" | "memsql-restart" | "memsql-update-config" => flags(effect),
-        "ops-started" | "ops-attached" | "auto-attach" | "offline" | "failover" => true,
-        _ => false,
-    };
-    effects
+    let mut wrong = never(effects);
+    let tables = effects
         .iter()
-        .filter(is)
-        .map(|effect| format!("I7: {effect}"))
-        .collect()
+        .filter(|effect| word(effect, "/what") == "ddl");
+    wrong.extend(tables.map(|effect| format!("I7: {effect}")));
+    wrong
 }
 
 /// Tells what became of requests to aggregators that were announced to go: with a drain hook there are none.

@@ -73,7 +73,7 @@ pub struct Change {
 
 impl Change {
     /// Changes the file; one that is not as it is thought to be would make the change a lie.
-    fn make(&self, path: &Path) -> Result<(), Error> {
+    pub fn make(&self, path: &Path) -> Result<(), Error> {
         let text = files::read(path)?;
         if text.matches(self.from).count() != 1 {
             return Err(Error::Change(self.file, self.from));

@@ -6,6 +6,7 @@ use super::classes::{Class, End};
 use super::follow::Task;
 use super::pool::Pair;
 use crate::command::Exit;
+use crate::sim::time;
 
 /// A fault at a task.
 #[derive(Debug, Clone)]
@@ -28,6 +29,10 @@ pub struct Case {
     pub wrong: Vec<String>,
     /// What it makes others than the program do once more.
     pub explains: &'static [&'static str],
+    /// Whether a server could not be started again as it is when it struck.
+    pub strands: bool,
+    /// When it struck and when it was lifted, in milliseconds of the wall clock.
+    pub lasted_unix_ms: (u64, u64),
     /// How long it took until the run had got past it.
     pub seconds: f64,
 }
@@ -45,6 +50,8 @@ impl Case {
             stops: Vec::new(),
             wrong: Vec::new(),
             explains: pair.class.explains,
+            strands: false,
+            lasted_unix_ms: (time::unix_ms(), time::unix_ms()),
             seconds: 0.0,
         }
     }
@@ -59,9 +66,18 @@ impl Case {
         self.wrong.push(why.to_owned());
     }
 
+    /// Returns the worst end that is none too bad.
+    pub fn expected(&self) -> End {
+        if self.strands {
+            End::NeedsOperator
+        } else {
+            self.class.expected
+        }
+    }
+
     /// Tells whether it came to a worse end than it must, or to none.
     pub fn has_failed(&self) -> bool {
-        let too_bad = self.end.is_none_or(|end| end > self.class.expected);
+        let too_bad = self.end.is_none_or(|end| end > self.expected());
         too_bad || !self.wrong.is_empty()
     }
 
@@ -75,7 +91,8 @@ impl Case {
             "host": self.host,
             "upgrade": self.upgrade,
             "end": self.end.map(End::word),
-            "expected": self.class.expected.word(),
+            "expected": self.expected().word(),
+            "why": if self.expected() == End::NeedsOperator { self.class.why } else { "" },
             "failed": self.has_failed(),
             "stops": self.stops,
             "wrong": self.wrong,

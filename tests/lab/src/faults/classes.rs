@@ -57,6 +57,10 @@ pub enum Mishap {
     AgencyLeaderKilled,
     /// A DB-Server of another host is killed.
     OtherDbserverKilled,
+    /// Another host loses its power, and is booted again.
+    OtherPowerCut,
+    /// logind begins to end what a session leaves behind, and the sessions that there are end.
+    SessionsEnded,
 }
 
 /// What is done.
@@ -66,6 +70,8 @@ pub enum Act {
     Kill,
     /// The program is killed, and the tasks that it was at are changed on the disk.
     KillAndEdit,
+    /// The bastion is gone, with all that it had written down.
+    LoseBastion,
     /// Ctrl-C is pressed so often.
     Interrupt(u8),
     /// The terminal is lost.
@@ -80,10 +86,21 @@ impl Act {
     /// Tells whether the program is meant to stop by it.
     pub fn stops(self) -> bool {
         match self {
-            Self::Kill | Self::KillAndEdit | Self::Interrupt(_) => true,
+            Self::Kill | Self::KillAndEdit | Self::LoseBastion | Self::Interrupt(_) => true,
             Self::HangUp | Self::SecondOperator | Self::Mishap(_) => false,
         }
     }
+}
+
+/// What an operator types once the program has ended before the end of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// `resume`.
+    Resume,
+    /// From another bastion, which has nothing but the hosts: `recover --from-hosts`, and the upgrade once more.
+    FromHosts,
+    /// `recover --forgive` for a host that does not come back; and the upgrade once more when one is there in its place.
+    Forgive,
 }
 
 /// One thing that can go wrong.
@@ -99,10 +116,18 @@ pub struct Class {
     pub resumed_after: Duration,
     /// Which upgrades it can befall.
     pub of: &'static [System],
+    /// What is typed then.
+    pub way: Way,
+    /// Whether the time runs out meanwhile that a maintenance mode lasts which nobody prolongs.
+    pub lapses: bool,
     /// The worst end that is none too bad.
     pub expected: End,
+    /// Whether it may take away a server that cannot start again before its data is upgraded: then the operator is needed.
+    pub strands: bool,
     /// Why the operator is needed where he is.
     pub why: &'static str,
+    /// Of how many tasks it befalls one, drawn like the step; each where this is 1.
+    pub one_in: usize,
     /// Whether it only makes sense while the run has the cluster's lock.
     pub under_lock: bool,
     /// Whether it harms clients, whatever a tool does.
@@ -119,6 +144,9 @@ const AT_ONCE: Duration = Duration::ZERO;
 /// Longer than a lock that nobody renews and a maintenance mode that nobody prolongs are believed in the lab.
 const LATE: Duration = Duration::from_secs(12);
 
+/// What is lifted after this long is lifted by what the operator does, not by time.
+const FOR_EVER_S: u64 = 24 * 3600;
+
 const fn class(name: &'static str, act: Act, expected: End) -> Class {
     Class {
         name,
@@ -126,8 +154,12 @@ const fn class(name: &'static str, act: Act, expected: End) -> Class {
         lifted_after: AT_ONCE,
         resumed_after: SOON,
         of: BOTH,
+        way: Way::Resume,
+        lapses: false,
         expected,
+        strands: false,
         why: "",
+        one_in: 1,
         under_lock: false,
         harms_clients: false,
         explains: &[],
@@ -148,14 +180,43 @@ const fn mishap(
     }
 }
 
+/// Why nothing but the operator helps a server that is down with data which the only program there refuses.
+const STRANDED: &str = "between the installation and its own upgrade a server that ends is stranded: only an upgrade of its data, which \
+    cannot be taken back, brings it back, and whether that or the rollback is wanted is for the operator to say \
+    (`recover --upgrade-stranded`)";
+/// Why a host that is gone for good is for the operator.
+const GONE: &str = "nobody but the operator knows that a host will never be back; without it two of three agents are left, of which none \
+    may be stopped, whoever does it";
+
+/// A fault of a server or a host whose servers may be stranded by it.
+const fn stranding(name: &'static str, act: Mishap, lifted_after_s: u64) -> Class {
+    Class {
+        harms_clients: true,
+        strands: true,
+        why: STRANDED,
+        ..mishap(name, act, lifted_after_s, HOSTS, End::ResumesToEnd)
+    }
+}
+
 /// All of them.
-///
-/// A place is left for the bastion that is gone for good: a second one has nothing but the hosts.
 pub static CLASSES: &[Class] = &[
     class("kill-9", Act::Kill, End::ResumesToEnd),
     Class {
         resumed_after: LATE,
+        of: &[System::Memsql],
         ..class("kill-9-resumed-late", Act::Kill, End::ResumesToEnd)
+    },
+    // The supervision looks again while a server is away, and does what it is there for.
+    Class {
+        resumed_after: LATE,
+        of: HOSTS,
+        lapses: true,
+        harms_clients: true,
+        ..class(
+            "kill-9-resumed-after-maintenance",
+            Act::Kill,
+            End::ResumesToEnd,
+        )
     },
     class("edited-playbook", Act::KillAndEdit, End::ResumesToEnd),
     class("ctrl-c", Act::Interrupt(1), End::ResumesToEnd),
@@ -165,6 +226,10 @@ pub static CLASSES: &[Class] = &[
     Class {
         under_lock: true,
         ..class("two-operators", Act::SecondOperator, End::RidesOut)
+    },
+    Class {
+        way: Way::FromHosts,
+        ..class("bastion-gone", Act::LoseBastion, End::ResumesToEnd)
     },
     Class {
         harms_clients: true,
@@ -205,6 +270,20 @@ pub static CLASSES: &[Class] = &[
             End::ResumesToEnd,
         )
     },
+    Class {
+        harms_clients: true,
+        strands: true,
+        way: Way::Forgive,
+        why: GONE,
+        one_in: 8,
+        ..mishap(
+            "cut-off-for-ever",
+            Mishap::LinkCut,
+            FOR_EVER_S,
+            HOSTS,
+            End::NeedsOperator,
+        )
+    },
     mishap(
         "sshd-restarted",
         Mishap::SshdRestarted,
@@ -212,35 +291,22 @@ pub static CLASSES: &[Class] = &[
         HOSTS,
         End::RidesOut,
     ),
-    Class {
-        harms_clients: true,
-        ..mishap("power-cut", Mishap::PowerCut, 5, HOSTS, End::ResumesToEnd)
-    },
+    mishap(
+        "sessions-ended-by-logind",
+        Mishap::SessionsEnded,
+        2,
+        HOSTS,
+        End::ResumesToEnd,
+    ),
     Class {
         harms_clients: true,
         ..mishap("host-hangs", Mishap::Hangs, 10, HOSTS, End::ResumesToEnd)
     },
     mishap("disk-full", Mishap::DiskFull, 20, HOSTS, End::ResumesToEnd),
-    Class {
-        harms_clients: true,
-        ..mishap(
-            "agency-leader-killed",
-            Mishap::AgencyLeaderKilled,
-            0,
-            HOSTS,
-            End::ResumesToEnd,
-        )
-    },
-    Class {
-        harms_clients: true,
-        ..mishap(
-            "other-dbserver-killed",
-            Mishap::OtherDbserverKilled,
-            0,
-            HOSTS,
-            End::ResumesToEnd,
-        )
-    },
+    stranding("power-cut", Mishap::PowerCut, 5),
+    stranding("power-cut-next-door", Mishap::OtherPowerCut, 5),
+    stranding("agency-leader-killed", Mishap::AgencyLeaderKilled, 0),
+    stranding("other-dbserver-killed", Mishap::OtherDbserverKilled, 0),
 ];
 
 /// Returns those that can befall an upgrade; of one name, if one is given.
@@ -261,8 +327,9 @@ mod tests {
         let names: BTreeSet<_> = CLASSES.iter().map(|class| class.name).collect();
         assert_eq!(names.len(), CLASSES.len());
         for class in CLASSES {
-            let needs = class.expected == End::NeedsOperator;
+            let needs = class.expected == End::NeedsOperator || class.strands;
             assert_eq!(needs, !class.why.is_empty(), "{}", class.name);
+            assert!(class.one_in > 0, "{}", class.name);
             assert!(!class.of.is_empty(), "{}", class.name);
         }
     }

@@ -34,6 +34,8 @@ pub enum Seen {
 pub struct Step {
     /// Its name, which is the same when the run is resumed.
     pub key: String,
+    /// The same without its host: where hosts are taken one by one, their order is another each time.
+    pub turn: String,
     /// Its host.
     pub host: String,
     /// Its task; none where the run did not say that it began.
@@ -115,8 +117,10 @@ impl Follow {
         let (path, host) = (text("task")?, text("host")?);
         let item = number("item").map_or_else(String::new, |item| format!("#{item}"));
         let (batch, turn) = (number("batch")?, number("turn")?);
+        let turn = format!("{}/{batch}/{path}~{turn}", text("play")?);
         Some(Step {
-            key: format!("{}/{batch}/{path}~{turn}/{host}{item}", text("play")?),
+            key: format!("{turn}/{host}{item}"),
+            turn: format!("{turn}/{item}"),
             host: host.to_owned(),
             task: self.tasks.get(path).cloned(),
         })

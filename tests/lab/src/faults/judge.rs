@@ -67,21 +67,27 @@ pub fn told(scene: &impl Scene, exit: Exit) -> Result<Vec<String>, Error> {
     if off.is_empty() {
         return Ok(Vec::new());
     }
-    let status = scene.status().within(Duration::from_mins(1)).output()?;
+    let status = if scene.is_lost() {
+        scene.told_by_hosts()
+    } else {
+        scene.status()
+    };
+    let status = status.within(Duration::from_mins(1)).output()?;
     let standing: Value = serde_json::from_str(&status.out).unwrap_or_default();
     let untold = untold(&off, &standing);
     let told = |off: &Off| format!("{} after {exit}, and status does not say it", off.what);
     Ok(untold.into_iter().map(told).collect())
 }
 
-/// Returns what is switched off without a bracket that is entered, owed or held.
+/// Returns what is switched off without a bracket that is entered, owed or held; by the records or by the hosts.
 fn untold<'a>(off: &'a [Off], standing: &Value) -> Vec<&'a Off> {
-    let brackets = standing.get("brackets").and_then(Value::as_array);
-    let names: Vec<&str> = brackets
-        .into_iter()
-        .flatten()
-        .filter_map(|bracket| bracket.get("name")?.as_str())
-        .collect();
+    let names = |list: &str, name: &str| -> Vec<String> {
+        let brackets = standing.get(list).and_then(Value::as_array);
+        let names = brackets.into_iter().flatten();
+        let names = names.filter_map(|bracket| Some(bracket.get(name)?.as_str()?.to_owned()));
+        names.collect()
+    };
+    let names = [names("brackets", "name"), names("owed", "bracket")].concat();
     let answers = |off: &&Off| !names.iter().any(|name| name.contains(off.bracket));
     off.iter().filter(answers).collect()
 }
@@ -129,6 +135,9 @@ mod tests {
         let told = standing("detached leaves are not attached by themselves (first group)");
         assert!(untold(&off, &told).is_empty());
         assert_eq!(untold(&off, &standing("the lock")).len(), 1);
+        let by_hosts =
+            json!({"owed": [{"bracket": "detached leaves are not attached by themselves"}]});
+        assert!(untold(&off, &by_hosts).is_empty());
         assert_eq!(untold(&off, &Value::Null).len(), 1);
     }
 

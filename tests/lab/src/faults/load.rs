@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Error;
+use super::beyond::WorkedOut;
 use super::scene::Scene;
 use crate::load::beside::Beside;
 
@@ -21,8 +22,8 @@ pub fn begin(scene: &impl Scene) -> Result<Beside, Error> {
     Ok(Beside::begin(scene.load(), &scene.file(""))?)
 }
 
-/// Returns what of a report must not be.
-pub fn judged(report: &Value, harmed: bool) -> Vec<String> {
+/// Returns what of a report must not be; where faults harm clients, only what could have been saved counts of what failed.
+pub fn judged(report: &Value, harmed: bool, worked_out: &WorkedOut) -> Vec<String> {
     let unharmed = UNHARMED.into_iter().filter(|_| !harmed);
     let names = ALWAYS.into_iter().chain(unharmed);
     let wrong = names.filter_map(|name| {
@@ -30,6 +31,13 @@ pub fn judged(report: &Value, harmed: bool) -> Vec<String> {
         (count > 0).then(|| format!("{count} {name}"))
     });
     let mut wrong: Vec<String> = wrong.collect();
+    if harmed && worked_out.savable > 0 {
+        wrong.push(format!(
+            "{} failed that could have been saved",
+            worked_out.savable
+        ));
+        wrong.extend(worked_out.examples.iter().map(Value::to_string));
+    }
     if !wrong.is_empty() {
         for list in ["breaches", "examples", "oddest_requests"] {
             let list = report.get(list).and_then(Value::as_array);
@@ -57,10 +65,16 @@ mod tests {
             ("requests", false, false),
         ] {
             assert_eq!(
-                !judged(&report(name), harmed).is_empty(),
+                !judged(&report(name), harmed, &WorkedOut::default()).is_empty(),
                 wrong,
                 "{name} {harmed}"
             );
         }
+        let savable = WorkedOut {
+            beyond: 3,
+            savable: 1,
+            examples: Vec::new(),
+        };
+        assert_eq!(judged(&report("requests"), true, &savable).len(), 1);
     }
 }

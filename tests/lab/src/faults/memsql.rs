@@ -40,6 +40,8 @@ pub struct Memsql {
     rate: u32,
     factor: f64,
     killed: Option<Address>,
+    /// How many bastions are gone.
+    lost: usize,
 }
 
 impl Memsql {
@@ -56,7 +58,25 @@ impl Memsql {
             rate,
             factor,
             killed: None,
+            lost: 0,
         })
+    }
+
+    /// Returns a command as it is typed on the bastion of the day: the second one is another machine.
+    fn on_bastion(&self, command: Command) -> Command {
+        if self.lost == 0 {
+            return command;
+        }
+        let name = format!("echo bastion{} >/proc/sys/kernel/hostname", self.lost + 1);
+        let other = Command::line("unshare --uts sh -c").arg(format!("{name}; exec \"$@\""));
+        command.under(other.arg("other"))
+    }
+
+    /// What is owed, by the hosts and not by records.
+    fn by_hosts(&self, command: &str) -> Command {
+        self.on_bastion(self.stack.command(&format!(
+            "{command} --from-hosts -i inventory.yml roles/memsql/upgrade.yml"
+        )))
     }
 
     fn variables() -> Value {
@@ -89,11 +109,11 @@ impl Memsql {
 impl Scene for Memsql {
     fn apply(&self, events: &str) -> Command {
         let more = format!("--approve second-group --plain --events {events}");
-        self.stack.upgrading(&Self::variables(), &more)
+        self.on_bastion(self.stack.upgrading(&Self::variables(), &more))
     }
 
     fn resume(&self, events: &str) -> Command {
-        self.stack.resuming(&format!("--plain --events {events}"))
+        self.on_bastion(self.stack.resuming(&format!("--plain --events {events}")))
     }
 
     fn second(&self) -> Command {
@@ -104,7 +124,7 @@ impl Scene for Memsql {
     }
 
     fn status(&self) -> Command {
-        self.stack.command("status --state state --json")
+        self.on_bastion(self.stack.command("status --state state --json"))
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -144,7 +164,9 @@ impl Scene for Memsql {
             | Mishap::Hangs
             | Mishap::DiskFull
             | Mishap::AgencyLeaderKilled
-            | Mishap::OtherDbserverKilled => {}
+            | Mishap::OtherDbserverKilled
+            | Mishap::OtherPowerCut
+            | Mishap::SessionsEnded => {}
         }
         Ok(())
     }
@@ -234,6 +256,51 @@ impl Scene for Memsql {
             });
         }
         Ok(off)
+    }
+
+    fn off_elsewhere(&self) -> Result<Vec<Off>, Error> {
+        self.off()
+    }
+
+    fn is_exposed(&self) -> Result<bool, Error> {
+        // The program is a server's own, and is replaced with it.
+        Ok(false)
+    }
+
+    fn lapse(&mut self) -> Result<(), Error> {
+        // What lasts for a while here is the lock, and that time passes by itself.
+        Ok(())
+    }
+
+    fn lose_bastion(&mut self) -> Result<(), Error> {
+        self.lost += 1;
+        let lost = self.file(&format!("lost-{}", self.lost));
+        Ok(files::rename(&self.file("state"), &lost)?)
+    }
+
+    fn is_lost(&self) -> bool {
+        !self.file("state").exists()
+    }
+
+    fn told_by_hosts(&self) -> Command {
+        self.by_hosts("status").arg("--json")
+    }
+
+    fn recover_from_hosts(&self) -> Command {
+        self.by_hosts("recover")
+            .args(["--state", "state", "--reason", "gone"])
+            .args(["-e", &Self::variables().to_string()])
+            .args(["-e", &self.stack.balancer().to_string()])
+    }
+
+    fn forgive(&self, host: &str) -> Command {
+        let line = "recover --state state --reason gone --forgive";
+        self.on_bastion(self.stack.command(line)).arg(host)
+    }
+
+    fn unstrand(&self, host: &str) -> Command {
+        let line = "recover --state state --upgrade-stranded";
+        self.on_bastion(self.stack.command(line)).arg(host)
     }
 
     fn effects(&self) -> Result<Vec<Value>, Error> {

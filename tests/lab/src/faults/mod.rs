@@ -6,6 +6,7 @@
 //! it is judged by what is so ([`judge`]), never by what the program under test says of itself.
 
 pub mod arangodb;
+pub mod beyond;
 pub mod case;
 pub mod classes;
 pub mod follow;

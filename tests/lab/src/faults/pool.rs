@@ -32,6 +32,7 @@ pub struct Pair {
 pub struct Pool {
     seed: u64,
     pairs: BTreeMap<String, Vec<Pair>>,
+    spared: usize,
 }
 
 /// What is wanted of all pairs.
@@ -67,6 +68,7 @@ impl Pool {
         Self {
             seed: 0,
             pairs: BTreeMap::new(),
+            spared: 0,
         }
     }
 
@@ -75,6 +77,7 @@ impl Pool {
         let mut pool = Self {
             seed: wanted.seed,
             pairs: BTreeMap::new(),
+            spared: 0,
         };
         let under_lock = reference.between(wanted.lock.0, wanted.lock.1);
         for (task, keys) in reference.tasks() {
@@ -83,6 +86,11 @@ impl Pool {
                 continue;
             }
             for class in classes {
+                let words = ["one in", class.name, &task.place];
+                if draw(wanted.seed, &words, class.one_in) != 0 {
+                    pool.spared += 1;
+                    continue;
+                }
                 let keys = keys.iter().copied();
                 let steps = keys.filter(|key| !class.under_lock || under_lock.contains(key));
                 pool.put(Pair {
@@ -165,6 +173,11 @@ impl Pool {
         })
     }
 
+    /// Tells how many pairs were not drawn, of classes that befall one task of several.
+    pub fn spared(&self) -> usize {
+        self.spared
+    }
+
     /// Returns those that are left, by class and task.
     pub fn left(&self) -> Vec<&Pair> {
         let mut left: Vec<&Pair> = self.pairs.values().flatten().collect();
@@ -183,6 +196,7 @@ mod tests {
         let intended = |key: &str, place: &str| {
             Seen::Intended(Step {
                 key: key.to_owned(),
+                turn: key.to_owned(),
                 host: "h".to_owned(),
                 task: Some(Task {
                     place: place.to_owned(),

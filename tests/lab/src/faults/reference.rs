@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::follow::{Seen, Task};
+use super::follow::{Seen, Step, Task};
 
 /// How often something was done to one server: by what it was, and the server.
 pub type Touched = BTreeMap<(String, String), usize>;
@@ -14,6 +14,7 @@ pub type Touched = BTreeMap<(String, String), usize>;
 pub struct Reference {
     order: Vec<(String, Task)>,
     position: BTreeMap<String, usize>,
+    turns: BTreeMap<String, String>,
     due: Touched,
     most: BTreeMap<String, usize>,
 }
@@ -29,6 +30,8 @@ impl Reference {
             {
                 let position = reference.order.len();
                 reference.position.insert(step.key.clone(), position);
+                let turn = reference.turns.entry(step.turn.clone());
+                turn.or_insert_with(|| step.key.clone());
                 reference.order.push((step.key.clone(), task.clone()));
             }
         }
@@ -40,9 +43,13 @@ impl Reference {
         reference
     }
 
-    /// Tells where in the run a step comes.
-    pub fn position(&self, key: &str) -> Option<usize> {
-        self.position.get(key).copied()
+    /// Tells where in the run a step comes, and what it is called here: the same task in the same turn may have been
+    /// another host's.
+    pub fn known(&self, step: &Step) -> Option<(usize, &str)> {
+        let own = self.position.get_key_value(&step.key);
+        let same_turn = || self.position.get_key_value(self.turns.get(&step.turn)?);
+        let (key, position) = own.or_else(same_turn)?;
+        Some((*position, key))
     }
 
     /// Returns the distinct tasks with the steps that they are taken in, in the order of the run.
@@ -128,16 +135,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::faults::follow::Step;
+
+    fn step(key: &str) -> Step {
+        Step {
+            key: key.to_owned(),
+            turn: format!("turn {}", key.trim_end_matches(['1', '2'])),
+            host: "h".to_owned(),
+            task: None,
+        }
+    }
 
     fn intended(key: &str, place: &str) -> Seen {
         Seen::Intended(Step {
-            key: key.to_owned(),
-            host: "h".to_owned(),
             task: Some(Task {
                 place: place.to_owned(),
                 name: "n".to_owned(),
             }),
+            ..step(key)
         })
     }
 
@@ -155,8 +169,10 @@ mod tests {
         let tasks = reference.tasks();
         assert_eq!(tasks.len(), 4);
         assert_eq!(tasks[1].1, ["b", "d"]);
-        assert_eq!(reference.position("c"), Some(2));
-        assert_eq!(reference.position("x"), None);
+        assert_eq!(reference.known(&step("c")), Some((2, "c")));
+        assert_eq!(reference.known(&step("x")), None);
+        // Another host has its turn there.
+        assert_eq!(reference.known(&step("c2")), Some((2, "c")));
         let held = reference.between("lock_take", "lock_give_back");
         assert_eq!(held.into_iter().collect::<Vec<_>>(), ["b", "c", "d"]);
     }

@@ -27,6 +27,7 @@ pub struct Total {
     clients: Vec<String>,
     upgrades: usize,
     requests: u64,
+    beyond: usize,
     harmed: Vec<Value>,
 }
 
@@ -51,6 +52,7 @@ impl Total {
         self.stuck.extend(judged.stuck.into_iter().map(of));
         self.clients.extend(judged.clients.into_iter().map(of));
         let load = ended.load.unwrap_or_default();
+        self.beyond += ended.worked_out.beyond;
         self.requests += load
             .get("requests")
             .and_then(Value::as_u64)
@@ -64,6 +66,8 @@ impl Total {
                 .map(|(name, value)| (name, value.unwrap_or_default()))
                 .collect();
             beside.insert("upgrade".to_owned(), json!(number));
+            let beyond = json!(ended.worked_out.beyond);
+            beside.insert("requests_beyond_saving".to_owned(), beyond);
             self.harmed.push(Value::Object(beside));
         }
         self.cases.extend(ended.cases);
@@ -98,6 +102,7 @@ impl Total {
             "cases": self.cases.len(),
             "failed": failed,
             "not_run": not_run.len(),
+            "not_drawn": pool.spared(),
             "commands_run_twice": twice,
             "silent_leftovers": self.leftovers.len(),
             "rides_out": ended(End::RidesOut),
@@ -105,6 +110,7 @@ impl Total {
             "needs_operator": needs,
             "upgrades": self.upgrades,
             "requests": self.requests,
+            "requests_beyond_saving": self.beyond,
             "wall_s": wall.as_secs(),
             "broken": self.broken,
             "stuck": self.stuck,
@@ -150,19 +156,21 @@ pub fn line(number: usize, ended: &Ended) -> String {
 
 /// Puts the totals into words.
 pub fn summary(report: &Value) -> String {
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 16] = [
         "seed",
         "factor",
         "upgrades",
         "cases",
         "failed",
         "not_run",
+        "not_drawn",
         "commands_run_twice",
         "silent_leftovers",
         "rides_out",
         "resumes_to_end",
         "needs_operator",
         "requests",
+        "requests_beyond_saving",
         "wall_s",
         "ok",
     ];

@@ -60,6 +60,33 @@ pub trait Scene {
     /// Reads what is switched off now, directly.
     fn off(&self) -> Result<Vec<Off>, Error>;
 
+    /// The same, of hosts that are there still when one is gone for good.
+    fn off_elsewhere(&self) -> Result<Vec<Off>, Error>;
+
+    /// Tells whether a server that ended now could not be started again before its data is upgraded, read directly.
+    fn is_exposed(&self) -> Result<bool, Error>;
+
+    /// Lets the time run out that a maintenance mode lasts which nobody prolongs.
+    fn lapse(&mut self) -> Result<(), Error>;
+
+    /// Takes away all that the operator's machine has written down; from then on another one is meant.
+    fn lose_bastion(&mut self) -> Result<(), Error>;
+
+    /// Returns the command that says, as JSON, what the hosts know of runs whose records are gone.
+    fn told_by_hosts(&self) -> Command;
+
+    /// Returns the command that puts back what they say is owed.
+    fn recover_from_hosts(&self) -> Command;
+
+    /// Returns the command that gives a host up for the run that stopped.
+    fn forgive(&self, host: &str) -> Command;
+
+    /// Returns the command that helps the stranded servers of a host.
+    fn unstrand(&self, host: &str) -> Command;
+
+    /// Tells whether the records of the run that stopped are gone.
+    fn is_lost(&self) -> bool;
+
     /// Reads what servers and packages have counted.
     fn effects(&self) -> Result<Vec<Value>, Error>;
 

@@ -106,6 +106,20 @@ impl Bastion {
             .directory(&self.home)
     }
 
+    /// Makes the machine that [`Bastion::beside`] runs commands on.
+    pub fn make_clients(&self) -> Result<(), Error> {
+        self.network.make_clients()
+    }
+
+    /// Returns a command as clients would start it: on a machine of their own, which goes on reaching a host that is
+    /// parted from the bastion; with the bastion's home, to be told there when to end.
+    pub fn beside(&self, command: Command) -> Command {
+        command
+            .under(self.network.on_clients())
+            .env("HOME", &self.home)
+            .directory(&self.home)
+    }
+
     /// Returns an `ssh` to a host; arguments that are added to it are the remote command.
     pub fn ssh(&self, host: &str) -> Command {
         // OpenSSH takes the home from the machine's list of users, not from the environment.

@@ -238,7 +238,12 @@ fn all_below(group: &Path) -> Result<Vec<PathBuf>, Error> {
         return Ok(Vec::new());
     }
     let mut found = vec![group.to_owned()];
-    for name in files::names(group)? {
+    let names = match files::names(group) {
+        // One that goes away while it is listed has nothing below it any more.
+        Err(_) if !group.is_dir() => return Ok(Vec::new()),
+        names => names?,
+    };
+    for name in names {
         let inner = group.join(name);
         if inner.is_dir() {
             found.extend(all_below(&inner)?);

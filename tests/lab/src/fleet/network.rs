@@ -14,6 +14,9 @@ use crate::files;
 const BRIDGE: &str = "br0";
 /// The last number of the first host's address; the bastion is number 1.
 const FIRST_HOST: u8 = 11;
+/// The clients' machine: its name, and the last number of its address.
+const CLIENTS: &str = "clients";
+const CLIENTS_NUMBER: u8 = 2;
 
 /// The network of one fleet.
 #[derive(Debug, Clone)]
@@ -53,6 +56,34 @@ impl Network {
     /// Returns what starts a command on the bastion.
     pub(super) fn on_bastion(&self) -> Command {
         Command::line("ip netns exec").arg(&self.namespace)
+    }
+
+    /// Returns what starts a command on the clients' machine, once there is one.
+    pub(super) fn on_clients(&self) -> Command {
+        Command::line("ip netns exec").arg(self.namespace_of(CLIENTS))
+    }
+
+    /// Makes a machine for clients, whose way to the hosts is not the bastion's.
+    pub(super) fn make_clients(&self) -> Result<(), Error> {
+        let inner = self.namespace_of(CLIENTS);
+        Command::line("ip netns add").arg(&inner).run()?;
+        ip_batch(
+            &self.namespace,
+            &format!(
+                "link add {CLIENTS} type veth peer name eth0 netns {inner}\n\
+                 link set {CLIENTS} master {BRIDGE}\n\
+                 link set {CLIENTS} up\n"
+            ),
+        )?;
+        let address = Ipv4Addr::new(10, 77, self.subnet, CLIENTS_NUMBER);
+        ip_batch(
+            &inner,
+            &format!(
+                "link set lo up\n\
+                 addr add {address}/24 dev eth0\n\
+                 link set eth0 up\n"
+            ),
+        )
     }
 
     /// Returns the name of a host's namespace.
@@ -182,13 +213,16 @@ impl Network {
         Ok(())
     }
 
-    /// Returns the processes that run in the fleet's namespaces on this machine.
+    /// Returns the processes that run on the bastion and on the clients' machine.
     pub(super) fn processes(&self) -> Result<Vec<u32>, Error> {
-        if !Path::new("/run/netns").join(&self.namespace).exists() {
-            return Ok(Vec::new());
+        let mut pids = Vec::new();
+        for namespace in [self.namespace.clone(), self.namespace_of(CLIENTS)] {
+            if Path::new("/run/netns").join(&namespace).exists() {
+                let list = Command::line("ip netns pids").arg(&namespace).run()?;
+                pids.extend(list.lines().filter_map(|pid| pid.parse::<u32>().ok()));
+            }
         }
-        let list = Command::line("ip netns pids").arg(&self.namespace).run()?;
-        Ok(list.lines().filter_map(|pid| pid.parse().ok()).collect())
+        Ok(pids)
     }
 
     /// Files that `ip netns exec` shows in place of those in `/etc`.

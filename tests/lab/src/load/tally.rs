@@ -124,6 +124,11 @@ impl Tally {
         explained
     }
 
+    /// Returns the requests that failed.
+    pub fn failed(&self) -> impl Iterator<Item = &Done> {
+        self.odd.iter().filter(|done| done.failure.is_some())
+    }
+
     /// Returns the requests that failed or stalled, the longest first.
     pub fn oddest(&self, count: usize) -> Vec<&Done> {
         let mut odd: Vec<&Done> = self.odd.iter().collect();

@@ -8,10 +8,13 @@ use serde_json::{Map, Value, json};
 use super::Options;
 use super::client::{Client, holders};
 use super::replication;
-use super::tally::Tally;
+use super::tally::{Done, Tally};
 use super::watch::{Member, Watch};
 use crate::sim::arangod::cluster::Catalog;
 use crate::sim::time;
+
+/// How many requests that failed are told one by one.
+const MOST_TOLD: usize = 5_000;
 
 /// What the servers hold of what was acknowledged.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -45,13 +48,15 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
     let replication = replication_at_end(watch).await;
     let mut breaches = breaches(watch, left_on, replication.as_deref());
     breaches.extend(failovers(&tree));
-    let (explained, mut report, oddest) = {
+    let (explained, mut report, oddest, failed) = {
         let tally = client.tally();
+        let failed = failed(&tally, |done| {
+            watch.led_by(&done.shard, done.begin_ms, done.end_ms)
+        });
         let explained = tally.explain(options.gap_ms, |shard, from, to| {
             watch.befell(shard, from, to)
         });
-        let oddest = oddest(&tally);
-        (explained, tally.numbers(), oddest)
+        (explained, tally.numbers(), oddest(&tally), failed)
     };
     let ok = settled
         && explained.is_announced(options.announced_gap)
@@ -76,6 +81,8 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
         "invariant_breaches": breaches.len(),
         "breaches": breaches,
         "oddest_requests": oddest,
+        "failed_each": failed,
+        "zero_unix_ms": zero_unix_ms(),
         "servers": servers,
         "replication": replication,
         "replication_off_ms": watch.replication().off_ms,
@@ -142,7 +149,18 @@ fn failovers(tree: &Value) -> impl Iterator<Item = Value> {
     failed.map(|job| json!({"invariant": "I5 no failover", "what": job.get("server")}))
 }
 
-fn oddest(tally: &Tally) -> Vec<Value> {
+/// Returns each request that failed, with the servers that it hung on beside the one that it was sent to.
+pub(super) fn failed(tally: &Tally, hung_on: impl Fn(&Done) -> Vec<String>) -> Vec<Value> {
+    let failed = tally.failed().take(MOST_TOLD);
+    let each = failed.map(|done| {
+        let (from, to) = (done.begin_ms, done.end_ms);
+        json!({"shard": done.shard, "write": done.write, "begin_ms": from, "end_ms": to, "failure": done.failure,
+               "servers": hung_on(done)})
+    });
+    each.collect()
+}
+
+pub(super) fn oddest(tally: &Tally) -> Vec<Value> {
     tally
         .oddest(10)
         .into_iter()

@@ -255,6 +255,20 @@ impl Watch {
         befell(history, downs, (from_ms, to_ms), self.options.factor)
     }
 
+    /// Returns the addresses of the servers that led a shard in a span of time.
+    pub fn led_by(&self, shard: &str, from_ms: u64, to_ms: u64) -> Vec<String> {
+        let seen = self.seen();
+        let history = seen.leaders.get(shard).into_iter().flatten();
+        let history: Vec<&(u64, String)> = history.collect();
+        let before = history.iter().rev().find(|(at, _)| *at <= from_ms);
+        let within = history
+            .iter()
+            .filter(|(at, _)| *at > from_ms && *at <= to_ms);
+        let leaders = before.into_iter().chain(within);
+        let members = leaders.filter_map(|(_, leader)| self.members.get(bare(leader)));
+        members.map(|member| member.target.authority()).collect()
+    }
+
     /// Returns how often and how long a server did not serve.
     pub fn outages(&self, id: &str) -> Vec<(u64, u64)> {
         let seen = self.seen();

@@ -86,6 +86,8 @@ pub struct Switches {
     pub running_transactions: u64,
     /// How long clients take to finish those once nothing new is let in; without it they never do.
     pub running_ends_ms: Option<u64>,
+    /// The version as which this coordinator gives clients other documents than were written, if it does.
+    pub misreads_as: Option<String>,
     /// Whether this agent takes part in the agency: if not, it hears nobody.
     pub agent_catches_up: bool,
     /// How often this agent starts an election without need, if it does.
@@ -96,7 +98,7 @@ pub struct Switches {
     pub coordinator_needs_dbservers: bool,
     /// The password of `root`; empty as the starter leaves it.
     pub root_password: String,
-    /// The version of the starter itself.
+    /// The version of the starter itself; one from 0.17.1 on upgrades data by itself when a server ends with 11.
     pub starter_version: String,
     /// Whether `arangosync stop sync` says that it is done although it is not.
     pub sync_stop_lies: bool,
@@ -131,6 +133,7 @@ impl Default for Switches {
             running_cursors: 0,
             running_transactions: 0,
             running_ends_ms: Some(1_000),
+            misreads_as: None,
             agent_catches_up: true,
             term_flap_ms: None,
             agency_sync: true,

@@ -7,9 +7,12 @@ use lab::clock;
 use lab::cluster::{Clusters, Options as ClusterOptions};
 use lab::command::{Command, Exit, Output};
 use lab::files;
-use lab::fleet::{Fleet, Login, Options};
+use lab::fleet::{Fleet, Host, Login, Options};
+use rustix::process::Signal;
 use serde_json::json;
 
+use crate::armed::{begin, meanwhile};
+use crate::counted::Counted;
 use crate::fingerprint::Fingerprint;
 use crate::harness::{Case, Failure, Lab, Outcome, case, check};
 use crate::upgrade::FACTOR;
@@ -42,6 +45,7 @@ fn back(lab: &Lab) -> Outcome {
         packages.to_string(),
     ];
     the_packages_go_back(&fleet, &old)?;
+    from_inside_of_the_bracket(&fleet, &old)?;
     a_second_run(&fleet, &old)
 }
 
@@ -87,22 +91,93 @@ fn the_packages_go_back(fleet: &Fleet, old: &[String]) -> Outcome {
     Ok(())
 }
 
+/// The run is killed with the units in its hands, and a host is stranded: its old program comes back, and its servers too.
+fn from_inside_of_the_bracket(fleet: &Fleet, old: &[String]) -> Outcome {
+    let before = Fingerprint::of(fleet)?;
+    let apply =
+        "stagger apply roles/arangodb/upgrade.yml -i inventory.yml --reason test --state state";
+    let mut running = begin(fleet, apply, &["-e", "arangodb_agency_settle=1"])?;
+    meanwhile(&mut running, "the new package on every host", || {
+        let mut there = true;
+        for host in fleet.hosts() {
+            let look = "dpkg-query -W -f '${db:Status-Abbrev}${Version}' arangodb3; ls /etc/systemd/system/arangodb.service.d 2>/dev/null";
+            let shown = host.run(look)?.out;
+            there &= shown.contains("ii 3.4.0") && shown.contains("90-stagger.conf");
+        }
+        Ok(there.then_some(()))
+    })?;
+    running.signal(Signal::KILL);
+    running.wait(Duration::from_secs(10))?;
+    let host = fleet.host("node3")?;
+    host.power_cut()?;
+    host.power_back()?;
+    ends(&run(fleet, "rollback.yml", old)?, 0)?;
+    // What the killed run owed is paid by now; its notes go once somebody says so.
+    let recover = Command::line("stagger recover --state state");
+    ends(&fleet.bastion().command(recover).output()?, 0)?;
+    let mut changes = before.changes(&Fingerprint::of(fleet)?);
+    // Where the power was away every process is another one.
+    let is_new = |line: &str| line.contains("node3") && line.contains("process ");
+    changes.retain(|line| !(line.contains(STAYS) || is_new(line)));
+    check(changes.is_empty(), format!("not as it was: {changes:#?}"))?;
+    let shown = host.must("pgrep -xc arangod; pgrep -xc arangodb")?;
+    check(
+        shown.split_whitespace().eq(["3", "1"]),
+        format!("on node3: {shown}"),
+    )
+}
+
+/// Of another cluster, from long ago: whoever started by it would not find its peers.
+fn make_stale(host: &Host) -> Outcome {
+    let file = "/var/lib/arangodb/cluster/dbserver8530/arangod_command.txt";
+    host.must(&format!(
+        "sed -i 's,^tcp://.*:8531,{STALE},' {file}; grep -c {STALE} {file}"
+    ))?;
+    Ok(())
+}
+
+const STALE: &str = "tcp://10.1.2.3:8531";
+
+/// The words of the process won: those of the file reached nobody.
+fn stale_words_reach_nobody(host: &Host, said: &str) -> Outcome {
+    check(said.contains(STALE), "the difference is not told")?;
+    let counted = Counted::on(host)?;
+    let begun: Vec<_> = counted.of_role("dbserver", "start-auto-upgrade").collect();
+    check(begun.len() == 1, format!("upgrades: {begun:?}"))?;
+    let words = format!("{begun:?}");
+    check(!words.contains(STALE) && words.contains(":8531"), words)
+}
+
 /// Once the upgrade is done there is no way back, and it has nothing more to do.
 fn a_second_run(fleet: &Fleet, old: &[String]) -> Outcome {
     let drain =
         json!({"arangodb_drain": "echo out >>drained", "arangodb_undrain": "echo in >>drained"});
     let typed = ["--approve", "upgrade-data", "-e", &drain.to_string()].map(str::to_owned);
     let quick = ["-e".to_owned(), "arangodb_leader_settle=5".to_owned()];
-    ends(
-        &run(fleet, "upgrade.yml", &[&typed[..], &quick[..]].concat())?,
-        0,
-    )?;
+    let host = fleet.host("node2")?;
+    make_stale(host)?;
+    let upgraded = run(fleet, "upgrade.yml", &[&typed[..], &quick[..]].concat())?;
+    ends(&upgraded, 0)?;
+    stale_words_reach_nobody(host, &format!("{}{}", upgraded.out, upgraded.err))?;
+    for host in fleet.hosts() {
+        let enabled = host.run("systemctl is-enabled arangodb3")?.out;
+        check(
+            enabled.trim() == "masked",
+            format!("the standalone server is {enabled}"),
+        )?;
+    }
     let file = fleet.bastion().home().join("drained");
     let drained = files::read(&file)?;
     let told = format!("the load balancer was told: {drained}");
     check(drained == "out\nin\n".repeat(3), told)?;
     let done = Fingerprint::of(fleet)?;
-    ends(&run(fleet, "rollback.yml", old)?, 2)?;
+    let refused = run(fleet, "rollback.yml", old)?;
+    ends(&refused, 2)?;
+    let said = format!("{}{}", refused.out, refused.err);
+    check(
+        said.contains("There is no way back"),
+        format!("not why: {said}"),
+    )?;
 
     let begin = clock::now();
     ends(&run(fleet, "upgrade.yml", &typed)?, 0)?;

@@ -119,14 +119,29 @@ fn nothing_is_left_of_a_fleet(lab: &Lab) -> Outcome {
 pub(crate) struct Traces {
     name: String,
     directory: std::path::PathBuf,
-    processes: BTreeSet<u32>,
+    /// Number and start of each: numbers are given again.
+    processes: BTreeSet<(u32, String)>,
+}
+
+/// Returns when a process was started, in ticks since the boot; none if it is gone.
+fn start_of(pid: u32) -> Option<String> {
+    let stat = files::read_if_there(Path::new(&format!("/proc/{pid}/stat")));
+    let stat = stat.ok().flatten()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let ended = fields.starts_with(['Z', 'X']);
+    fields
+        .split(' ')
+        .nth(19)
+        .filter(|_| !ended)
+        .map(str::to_owned)
 }
 
 impl Traces {
     pub(crate) fn of(fleet: &Fleet) -> Result<Self, lab::fleet::Error> {
         let mut processes = BTreeSet::new();
         for host in fleet.hosts() {
-            processes.extend(host.processes()?);
+            let there = host.processes()?.into_iter();
+            processes.extend(there.filter_map(|pid| Some((pid, start_of(pid)?))));
         }
         Ok(Self {
             name: fleet.name().to_owned(),
@@ -164,11 +179,11 @@ impl Traces {
 
     /// Returns the processes that stay: one that was ended is seen for another moment where processors are busy.
     pub(crate) fn processes_left(&self) -> Vec<String> {
-        let is_there = |pid: &&u32| Path::new(&format!("/proc/{pid}/exe")).exists();
+        let is_there = |(pid, start): &&(u32, String)| start_of(*pid).as_ref() == Some(start);
         let mut left: Vec<String> = Vec::new();
         for _ in 0..50 {
             let there = self.processes.iter().filter(is_there);
-            left = there.map(|pid| format!("process {pid}")).collect();
+            left = there.map(|(pid, _)| format!("process {pid}")).collect();
             if left.is_empty() {
                 break;
             }

@@ -37,7 +37,7 @@ struct Fault {
     told: &'static [&'static str],
 }
 
-const FAULTS: [Fault; 5] = [
+const FAULTS: [Fault; 6] = [
     Fault {
         name: "unreachable",
         begin: |host| Ok(host.part_from_bastion()?),
@@ -98,7 +98,24 @@ const FAULTS: [Fault; 5] = [
             "make room on /var/lib/stagger",
         ],
     },
+    Fault {
+        name: "half-configured package",
+        begin: |host| package_is(host, "half-configured"),
+        end: |_, host| package_is(host, "installed"),
+        exit: 2,
+        told: &["dpkg --configure -a"],
+    },
 ];
+
+/// What dpkg has written down of the database's package, as when its installation was cut off.
+fn package_is(host: &Host, state: &str) -> Outcome {
+    let status = "/var/lib/dpkg/status";
+    let change = format!("/^Package: arangodb3$/,/^$/ s/^Status: .*/Status: install ok {state}/");
+    host.must(&format!(
+        "sed -i '{change}' {status}; dpkg-query -W -f '${{Status}}' arangodb3 | grep -q ' {state}$'"
+    ))?;
+    Ok(())
+}
 
 /// Boots a cluster, with all on the bastion that an upgrade needs.
 fn cluster(lab: &Lab, login: Login) -> Result<Fleet, Failure> {

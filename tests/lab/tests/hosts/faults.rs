@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use lab::clock;
 use lab::command::Command;
+use lab::faults::arangodb::{Arangodb, RULES};
+use lab::faults::{self, report};
 use lab::fleet::{Disturbance, Fleet, Host};
+
+use serde_json::{Value, json};
 
 use crate::harness::{Case, Failure, Lab, Outcome, case, check, same};
 
@@ -24,7 +28,35 @@ pub(crate) fn cases() -> Vec<Case> {
             freezing,
         ),
         case("faults::a_full_disk_is_full", a_full_disk_is_full),
+        case("faults::several_befall_one_upgrade", several_befall).heavy(),
     ]
+}
+
+/// `lab faults arangodb` itself, with each change: what is tried here is drawn anew with each program, as its size is as
+/// good a number as any.
+fn several_befall(lab: &Lab) -> Outcome {
+    let (place, product) = (lab.place()?, lab.product()?);
+    let options = faults::Options {
+        seed: std::fs::metadata(&product.program)?.len(),
+        only: Some("kill-9".to_owned()),
+        at_once: 1,
+        most: 5,
+        upgrades: 1,
+        // The machine is busy with other cases, and clients would wait for it.
+        rate: 0,
+        ..faults::Options::default()
+    };
+    let figures = (options.factor, options.rate);
+    let make = |harming| Arangodb::up(place, product, figures, harming);
+    let totals = faults::run(&RULES, &options, &make, &|_| ())?;
+    let told = format!("seed {}\n{}", options.seed, report::summary(&totals));
+    let number = |name: &str| totals.get(name).and_then(Value::as_u64);
+    same(totals.get("ok"), Some(&json!(true)), &told)?;
+    check(number("cases") > Some(0), format!("no case: {told}"))?;
+    check(
+        number("not_run") > Some(30),
+        format!("what is left is not counted: {told}"),
+    )
 }
 
 /// Tells whether a program on one end can talk to sshd on the other within two seconds.
@@ -72,6 +104,7 @@ fn talks(fleet: &Fleet, wanted: [bool; 4], when: &str) -> Outcome {
 fn links(lab: &Lab) -> Outcome {
     let fleet = lab.hosts("links", 2)?;
     let (one, two) = (fleet.host("node1")?, fleet.host("node2")?);
+    fleet.bastion().make_clients()?;
     let whole = [true; 4];
     talks(&fleet, whole, "at first")?;
     one.cut_link()?;
@@ -84,6 +117,8 @@ fn links(lab: &Lab) -> Outcome {
     talks(&fleet, whole, "the hosts are joined")?;
     one.part_from_bastion()?;
     talks(&fleet, [false, true, true, true], "the bastion lost node1")?;
+    let clients = fleet.bastion().beside(Command::line("env"));
+    check(reaches(clients, one)?, "clients lost node1 as well")?;
     one.rejoin_bastion()?;
     talks(&fleet, whole, "the bastion is back")?;
     Ok(())

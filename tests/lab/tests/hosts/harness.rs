@@ -27,6 +27,8 @@ pub(crate) struct Case {
     name: &'static str,
     run: fn(&Lab) -> Outcome,
     shares: usize,
+    /// Why it does not run each time.
+    on_demand: Option<&'static str>,
 }
 
 /// How many shares the machine has: that many light cases, or two whole clusters under load.
@@ -71,6 +73,7 @@ pub(crate) fn case(name: &'static str, run: fn(&Lab) -> Outcome) -> Case {
         name,
         run,
         shares: 1,
+        on_demand: None,
     }
 }
 
@@ -89,14 +92,29 @@ impl Case {
         }
     }
 
+    /// Lets it run only where it is asked for, and says why; it is a row's case nevertheless.
+    pub(crate) fn on_demand(self, why: &'static str) -> Self {
+        Self {
+            on_demand: Some(why),
+            ..self
+        }
+    }
+
     /// Returns how much of the machine it holds.
     pub(crate) fn shares(&self) -> usize {
         self.shares
     }
 
-    /// Makes it known to the test harness.
-    pub(crate) fn trial(self, lab: &'static Lab) -> Trial {
-        Trial::ignorable_test(self.name, move || {
+    /// Makes it known to the test harness; `asked_for` says whether those on demand run too.
+    pub(crate) fn trial(self, lab: &'static Lab, asked_for: bool) -> Trial {
+        let on_demand = self.on_demand;
+        let trial = Trial::ignorable_test(self.name, move || {
+            if let (Some(why), false) = (on_demand, asked_for) {
+                return Ok(Completion::ignored_with(format!(
+                    "on demand, as {why}: cargo test -p lab --test hosts -- --include-ignored {}",
+                    self.name
+                )));
+            }
             if let Err(reason) = lab.ready() {
                 if lab::cli::is_required() {
                     return Err(Failed::from(format!("the lab cannot start: {reason}")));
@@ -111,7 +129,9 @@ impl Case {
             drop(writeln!(std::io::stderr(), "{}: {seconds} s", self.name));
             outcome.map_err(|failure| Failed::from(failure.0))?;
             Ok(Completion::Completed)
-        })
+        });
+        // With the flag the harness would list it without the reason.
+        trial.with_ignored_flag(on_demand.is_some() && asked_for)
     }
 }
 

@@ -4,10 +4,9 @@
 use std::cell::RefCell;
 
 use lab::demo::{APPLY_LOG, Change, Options};
-use lab::fleet::Fleet;
-use lab::packages::EFFECTS;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::counted::Counted;
 use crate::fingerprint::Fingerprint;
 use crate::harness::{Case, Failure, Lab, Outcome, case, check, same};
 use crate::upgrade::{Seen, on, variant};
@@ -36,49 +35,6 @@ fn between(name: &str, from: &str, to: &str) -> Options {
     options.cluster.from = from.to_owned();
     options.cluster.to = to.to_owned();
     options
-}
-
-/// What the servers of a fleet counted, in the order of time.
-#[derive(Debug)]
-struct Counted(Vec<Value>);
-
-impl Counted {
-    fn of(fleet: &Fleet) -> Result<Self, Failure> {
-        let mut all: Vec<Value> = Vec::new();
-        for host in fleet.hosts() {
-            let counted = host.read(EFFECTS)?.unwrap_or_default();
-            let lines = counted.lines();
-            all.extend(lines.filter_map(|line| serde_json::from_str(line).ok()));
-        }
-        all.sort_by_key(|effect| effect.get("unix_ms").and_then(Value::as_u64));
-        Ok(Self(all))
-    }
-
-    /// Those that say this.
-    fn what<'a>(&'a self, what: &'a str) -> impl DoubleEndedIterator<Item = &'a Value> {
-        let is = move |effect: &&Value| effect.get("what") == Some(&json!(what));
-        self.0.iter().filter(is)
-    }
-
-    /// When servers of a role were ready on a version.
-    fn ready(&self, role: &str, version: &str) -> Vec<u64> {
-        let own = self.what("ready").filter(|effect| {
-            effect.get("role") == Some(&json!(role))
-                && effect.get("version") == Some(&json!(version))
-        });
-        own.filter_map(|effect| effect.get("unix_ms")?.as_u64())
-            .collect()
-    }
-
-    /// When servers of a role that ran a version ended.
-    fn ended(&self, role: &str, version: &str) -> Vec<u64> {
-        let own = self.what("stop").filter(|effect| {
-            effect.get("role") == Some(&json!(role))
-                && effect.get("version") == Some(&json!(version))
-        });
-        own.filter_map(|effect| effect.get("unix_ms")?.as_u64())
-            .collect()
-    }
 }
 
 fn upgraded(lab: &Lab, options: &Options) -> Result<(Seen, Counted), Failure> {

@@ -211,7 +211,8 @@ impl Server<'_> {
 
     /// Every type of column.
     fn types(&self) -> Outcome {
-        let types = types();
+        let mut types = types();
+        types.extend(rare_types());
         let columns: Vec<_> = types
             .iter()
             .enumerate()
@@ -433,5 +434,37 @@ fn types() -> Vec<(&'static str, &'static str, Value)> {
             json!("123e4567-e89b-12d3-a456-426655440000"),
         ),
         ("INT", "NULL", Value::Null),
+    ]
+}
+
+/// The same of what is seldom met, of what is empty, and of what is not there.
+fn rare_types() -> Vec<(&'static str, &'static str, Value)> {
+    vec![
+        ("TINYBLOB", "X'00'", json!("\u{0}")),
+        ("MEDIUMBLOB", "X'FE'", json!("0xFE")),
+        ("TINYTEXT", "'t'", json!("t")),
+        ("TEXT", "''", json!("")),
+        ("MEDIUMTEXT", "'m'", json!("m")),
+        (
+            "GEOMETRY",
+            "ST_GeomFromText('POINT(1 2)')",
+            json!("0x000000000101000000000000000000F03F0000000000000040"),
+        ),
+        ("DATE", "'0000-00-00'", json!("0000-00-00")),
+        (
+            "DATETIME",
+            "'0000-00-00 00:00:00'",
+            json!("0000-00-00 00:00:00"),
+        ),
+        ("TIME", "'00:00:00'", json!("00:00:00")),
+        ("INET4", "'10.1.10.51'", json!("10.1.10.51")),
+        ("BIGINT UNSIGNED", "NULL", Value::Null),
+        ("DECIMAL(5,2)", "NULL", Value::Null),
+        ("DOUBLE", "NULL", Value::Null),
+        ("DATETIME", "NULL", Value::Null),
+        ("TIME", "NULL", Value::Null),
+        ("VARCHAR(3)", "NULL", Value::Null),
+        ("LONGBLOB", "NULL", Value::Null),
+        ("BIT(3)", "NULL", Value::Null),
     ]
 }

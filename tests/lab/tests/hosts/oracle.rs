@@ -25,7 +25,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// Runs a variant that must not be well, and returns what was seen.
-fn sees(lab: &Lab, options: &Options, invariant: &str) -> Outcome {
+pub(crate) fn sees(lab: &Lab, options: &Options, invariant: &str) -> Outcome {
     let seen = upgrade::run(lab, options)?;
     seen.check(seen.report.get("ok") == Some(&json!(false)), "it is ok")?;
     seen.check(has(&seen, invariant), &format!("not seen: {invariant}"))
@@ -147,8 +147,15 @@ fn no_sync_gate(lab: &Lab) -> Outcome {
 /// Every change of a case must meet the role as it is now; no host is needed to know that.
 fn changes_meet_the_role(_lab: &Lab) -> Outcome {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let own = [LEADERS_STAY, NO_MAINTENANCE, NO_SYNC_GATE].concat();
-    for change in own.iter().chain(crate::later::CHANGES) {
+    let own = [
+        LEADERS_STAY,
+        NO_MAINTENANCE,
+        NO_SYNC_GATE,
+        crate::later::CHANGES,
+    ]
+    .concat();
+    let others: Vec<Change> = crate::detectors::changes().cloned().collect();
+    for change in own.iter().chain(&others) {
         let text = lab::files::read(&root.join(change.file))?;
         let count = text.matches(change.from).count();
         same(count, 1, &format!("{}: {}", change.file, change.from))?;

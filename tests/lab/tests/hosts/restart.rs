@@ -1,9 +1,15 @@
 //! A plain rolling restart: every server and starter is another process afterwards, and nothing else is changed.
 
+use lab::cluster::{Clusters, Options as ClusterOptions};
+use lab::command::Command;
+use lab::files;
 use lab::fleet::{Fleet, Options};
+use lab::load::beside::Beside;
+use serde_json::{Value, json};
 
-use crate::back::{cluster, ends, run};
+use crate::back::{cluster, clusters_of, ends, run};
 use crate::harness::{Case, Failure, Lab, Outcome, case, check, same};
+use crate::upgrade::FACTOR;
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
@@ -42,11 +48,54 @@ fn quick() -> [String; 2] {
     ["-e".to_owned(), "arangodb_leader_settle=5".to_owned()]
 }
 
+/// Clients that write and read all the time, and leave a coordinator that is drained.
+fn clients(lab: &Lab, fleet: &Fleet, clusters: &Clusters<'_>) -> Result<Beside, Failure> {
+    let bastion = fleet.bastion();
+    files::write(&bastion.home().join("drained"), "", 0o644)?;
+    let load = Command::new(&lab.place()?.program)
+        .args(["load", "--agent", &clusters.main().agents()?.join(",")])
+        .args(["--factor", &FACTOR.to_string(), "--drain-file", "drained"]);
+    Ok(Beside::begin(bastion.command(load), bastion.home())?)
+}
+
+/// The load balancer of those clients.
+fn drained(fleet: &Fleet) -> [String; 2] {
+    let file = fleet.bastion().home().join("drained");
+    let file = file.display();
+    let hooks = json!({
+        "arangodb_drain": format!("echo {{{{ ansible_host }}}}:8529 >>{file}"),
+        "arangodb_undrain": format!(": >{file}"),
+        "arangodb_drain_wait": 1,
+        "arangodb_canary_collection": "load",
+    });
+    ["-e".to_owned(), hooks.to_string()]
+}
+
+/// Nothing failed, nothing was lost, nothing was ever unsafe.
+fn nobody_has_noticed(report: &Value) -> Outcome {
+    let told = || format!("{report:#}");
+    check(report.get("ok") == Some(&json!(true)), told())?;
+    for name in ["failed_requests", "lost_writes", "invariant_breaches"] {
+        check(report.get(name) == Some(&json!(0)), told())?;
+    }
+    Ok(())
+}
+
 fn restart(lab: &Lab) -> Outcome {
     let fleet = lab.fleet(&Options::new("test: a restart", 3))?;
-    let (version, _) = cluster(lab, &fleet)?;
+    let wanted = ClusterOptions::default();
+    let version = wanted.from.clone();
+    let clusters = clusters_of(lab, &fleet, wanted)?;
     let before = processes(&fleet)?;
-    ends(&run(&fleet, "restart.yml", &quick())?, 0)?;
+    let load = clients(lab, &fleet, &clusters)?;
+    let restarted = run(
+        &fleet,
+        "restart.yml",
+        &[&quick()[..], &drained(&fleet)].concat(),
+    );
+    let report = load.end()?;
+    ends(&restarted?, 0)?;
+    nobody_has_noticed(&report)?;
     let after = processes(&fleet)?;
     for (before, after) in before.iter().zip(&after) {
         same(after.len(), 4, "a starter and three servers")?;

@@ -7,18 +7,25 @@ use lab::clock;
 use lab::command::{Command, Output};
 use lab::fleet::{Fleet, Options};
 use rustix::process::Signal;
+use serde_json::json;
 
+use crate::armed::{self, arm, begin, disarm, meanwhile, says, upgrading};
 use crate::back::{cluster, ends};
+use crate::counted::Counted;
 use crate::harness::{Case, Failure, Lab, Outcome, case, check, same};
 
 pub(crate) fn cases() -> Vec<Case> {
-    vec![
+    let cases = [
         case(
             "starter::a_run_that_died_watches_on_and_what_is_refused_is_helped",
             goes_through,
-        )
-        .heavy(),
-    ]
+        ),
+        case(
+            "starter::what_stands_still_is_ended_and_begun_again",
+            stands_still,
+        ),
+    ];
+    cases.into_iter().map(Case::heavy).collect()
 }
 
 /// How long the starters may take for nine servers.
@@ -171,4 +178,38 @@ fn is_ended_by_a_server_that_refuses_its_data(fleet: &Fleet) -> Outcome {
     let others = host.must("sleep 1; pgrep -xc arangod; pgrep -xc arangodb || :")?;
     let others: Vec<&str> = others.split_whitespace().collect();
     same(others, vec!["2", "0"], "servers and starters of that host")
+}
+
+/// The starters wait without an end for an agent that hears nobody: their plan is ended and begun again, once.
+fn stands_still(lab: &Lab) -> Outcome {
+    let fleet = lab.fleet(&Options::new("test: the starters stand still", 3))?;
+    cluster(lab, &fleet)?;
+    let apply =
+        "stagger apply roles/arangodb/upgrade.yml -i inventory.yml --reason test --state state";
+    let typed = typed();
+    let mut more: Vec<&str> = typed.iter().map(String::as_str).collect();
+    more.extend([
+        "-e",
+        "arangodb_agency_settle=1",
+        "-e",
+        "arangodb_starter_step_timeout=8",
+    ]);
+    let mut running = begin(&fleet, apply, &more)?;
+    let first = upgrading(&fleet, &mut running, "agent", 1)?;
+    let host = fleet.host(&first)?;
+    arm(host, "agent", &json!({"agent_catches_up": false}))?;
+    meanwhile(&mut running, "the end of the starters' plan", || {
+        let gone = status(&fleet)?.contains("Thereisnoupgradeplan");
+        Ok(gone.then_some(()))
+    })?;
+    disarm(host, "agent")?;
+    let said = armed::ends(running, 0)?;
+    says(&said, &["stands still", "(9 of 9)"])?;
+    // All again, from the beginning: it was upgraded by the first plan, and once more by the second one.
+    let counted = Counted::of(&fleet)?;
+    for (role, count) in [("agent", 4), ("dbserver", 3), ("coordinator", 3)] {
+        let begun = counted.of_role(role, "auto-upgrade-begin").count();
+        same(begun, count, role)?;
+    }
+    is_done(&fleet)
 }

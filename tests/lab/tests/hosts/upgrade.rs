@@ -6,6 +6,7 @@ use lab::demo::{APPLY_LOG, Options};
 use lab::fleet::{Fleet, Login};
 use serde_json::{Value, json};
 
+use crate::counted::Counted;
 use crate::fingerprint::Fingerprint;
 use crate::harness::{Case, Failure, Lab, Outcome, case, check, same};
 
@@ -23,6 +24,8 @@ pub(crate) fn cases() -> Vec<Case> {
         case("upgrade::short_gaps_are_waited_out", short_gaps),
         case("upgrade::three_copies_cannot_be_moved", three_copies),
         case("upgrade::two_data_centres", two_data_centres),
+        case("upgrade::one_window_for_all_dbservers", window)
+            .on_demand("it ends as the one with gaps that are waited out does"),
     ];
     let cases = cases.into_iter().map(Case::heavy);
     // The released program is being built until then.
@@ -167,6 +170,22 @@ fn short_gaps(lab: &Lab) -> Outcome {
     same(seen.number("gap_requests_elsewhere"), 0, "stalls elsewhere")?;
     let most = seen.longest_outage("dbserver") + scaled(11_000);
     seen.check(seen.number("longest_stall_ms") <= most, "the longest stall")
+}
+
+/// As the vendor's procedure has it: maintenance mode is on from the first DB-Server to the last one.
+fn window(lab: &Lab) -> Outcome {
+    let mut options = waiting("one window", 20);
+    options.extra.push("arangodb_maintenance=window".to_owned());
+    let fleet = lab.fleet(&options.fleet)?;
+    let seen = on(lab, &fleet, &options)?;
+    seen.is_clean()?;
+    // On once and off once, whatever is asked between for the time to go on.
+    let switched = Counted::of(&fleet)?.what("maintenance").count();
+    let most = format!("switched {switched} times");
+    seen.check((2..=5).contains(&switched), &most)?;
+    // For longer than one DB-Server is away.
+    let longest = seen.longest_outage("dbserver");
+    seen.check(seen.number("maintenance_ms") > 3 * longest, "the window")
 }
 
 fn long_gaps(lab: &Lab) -> Outcome {

@@ -15,7 +15,7 @@ use crate::stack::{Stack, node, said};
 use crate::whole::{NEW_ONLINE, OLD_ONLINE, assert_never};
 
 /// Goes back as a person would, with more variables as JSON.
-fn back(stack: &Stack, variables: &serde_json::Value) -> Command {
+pub(crate) fn back(stack: &Stack, variables: &serde_json::Value) -> Command {
     let line = "apply roles/memsql/rollback.yml -i inventory.yml --reason slower --state state";
     stack.command(line).args([
         "-e",

@@ -1,5 +1,7 @@
 //! Failures in the second group, from which it only goes forward, and of aggregators.
 
+use lab::sim::memsql::Address;
+use lab::sim::memsql::wire::Answer;
 use serde_json::{Value, json};
 
 use crate::ends::{HELD, outcome};
@@ -78,19 +80,99 @@ fn in_the_second_group_all_stay(fault: &str, arm: Value, second: &str, resumes: 
     assert_done(&stack, fault);
 }
 
-/// A switch that somebody has off is off again in the end.
+/// A switch that somebody has off is off again in the end, and Ops under manual control that somebody has it under.
 fn what_was_off_stays_off() {
     let stack = Stack::up(&Plan::default());
     let id = stack.id(&stack.master).unwrap();
+    stack.must("cluster-manual-control --enable");
     stack.must(&format!(
         "memsql-update-config {id} --key auto_attach --value OFF --set-global --no-prompt"
     ));
-    let output = stack.upgrade(&json!({"memsql_switches_off_reason": "a test of the pairs"}));
+    let found = json!({"memsql_switches_off_reason": "a test of the pairs", "memsql_manual_control_found": "enable"});
+    let output = stack.upgrade(&found);
     assert!(output.is_ok(), "{}", said(&output));
     assert_eq!(stack.off(), HELD);
     assert_eq!(stack.all_leaves(), [NEW_ONLINE, NEW_ONLINE]);
-    assert_eq!((stack.missing(), stack.manual_control()), (vec![], false));
+    assert_eq!((stack.missing(), stack.manual_control()), (vec![], true));
     assert_eq!(stack.version(&stack.master), NEW);
+}
+
+/// Clients do all but change tables through the child while the master aggregator is away.
+fn clients_go_on(stack: &Stack) {
+    let write = stack.say(&stack.child, "INSERT INTO `s-1`.t VALUES ('away', 7)");
+    assert!(write.is_ok(), "{write:?}");
+    let read = stack.say(&stack.child, "SELECT n FROM `s-1`.t WHERE k = 'away'");
+    let Ok(Answer::Rows(rows)) = read else {
+        panic!("{read:?}");
+    };
+    assert_eq!(rows.rows, [[Some("7".to_owned())]]);
+}
+
+/// An aggregator whose upgrade Ops took back, or never did, runs the old program again: clients are kept away from it, and the
+/// master aggregator is not begun behind a child.
+fn an_aggregator_is_not_upgraded(part: &str, arm: &Value) {
+    let mut stack = Stack::up(&Plan::default());
+    stack.arm(json!({part: arm}));
+    let output = stack.upgrade(&json!({"memsql_start_timeout": 6, "memsql_settle_timeout": 8}));
+    let what = said(&output);
+    assert_eq!(output.exit.to_string(), "exit code 2", "{part}: {what}");
+    let (away, child) = if part == "@master" {
+        (stack.master.clone(), NEW)
+    } else {
+        (stack.child.clone(), OLD)
+    };
+    let versions = [&stack.child, &stack.master].map(|at| stack.version(at));
+    assert_eq!(versions, [child, OLD], "{part}: {what}");
+    assert_eq!(stack.all_leaves(), [NEW_ONLINE; 2], "{part}: {what}");
+    assert_eq!(
+        (stack.off(), stack.missing(), stack.manual_control()),
+        (vec![], vec![], false),
+        "{part}: {what}"
+    );
+    assert_drained(&stack, &away);
+    stack.arm(json!({part: null}));
+    stack.mend(&away);
+    let output = stack.resume();
+    assert!(output.is_ok(), "{part}, then: {}", said(&output));
+    assert_done(&stack, part);
+}
+
+/// Clients are not served through a child that runs the new version: it stays out of the load balancer, and is the last.
+fn clients_are_not_served_behind_it() {
+    let mut stack = Stack::up(&Plan::default());
+    stack.arm(json!({"@child": {"refuses": "SELECT 1 FROM `s-1`.t"}}));
+    // Behind the leaves they are.
+    let master = stack.master.to_string();
+    let output = stack.upgrade(&json!({"memsql_canary_aggregator": master,
+        "memsql_canary_read": "SELECT 1 FROM `s-1`.t LIMIT 1"}));
+    let what = said(&output);
+    assert_eq!(output.exit.to_string(), "exit code 2", "{what}");
+    assert_eq!(stack.all_leaves(), [NEW_ONLINE; 2], "{what}");
+    let versions = [&stack.child, &stack.master].map(|at| stack.version(at));
+    assert_eq!(versions, [NEW, OLD], "{what}");
+    assert_drained(&stack, &stack.child);
+    stack.arm(json!({"@child": null}));
+    let output = stack.resume();
+    assert!(output.is_ok(), "{}", said(&output));
+    assert_done(&stack, "served again");
+}
+
+/// The first start of the master aggregator fails, the second does not: nobody hears of it.
+fn the_master_starts_at_the_second_try() {
+    let mut stack = Stack::up(&Plan::default());
+    stack.arm(json!({"@master": {"start_failures": 1}}));
+    let output = stack.upgrade(&json!({}));
+    assert!(output.is_ok(), "{}", said(&output));
+    assert_eq!(stack.count("start-refused"), 1);
+    assert_done(&stack, "the second start");
+}
+
+fn assert_drained(stack: &Stack, away: &Address) {
+    let drained = lab::files::read(&stack.file("drained")).unwrap();
+    assert!(
+        drained.contains(&away.to_string()),
+        "{away} is back among those that clients go to: {drained:?}"
+    );
 }
 
 /// An aggregator that does not come back: a child stays out of the load balancer and the master is left alone.
@@ -111,19 +193,14 @@ fn an_aggregator_does_not_start(role: &str, child: &str) {
     );
     let versions = [0, 1].map(|leaf| stack.version(&stack.leaves[leaf]));
     assert_eq!(versions, [NEW, NEW], "{what}");
-    let drained = lab::files::read(&stack.file("drained")).unwrap();
     let away = if role == "master" {
+        clients_go_on(&stack);
         stack.master.clone()
     } else {
+        assert_eq!(stack.version(&stack.master), OLD, "{what}");
         stack.child.clone()
     };
-    assert!(
-        drained.contains(&away.to_string()),
-        "{role} is back among those that clients go to: {drained:?}"
-    );
-    if role == "aggregator" {
-        assert_eq!(stack.version(&stack.master), OLD, "{what}");
-    }
+    assert_drained(&stack, &away);
     stack.arm(json!({role: null}));
     stack.mend(&away);
     let output = stack.resume();
@@ -133,6 +210,12 @@ fn an_aggregator_does_not_start(role: &str, child: &str) {
 }
 
 pub(crate) fn cases() -> Vec<Case> {
+    let mut cases = of_leaves();
+    cases.extend(of_aggregators());
+    cases
+}
+
+fn of_leaves() -> Vec<Case> {
     let second = |fault: &'static str, arm: Value, end: &'static str| {
         case(format!("beyond: {fault}, second group"), move || {
             in_the_second_group(fault, arm, end);
@@ -173,11 +256,36 @@ pub(crate) fn cases() -> Vec<Case> {
             in_the_second_group_all_stay("every copy fails", fails, NEW_ONLINE, true);
         }),
         case("beyond: what was off stays off", what_was_off_stays_off),
+    ]
+}
+
+fn of_aggregators() -> Vec<Case> {
+    vec![
         case("beyond: a child aggregator does not start", || {
             an_aggregator_does_not_start("aggregator", "-");
         }),
         case("beyond: the master aggregator does not start", || {
             an_aggregator_does_not_start("master", NEW);
         }),
+        case(
+            "beyond: the upgrade of a child aggregator is rolled back",
+            || an_aggregator_is_not_upgraded("@child", &json!({"upgrade_outcome": "fail"})),
+        ),
+        case(
+            "beyond: the upgrade of a child aggregator is not done, and Ops says it is",
+            || an_aggregator_is_not_upgraded("@child", &json!({"upgrade_outcome": "lie"})),
+        ),
+        case(
+            "beyond: the upgrade of the master aggregator is rolled back",
+            || an_aggregator_is_not_upgraded("@master", &json!({"upgrade_outcome": "fail"})),
+        ),
+        case(
+            "beyond: clients are not served behind a child aggregator",
+            clients_are_not_served_behind_it,
+        ),
+        case(
+            "beyond: the master aggregator starts at the second try",
+            the_master_starts_at_the_second_try,
+        ),
     ]
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Case, case};
 use crate::stack::{PASSWORD, Plan, Stack, said};
-use crate::whole::assert_done;
+use crate::whole::{assert_done, assert_nested};
 
 struct Row {
     gate: &'static str,
@@ -28,13 +28,18 @@ fn breached(report: &Value, invariant: &str) -> bool {
 }
 
 const UPGRADE: &str = "roles/memsql/upgrade_servers.yml";
+const LEAF_SET: &str = "roles/memsql/tasks/leaf_set.yml";
+const LEAF_JUDGE: &str = "roles/memsql/tasks/leaf_judge.yml";
+const AGGREGATOR_SET: &str = "roles/memsql/tasks/aggregator_set.yml";
+/// The line by which both see that what was switched off is off.
+const STILL_ON: &str = "    - still_on == []\n";
 
 fn rows_of_slaves() -> Vec<Row> {
     vec![
         Row {
             gate: "slaves have caught up before a leaf goes: else clients wait for them (stall)",
             away: &[(
-                "roles/memsql/tasks/leaf_judge.yml",
+                LEAF_JUDGE,
                 "    leaves: [\"{{ memsql_leaf }}\"]\n",
                 "    leaves: []\n",
             )],
@@ -46,7 +51,7 @@ fn rows_of_slaves() -> Vec<Row> {
         Row {
             gate: "slaves have caught up before a leaf goes: else what they lack is gone (lost writes)",
             away: &[(
-                "roles/memsql/tasks/leaf_judge.yml",
+                LEAF_JUDGE,
                 "    leaves: [\"{{ memsql_leaf }}\"]\n",
                 "    leaves: []\n",
             )],
@@ -60,6 +65,54 @@ fn rows_of_slaves() -> Vec<Row> {
     ]
 }
 
+/// Each place that asks whether the copies of the first group are there again, before the second one goes.
+fn rows_between_groups() -> Vec<Row> {
+    vec![Row {
+        gate: "copies are made and waited for between the groups: else the last ones go (I2)",
+        away: &[
+            (
+                LEAF_SET,
+                "include_tasks: leaf_restore.yml",
+                "include_tasks: look.yml",
+            ),
+            (
+                "roles/memsql/tasks/leaf_attach_again.yml",
+                "include_tasks: leaf_restore.yml",
+                "include_tasks: look.yml",
+            ),
+            (
+                LEAF_SET,
+                "    - begun or memsql_cluster.redundancy.ok\n",
+                "",
+            ),
+            (
+                LEAF_SET,
+                "    - begun or memsql_cluster.restore | dict2items | rejectattr('value', 'equalto', 0) | list | length == 0\n",
+                "",
+            ),
+            (
+                LEAF_SET,
+                "    - begun or memsql_cluster.detach[memsql_set | first].ok\n",
+                "",
+            ),
+            (
+                LEAF_JUDGE,
+                "    - past or memsql_cluster.detach[memsql_leaf].ok\n",
+                "",
+            ),
+            (LEAF_JUDGE, "memsql_cluster.detach[memsql_leaf].ok and ", ""),
+            (
+                LEAF_JUDGE,
+                "    leaves: [\"{{ memsql_leaf }}\"]\n",
+                "    leaves: []\n",
+            ),
+        ],
+        arm: json!({}),
+        variables: json!({"memsql_settle_timeout": 3}),
+        fired: |_, report| breached(report, "I2") && number(report, "failed_requests") > 0,
+    }]
+}
+
 fn rows_of_what_acts_by_itself() -> Vec<Row> {
     vec![
         Row {
@@ -71,13 +124,17 @@ fn rows_of_what_acts_by_itself() -> Vec<Row> {
         },
         Row {
             gate: "detached leaves are not attached by themselves (effect auto-attach)",
-            away: &[(
-                "roles/memsql/upgrade_servers.yml",
-                "found: memsql_cluster.switches.auto_attach",
-                "found: '[]'",
-            )],
+            away: &[
+                (
+                    UPGRADE,
+                    "found: memsql_cluster.switches.auto_attach",
+                    "found: '[]'",
+                ),
+                (LEAF_SET, STILL_ON, ""),
+            ],
             arm: json!({"recovery_ms": 10_000}),
-            variables: json!({}),
+            // The run is not to be quicker than the cluster.
+            variables: json!({"memsql_poll": 2}),
             fired: |stack, _| stack.count("auto-attach") > 0,
         },
         Row {
@@ -94,11 +151,15 @@ fn rows_of_aggregators() -> Vec<Row> {
     vec![
         Row {
             gate: "failures are not detected by themselves (effect aggregator-offline)",
-            away: &[(
-                "roles/memsql/upgrade_servers.yml",
-                "found: memsql_cluster.switches.failure_detection",
-                "found: '[]'",
-            )],
+            away: &[
+                (
+                    UPGRADE,
+                    "found: memsql_cluster.switches.failure_detection",
+                    "found: '[]'",
+                ),
+                (LEAF_SET, STILL_ON, ""),
+                (AGGREGATOR_SET, STILL_ON, ""),
+            ],
             arm: json!({"start_delay_ms": 30_000, "heartbeats_missed": 5}),
             variables: json!({}),
             fired: |stack, _| stack.count("aggregator-offline") > 0,
@@ -110,7 +171,7 @@ fn rows_of_aggregators() -> Vec<Row> {
                 (UPGRADE, "tasks_from: master\n", "tasks_from: aggregators\n"),
                 (UPGRADE, "tasks_from: later\n", "tasks_from: master\n"),
                 (
-                    "roles/memsql/tasks/aggregator_set.yml",
+                    AGGREGATOR_SET,
                     "    - begun or memsql_set | map('extract', memsql_cluster.aggregator) | rejectattr('ok') | list | length == 0\n",
                     "",
                 ),
@@ -132,11 +193,14 @@ fn rows_of_aggregators() -> Vec<Row> {
 }
 
 /// Upgrades under load; returns what the oracle says, and how the upgrade ended.
-fn watched(stack: &mut Stack, variables: &Value) -> (Value, lab::command::Output) {
+pub(crate) fn watched(stack: &mut Stack, variables: &Value) -> (Value, lab::command::Output) {
     files::write(&stack.file("password"), PASSWORD, 0o600).unwrap();
     files::write(&stack.file("drained"), "", 0o644).unwrap();
     let options = LoadOptions {
-        aggregators: vec![stack.master.clone(), stack.child.clone()],
+        aggregators: stack.aggregators().into_iter().cloned().collect(),
+        aggregators_at_once: variables["memsql_aggregators_at_once"]
+            .as_u64()
+            .map_or(1, |count| count.try_into().unwrap()),
         rate: 60,
         databases: vec!["s-1".to_owned()],
         deadline_ms: 10_000,
@@ -197,6 +261,7 @@ fn with_all_gates_nothing_fires() {
     assert!(output.is_ok(), "{}", said(&output));
     assert_eq!(report["ok"], json!(true), "{report:#}");
     assert_done(&stack, "under load");
+    assert_nested(&stack.effects(), "under load");
 }
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -206,6 +271,7 @@ pub(crate) fn cases() -> Vec<Case> {
     );
     let rows = [
         rows_of_slaves(),
+        rows_between_groups(),
         rows_of_what_acts_by_itself(),
         rows_of_aggregators(),
     ];

@@ -101,6 +101,24 @@ fn switch_rows() -> Vec<Row> {
             quick,
             UNTOUCHED,
         ),
+        survived(
+            "switches are set, and Ops says that they are not",
+            outcome("memsql-update-config", "deny"),
+            json!({}),
+            WHOLE,
+        ),
+        // Whether it is under manual control Ops cannot be asked.
+        Row {
+            fault: "manual control is taken, and Ops says that it is not",
+            arm: outcome("cluster-manual-control", "deny"),
+            variables: json!({}),
+            end: End {
+                exit: 7,
+                counts: &[("detach", 0), ("set", 0)],
+                ..UNTOUCHED
+            },
+            then: Then::Nothing,
+        },
         // It may have been switched all the same, so it is owed; nothing else was done.
         Row {
             fault: "manual control is refused",
@@ -332,6 +350,16 @@ fn start_rows() -> Vec<Row> {
             "a leaf does not get done with its recovery",
             json!({"leaf": {"recovery_ends": false}}),
             stuck,
+        ),
+        resumed(
+            "Ops says that it started a leaf",
+            outcome("memsql-start", "lie"),
+            End {
+                exit: 7,
+                leaves: ["detached -", OLD_ONLINE],
+                off: HELD,
+                counts: &[("detach", 1), ("attach", 0)],
+            },
         ),
     ]
 }

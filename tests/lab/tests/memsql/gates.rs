@@ -29,7 +29,7 @@ fn calm() -> Stack {
 }
 
 /// Kills the process of a server.
-fn kill(stack: &Stack, machine: usize, port: u16) {
+pub(crate) fn kill(stack: &Stack, machine: usize, port: u16) {
     let servers = stack.machines[machine].servers();
     let is_it = |directory: &std::path::Path| {
         let name = directory.file_name().unwrap_or_default();
@@ -74,8 +74,12 @@ fn refused(stack: &Stack, gate: &str, what: &str) {
 }
 
 /// What happens while the run rests between the groups: no leaf of the second one goes, until it is put right.
-fn between_the_groups(stack: &Stack) {
+fn between_the_groups(stack: &mut Stack) {
     const GATE: &str = "the cluster is whole, and allows that";
+    // Its failure detection stays on, where the others' is switched off.
+    stack.arm(json!({"@child": {"refuses": "SHOW VARIABLES"}}));
+    refused(stack, GATE, "an aggregator does not tell its switches");
+    stack.arm(json!({"@child": null}));
     let leaf = node(&stack.leaves[0]);
     stack.sql(&format!("DETACH LEAF {leaf}"));
     stack.sql(&format!("ATTACH LEAF {leaf} NO REBALANCE"));
@@ -125,13 +129,15 @@ fn the_end_is_judged(stack: &Stack) {
     let output = stack.resume();
     let gate = "the switches are as they were";
     assert_failed_at(&output, gate, "auto_attach is off");
-    stack.sql("SET @@GLOBAL.auto_attach = ON");
+    let id = stack.id(&stack.master).unwrap();
+    let on = "--key auto_attach --value ON --set-global --no-prompt";
+    stack.must(&format!("memsql-update-config {id} {on}"));
 }
 
 fn at_each_rest_point_the_cluster_is_judged_anew() {
-    let stack = calm();
-    let (master, id) = (&stack.master, stack.id(&stack.master).unwrap());
-    let root = stack.machines[0].root.display();
+    let mut stack = calm();
+    let (master, id) = (stack.master.clone(), stack.id(&stack.master).unwrap());
+    let root = stack.machines[0].root.display().to_string();
     let undrain = format!(
         "if [ {{{{ (memsql_aggregator | default({{}})).address | default('') }}}} = {master} ]; then \
          kill -9 $(cat {root}/var/lib/memsql/leaf-*/memsqld.pid); \
@@ -141,12 +147,31 @@ fn at_each_rest_point_the_cluster_is_judged_anew() {
     variables["memsql_undrain"] = json!(undrain);
     let output = stack.upgrading(&variables, "").output().unwrap();
     assert_eq!(output.exit.to_string(), "exit code 3", "{}", said(&output));
-    between_the_groups(&stack);
+    between_the_groups(&mut stack);
     the_others_answer(&stack);
     the_end_is_judged(&stack);
     let output = stack.resume();
     assert!(output.is_ok(), "{}", said(&output));
     assert_done(&stack, "after all of it");
+    the_second_look(&stack);
+}
+
+/// A leaf that dies when the end has been judged well is told by the second look.
+fn the_second_look(stack: &Stack) {
+    let mut variables = quick();
+    variables["memsql_second_look"] = json!(8);
+    let mut running = stack.upgrading(&variables, "").start().unwrap();
+    stack.until("the end is judged", || {
+        let (out, err) = running.said();
+        format!("{out}{err}").contains("the switches are as they were")
+    });
+    kill(stack, 0, stack.leaves[0].port);
+    let exit = running.wait(Duration::from_mins(1)).unwrap();
+    let (out, err) = running.said();
+    assert_eq!(exit.to_string(), "exit code 2", "{out}{err}");
+    let is_it = |line: &str| line.contains(" failed ") && line.contains("all is well still");
+    let mut lines = out.lines().chain(err.lines());
+    assert!(lines.any(is_it), "{out}{err}");
 }
 
 /// Nobody renews it between two sets, and it is looked at all the same.

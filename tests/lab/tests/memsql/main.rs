@@ -8,8 +8,9 @@
 //! - [`queued`]: DETACH LEAF that waits for an open write, or for longer than anybody waits for it;
 //! - [`lock`]: one run at a time; [`lost`]: the bastion is gone; [`killed`]: the run is cut off and goes on;
 //!   [`faults`]: an upgrade that several faults befall;
+//! - [`forbidden`]: what is never done, done once, so that it is known to be counted;
 //! - [`orphans`]: what a fault run that is killed leaves behind: nothing;
-//! - [`gates`]: what stands between two steps;
+//! - [`gates`]: what stands between two steps; [`guards`]: what is watched all the time;
 //! - [`detectors`]: each gate taken away, and who then tells; [`bugs`]: those of an older tool.
 //!
 //! Each row of a table is a case of its own, with its own cluster; how many run at once is said in [`harness`], and
@@ -32,7 +33,9 @@ mod detectors;
 mod doubt;
 mod ends;
 mod faults;
+mod forbidden;
 mod gates;
+mod guards;
 mod harness;
 mod killed;
 mod large;
@@ -62,6 +65,7 @@ fn main() {
         large::cases(),
         faults::cases(),
         gates::cases(),
+        guards::cases(),
         load::cases(),
         traps::cases(),
         detectors::cases(),
@@ -76,6 +80,7 @@ fn main() {
         back::cases(),
         latency::cases(),
         clients::cases(),
+        forbidden::cases(),
         stale::cases(),
         beyond::cases(),
         preflight::cases(),

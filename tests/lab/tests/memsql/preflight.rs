@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{Case, case};
+use crate::servers::OLD;
 use crate::stack::{Plan, Stack, node, said};
 
 /// A fault, and who catches it.
@@ -70,6 +71,18 @@ fn ops_rows() -> Vec<Row> {
             |stack| stack.arm(json!({"ops_names": null})),
         ),
         row(
+            "P3: Ops leaves a node alone",
+            |stack| {
+                let id = stack.id(&stack.leaves[0]).unwrap();
+                stack.must(&format!("memsql-unmonitor {id}"));
+            },
+            "Ops monitors 3 of 4 nodes",
+            |stack| {
+                let at = &stack.leaves[0];
+                stack.must(&format!("memsql-monitor -h {} --port {}", at.host, at.port));
+            },
+        ),
+        row(
             "Ops ends in the middle of its JSON",
             |stack| stack.arm(json!({"ops_tears_json": true})),
             "no list in its answer",
@@ -127,6 +140,40 @@ fn cluster_rows() -> Vec<Row> {
                 stack.sql("REBALANCE PARTITIONS ON `s-1`");
                 stack.sql("SET @@GLOBAL.auto_attach = ON");
                 stack.must("cluster-manual-control --disable");
+            },
+        ),
+    ]
+}
+
+/// What stands with the child aggregator against it.
+fn rows_of_the_child() -> Vec<Row> {
+    vec![
+        row(
+            "an aggregator does not tell its switches",
+            |stack| stack.arm(json!({"@child": {"refuses": "SHOW VARIABLES"}})),
+            "the variables of",
+            |stack| stack.arm(json!({"@child": null})),
+        ),
+        row(
+            "P9: an aggregator does not tell what runs",
+            |stack| stack.arm(json!({"@child": {"refuses": "SELECT ID, USER"}})),
+            "what runs on",
+            |stack| stack.arm(json!({"@child": null})),
+        ),
+        row(
+            "P6: several old versions run",
+            |stack| {
+                let version = "5.6.3";
+                let file = stack.file(&format!("memsqlbin_amd64-{version}.tar.gz"));
+                lab::files::write(&file, format!("{version}\n"), 0o644).unwrap();
+                stack.must(&format!("file-add --no-prompt {}", file.display()));
+                stack.arm(json!({"old_reads_new": true}));
+                child_runs(stack, version);
+            },
+            "several old versions run: 5.5.12, 5.6.3",
+            |stack| {
+                child_runs(stack, OLD);
+                stack.arm(json!({"old_reads_new": null}));
             },
         ),
     ]
@@ -196,6 +243,18 @@ fn variable_rows() -> Vec<Row> {
     ]
 }
 
+/// Another version runs on the child aggregator, and all are connected again.
+fn child_runs(stack: &Stack, version: &str) {
+    let id = stack.id(&stack.child).unwrap();
+    stack.must(&format!(
+        "memsql-upgrade --memsql-id {id} --no-prompt --skip-snapshot --no-backup-data-directories --skip-version-check --version {version}"
+    ));
+    stack.until("it takes part again", || {
+        let list = stack.ops("memsql-list --json").out;
+        stack.version(&stack.child) == version && list.matches("\"CONNECTED\"").count() == 4
+    });
+}
+
 fn judge(stack: &mut Stack, row: &Row) {
     (row.arm)(stack);
     let before = stack.effects().len();
@@ -239,26 +298,39 @@ fn an_agent_is_away() {
     );
 }
 
-/// A long statement, or a backup, runs beside it.
-fn runs_beside_it(statement: &str, says: &str) {
+/// A long statement, or a backup, runs beside it; what stands in the queue behind that runs too. Each is told, with where it
+/// runs.
+fn runs_beside_it(statements: &[(&str, &str)], long_seconds: u64) {
     let stack = Stack::up(&Plan {
         switches: json!({"backup_ms": 600_000, "alter_ms": 600_000}),
         ..Plan::default()
     });
-    let quick = json!({"memsql_long_statement": 1, "memsql_gate_timeout": 3});
+    let quick = json!({"memsql_long_statement": long_seconds, "memsql_gate_timeout": 3});
+    let at = |part: &str| match part {
+        "child" => &stack.child,
+        _ => &stack.master,
+    };
     std::thread::scope(|scope| {
-        let long = scope.spawn(|| stack.say(&stack.master, statement));
-        lab::clock::pause(std::time::Duration::from_millis(1_500));
-        assert!(!long.is_finished(), "{statement}: it does not last");
+        let mut all = Vec::new();
+        for (part, statement) in statements {
+            let (stack, at) = (&stack, at(part));
+            all.push(scope.spawn(move || stack.say(at, statement)));
+            lab::clock::pause(std::time::Duration::from_millis(1_500));
+        }
+        let last = all.iter().all(|one| !one.is_finished());
+        assert!(last, "{statements:?}: they do not last");
         let before = stack.effects().len();
         let output = stack.upgrade(&quick);
         let text = format!("{}{}", output.out, output.err);
-        assert!(
-            !output.is_ok() && text.contains(says),
-            "{statement}: {}",
-            said(&output)
-        );
-        stack.assert_untouched(before, statement);
+        for (part, statement) in statements {
+            let told = format!("on {} `{statement}` has been running", at(part));
+            assert!(
+                !output.is_ok() && text.contains(&told),
+                "{told}: {}",
+                said(&output)
+            );
+        }
+        stack.assert_untouched(before, "beside statements");
     });
 }
 
@@ -327,7 +399,9 @@ pub(crate) fn cases() -> Vec<Case> {
             found_before_anything_is_touched(&cluster_rows());
         }),
         case("preflight: what is wrong with the request is found", || {
-            found_before_anything_is_touched(&variable_rows());
+            let mut rows = rows_of_the_child();
+            rows.extend(variable_rows());
+            found_before_anything_is_touched(&rows);
         }),
         case("preflight: what is wrong with Ops is found", || {
             found_before_anything_is_touched(&ops_rows());
@@ -342,13 +416,24 @@ pub(crate) fn cases() -> Vec<Case> {
             a_machine_is_not_in_the_inventory,
         ),
         case("preflight: P9: a long statement runs beside it", || {
-            runs_beside_it("SELECT SLEEP(60)", "SELECT SLEEP(60)");
+            let sleep = "SELECT SLEEP(60)";
+            runs_beside_it(&[("master", sleep), ("child", sleep)], 1);
         }),
-        case("preflight: P9: a backup runs beside it", || {
-            runs_beside_it("BACKUP DATABASE `s-1` TO '/x'", "BACKUP");
-        }),
+        case(
+            "preflight: P9: a backup, a rebalance and copies run beside it",
+            || {
+                let backup = "BACKUP DATABASE `s-1` TO '/x'";
+                let rebalance = "REBALANCE PARTITIONS ON `s-1`";
+                let restore = "RESTORE REDUNDANCY ON `s-1`";
+                runs_beside_it(
+                    &[backup, rebalance, restore].map(|text| ("master", text)),
+                    60,
+                );
+            },
+        ),
         case("preflight: P9: a table is changed beside it", || {
-            runs_beside_it("ALTER TABLE `s-1`.t ADD COLUMN m BIGINT", "ALTER TABLE");
+            let alter = "ALTER TABLE `s-1`.t ADD COLUMN m BIGINT";
+            runs_beside_it(&[("master", alter)], 60);
         }),
         case("preflight: P5: three leaves", move || {
             of_another_form(&three_leaves, "there are two availability groups, paired");

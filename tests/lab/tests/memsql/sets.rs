@@ -4,10 +4,11 @@
 use lab::files;
 use serde_json::{Map, Value, json};
 
+use crate::detectors::watched;
 use crate::ends::HELD;
 use crate::harness::{Case, case};
 use crate::stack::{Plan, Stack, said};
-use crate::whole::{NEW_ONLINE, OLD_ONLINE, assert_never};
+use crate::whole::{NEW_ONLINE, OLD_ONLINE, assert_done, assert_never};
 
 /// Sets switches of one server alone.
 fn arm_one(stack: &Stack, host: usize, port: &str, switches: &Value) {
@@ -94,9 +95,43 @@ fn one_leaf_of_each_set_fails() {
     assert_never(&stack, "one leaf of each set");
 }
 
+/// Two of three children at once: both are away together, the oracle has been told so, and clients go on through the others.
+fn two_children_at_once() {
+    let mut stack = Stack::up(&Plan {
+        children: 3,
+        // Its list names no agents.
+        switches: json!({"ops_files_on": 0}),
+        ..Plan::default()
+    });
+    let two = json!({"memsql_aggregators_at_once": 2, "memsql_drain_wait": 1,
+        "memsql_file_everywhere": "looked on both", "memsql_version_hash": "03e5e3581e96d65caa30756f191323437a3840f0"});
+    let (report, output) = watched(&mut stack, &two);
+    assert!(output.is_ok(), "{}", said(&output));
+    assert_eq!(report["ok"], json!(true), "{report:#}");
+    assert_done(&stack, "two children at once");
+    let effects = stack.effects();
+    let upgrades = effects
+        .iter()
+        .filter(|one| one["what"] == json!("memsql-upgrade"));
+    let counts = upgrades.map(|one| {
+        one["detail"]["values"]["memsql-id"]
+            .as_array()
+            .map(Vec::len)
+    });
+    let counts: Vec<usize> = counts.flatten().collect();
+    assert_eq!(
+        counts,
+        [1, 1, 2, 1, 1],
+        "two leaves, two children, one, the master"
+    );
+}
+
 pub(crate) fn cases() -> Vec<Case> {
-    vec![case(
-        "sets: one leaf of each set fails, the others are whole",
-        one_leaf_of_each_set_fails,
-    )]
+    vec![
+        case(
+            "sets: one leaf of each set fails, the others are whole",
+            one_leaf_of_each_set_fails,
+        ),
+        case("sets: two children at once", two_children_at_once).timed(),
+    ]
 }

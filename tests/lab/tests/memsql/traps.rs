@@ -57,6 +57,10 @@ pub(crate) fn cases() -> Vec<Case> {
         )
         .timed(),
         case(
+            "traps: who changes a table or copies it is waited for",
+            who_changes_a_table_or_copies_it_is_waited_for,
+        ),
+        case(
             "traps: databases have as many partitions as is said",
             databases_have_as_many_partitions_as_is_said,
         ),
@@ -138,6 +142,44 @@ fn a_lost_leaf_is_seen_as_soon_as_heartbeats_come() {
             cluster.leaves[0].kill();
             tokio::time::sleep(Duration::from_millis(1_500)).await;
             assert_eq!(cluster.state(0).await, seen, "{every_ms}");
+        }
+    });
+}
+
+/// The lock of the cluster waits for those of databases, and each of these lets one at a time in; rows need neither.
+fn who_changes_a_table_or_copies_it_is_waited_for() {
+    on_one_thread(async {
+        let cluster = Cluster::up(2).await;
+        cluster.master.set(|switches| {
+            (switches.alter_ms, switches.backup_ms) = (10_000, 10_000);
+        });
+        let detach = format!("DETACH LEAF {}", cluster.leaf(0));
+        let attach = format!("ATTACH LEAF {} NO REBALANCE", cluster.leaf(0));
+        for (first, second) in [
+            ("ALTER TABLE `s-1`.t ADD COLUMN m BIGINT", detach.as_str()),
+            ("BACKUP DATABASE `s-1` TO '/x'", &attach),
+            (
+                "BACKUP DATABASE `s-1` TO '/x'",
+                "RESTORE REDUNDANCY ON `s-1`",
+            ),
+        ] {
+            let over = std::cell::RefCell::new(Vec::new());
+            let says = async |at: &Address, text: &str| {
+                does(at, text).await;
+                over.borrow_mut().push(text.to_owned());
+            };
+            let then = async |at: &Address, text: &str, ms: u64| {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                says(at, text).await;
+            };
+            let (master, child) = (&cluster.master.at, &cluster.child.at);
+            let count = "SELECT COUNT(*) FROM `s-1`.t";
+            tokio::join!(
+                says(master, first),
+                then(master, second, 200),
+                then(child, count, 400),
+            );
+            assert_eq!(*over.borrow(), [count, first, second]);
         }
     });
 }

@@ -1,8 +1,10 @@
 //! What can go wrong with the cluster around the server that is away.
 
+use super::ends::{By, State, end};
+use super::seen::Seen;
 use super::{
-    ABILITIES, AGENCY, FAULT, JUDGED, MEMBER, ORACLE, ROLE, ROLE_ELSE, ROLE_MEMBERS, ROLE_RESTARTS,
-    Row, SHARDS, VERSIONS,
+    AGENCY, BRACKETS, JUDGED, ORACLE, ROLE, ROLE_ELSE, ROLE_GATES, ROLE_MEMBERS, ROLE_PREFLIGHT,
+    Row, SHARDS,
 };
 
 pub(super) const ROWS: &[Row] = &[
@@ -10,7 +12,20 @@ pub(super) const ROWS: &[Row] = &[
         arms: "I5 P3 G5",
         fault: "TTL expires in the middle",
         end: "asked for again at a third of its time; where that fails forward steps wait",
-        detector: "the supervision: failover of the shards of the server that is away",
+        ends: &[
+            end(
+                0,
+                State::Done,
+                By::GoesOn(
+                    BRACKETS,
+                    "a_bracket_is_renewed_while_it_is_entered_and_never_while_it_is_left",
+                ),
+            ),
+            end(3, State::Serves, By::Ran(BRACKETS, "never.exit() == 3")),
+        ],
+        detector: "the oracle: I5",
+        seen: &[Seen::Oracle(&["I5"])],
+        page: "maintenance mode runs out after an hour",
         cases: &[
             (ROLE, "maintenance_mode_is_renewed_twice_before_it_runs_out"),
             (
@@ -30,9 +45,48 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         arms: "G0 G5 G9 I3 P4",
         fault: "DB-Server out of sync",
-        end: "waits until it is in sync, at most arangodb_shards_timeout, then exit 3; nothing is stopped",
-        detector: "the oracle: a shard without an in-sync copy that serves",
+        end: "at the beginning untouched; between two servers and inside of maintenance mode waited for, then nothing is stopped",
+        ends: &[
+            end(
+                2,
+                State::Untouched,
+                By::Task("preflight.yml", "every shard is in sync"),
+            ),
+            end(
+                3,
+                State::Serves,
+                By::Gate(
+                    "wait_health",
+                    "wait_health.yml",
+                    "the supervision finds every server well",
+                ),
+            ),
+            end(
+                2,
+                State::Serves,
+                By::Task(
+                    "before_dbserver.yml",
+                    "every shard is in sync, and maintenance mode is on",
+                ),
+            ),
+            end(
+                2,
+                State::Serves,
+                By::Task("dbserver_upgrade.yml", "every shard allows that they stop"),
+            ),
+            end(
+                3,
+                State::Serves,
+                By::Settle("dbserver_upgrade.yml", "wait_shards.yml"),
+            ),
+        ],
+        detector: "the oracle: I3",
+        seen: &[Seen::Oracle(&["I3"])],
+        page: "no look at shards between two DB-Servers",
         cases: &[
+            (ROLE_PREFLIGHT, "each_part_of_the_cluster_must_be_well"),
+            (ROLE_GATES, "no_dbserver_stops_whose_shards_do_not_allow_it"),
+            (ROLE_GATES, "shards_and_health_are_waited_for"),
             (SHARDS, "in_sync_means_same_leader_and_same_followers"),
             (
                 SHARDS,
@@ -45,9 +99,17 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         arms: "G0 I3 P5",
         fault: "replication factor 1",
-        end: "exit 2 before anything is touched, the collections named; by name it may be away",
-        detector: "the oracle: requests that fail while the server is away",
+        end: "before anything is touched, the collections named; by name it may be away",
+        ends: &[end(
+            2,
+            State::Untouched,
+            By::Task("preflight.yml", "every collection has a second copy"),
+        )],
+        detector: "clients: requests that fail while the server is away; the oracle: I3",
+        seen: &[Seen::Oracle(&["I3"]), Seen::Report("failed_requests")],
+        page: "a collection has one copy",
         cases: &[
+            (ROLE_PREFLIGHT, "each_part_of_the_cluster_must_be_well"),
             (
                 SHARDS,
                 "a_stop_is_refused_when_it_would_leave_too_few_copies",
@@ -62,9 +124,27 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         arms: "G8 I2 P6",
         fault: "an agent never catches up",
-        end: "waits at most arangodb_agency_timeout, then exit 3; no further agent is stopped",
+        end: "waits at most arangodb_agency_timeout; no further agent is stopped",
+        ends: &[end(
+            3,
+            State::Serves,
+            By::Gate(
+                "wait_agency",
+                "wait_agency.yml",
+                "the agency works with all its agents",
+            ),
+        )],
         detector: "the guard: no majority once the next agent stops",
+        seen: &[Seen::Later(
+            "servers.yml",
+            "the agency has a leader and a majority",
+        )],
+        page: "an agent never catches up",
         cases: &[
+            (
+                ROLE_GATES,
+                "no_further_agent_stops_before_the_agency_works_with_all_its_agents",
+            ),
             (
                 AGENCY,
                 "a_healthy_agency_passes_and_each_of_the_seven_parts_can_fail",
@@ -76,9 +156,37 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         arms: "G8 I2",
         fault: "terms that flap, two leaders",
-        end: "waits until nothing changed for arangodb_agency_settle, then goes on, or exit 3",
+        end: "waits until nothing changed for arangodb_agency_settle, then goes on, or stops",
+        ends: &[
+            end(
+                3,
+                State::Serves,
+                By::Gate(
+                    "wait_agency",
+                    "wait_agency.yml",
+                    "the agency works with all its agents",
+                ),
+            ),
+            end(
+                0,
+                State::Done,
+                By::GoesOn(
+                    AGENCY,
+                    "a_term_that_moves_between_the_rounds_is_no_stable_agency",
+                ),
+            ),
+        ],
         detector: "the guard: no leader for longer than its grace",
+        seen: &[Seen::Later(
+            "servers.yml",
+            "the agency has a leader and a majority",
+        )],
+        page: "terms flap, or two agents lead",
         cases: &[
+            (
+                ROLE_GATES,
+                "no_further_agent_stops_before_the_agency_works_with_all_its_agents",
+            ),
             (
                 AGENCY,
                 "a_term_that_moves_between_the_rounds_is_no_stable_agency",
@@ -93,8 +201,28 @@ pub(super) const ROWS: &[Row] = &[
         arms: "I5 I8",
         fault: "tool crash while maintenance is on",
         end: "owed, told by every later command, paid by recover",
-        detector: "the supervision: the mode ends with its time",
+        ends: &[end(
+            0,
+            State::Serves,
+            By::Ran(
+                "tests/cli/owed.rs",
+                "ran.ended(0, &[\"the lamp is off\", \"exit code 0\"]);",
+            ),
+        )],
+        detector: "the supervision: the mode ends with its time; the oracle: I5",
+        seen: &[
+            Seen::Oracle(&["I5"]),
+            Seen::Test(
+                "tests/lab/src/sim/arangod/agency/store.rs",
+                "a_ttl_ends_a_value_and_a_new_value_has_none",
+            ),
+        ],
+        page: "stagger, or its machine, dies while maintenance mode is on",
         cases: &[
+            (
+                "tests/cli/owed.rs",
+                "a_second_machine_without_any_records_puts_back_what_notes_say",
+            ),
             (
                 "tests/cli/resume.rs",
                 "what_a_killed_run_left_switched_off_is_told_and_put_back",
@@ -109,7 +237,20 @@ pub(super) const ROWS: &[Row] = &[
         arms: "I4 G10",
         fault: "the coordinator used for API calls is the one being upgraded",
         end: "the next one of the list is asked",
-        detector: "the step: its request gets no answer",
+        ends: &[end(
+            0,
+            State::Done,
+            By::GoesOn(
+                ROLE_MEMBERS,
+                "whoever_is_down_is_never_the_only_one_that_is_asked",
+            ),
+        )],
+        detector: "G9: maintenance mode is not off, and health not well",
+        seen: &[Seen::Later(
+            "tasks/wait_health.yml",
+            "the supervision finds every server well",
+        )],
+        page: "the coordinator that is asked is the one that is away",
         cases: &[(
             ROLE_MEMBERS,
             "whoever_is_down_is_never_the_only_one_that_is_asked",
@@ -118,18 +259,58 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         arms: "G10 I4",
         fault: "a coordinator that is back and does not work",
-        end: "stays out of the load balancer, held, exit 7",
+        end: "stays out of the load balancer",
+        ends: &[
+            end(
+                7,
+                State::Serves,
+                By::Bracket(
+                    "tasks/coordinator_upgrade.yml",
+                    "the coordinators of this host are out of the load balancer",
+                ),
+            ),
+            end(
+                2,
+                State::Serves,
+                By::Task(
+                    "canary.yml",
+                    "read it back through {{ arangodb_server.endpoint }}",
+                ),
+            ),
+        ],
         detector: "clients: errors from that coordinator",
-        cases: &[(
-            ROLE,
-            "no_client_is_sent_to_a_coordinator_that_was_not_tried",
-        )],
+        seen: &[Seen::Report("failed_requests")],
+        page: "a coordinator is back and does not work",
+        cases: &[
+            (ROLE_GATES, "a_coordinator_is_tried_while_the_others_answer"),
+            (
+                ROLE,
+                "no_client_is_sent_to_a_coordinator_that_was_not_tried",
+            ),
+        ],
     },
     Row {
         arms: "G9 I3",
         fault: "follower re-sync on and off during maintenance",
         end: "waits in maintenance mode for as long as shards may take, then leaves it and stops; copies catch up after",
-        detector: "the oracle: the next server stops with a copy behind",
+        ends: &[
+            end(
+                3,
+                State::Serves,
+                By::Settle("dbserver_upgrade.yml", "wait_shards.yml"),
+            ),
+            end(
+                0,
+                State::Done,
+                By::GoesOn(
+                    BRACKETS,
+                    "gate_enter_tasks_settle_leave_after_in_this_order",
+                ),
+            ),
+        ],
+        detector: "the oracle: I3",
+        seen: &[Seen::Oracle(&["I3"])],
+        page: "copies may not catch up while maintenance mode is on",
         cases: &[
             (
                 "tests/lab/src/sim/arangod/dbserver/catch_up.rs",
@@ -138,133 +319,6 @@ pub(super) const ROWS: &[Row] = &[
             (
                 "src/rollout/tests/protect/brackets.rs",
                 "gate_enter_tasks_settle_leave_after_in_this_order",
-            ),
-        ],
-    },
-    Row {
-        arms: "I1 P13",
-        fault: "two servers taken at a time, the leader first",
-        end: "one host at a time; followers, then the leader, one election",
-        detector: "the oracle: more than one server down",
-        cases: &[
-            (
-                ROLE_MEMBERS,
-                "servers_end_one_host_at_a_time_and_the_agencys_leader_last",
-            ),
-            (
-                ORACLE,
-                "each_invariant_is_broken_by_its_own_fault_and_by_no_other",
-            ),
-        ],
-    },
-    Row {
-        arms: "G0",
-        fault: "a way between versions that is known to be bad",
-        end: "exit 2 before anything is touched, with the reason; taken by name only, on record",
-        detector: "the vendor's support",
-        cases: &[(VERSIONS, "paths_are_refused_with_a_reason")],
-    },
-    Row {
-        arms: "G0 I1",
-        fault: "members that are not hosts",
-        end: "mapped one to one, or exit 2 before anything is touched, with who is missing or named twice",
-        detector: "G0: the agency lists a server that no host runs",
-        cases: &[
-            (ROLE_MEMBERS, "members_are_mapped_to_hosts_or_refused"),
-            (ROLE_MEMBERS, "a_machine_under_two_names_is_refused"),
-            (
-                "src/cluster/arangodb/setup.rs",
-                "the_setup_file_gives_peers_and_keeps_the_secret_apart",
-            ),
-            (
-                MEMBER,
-                "a_machine_without_an_agent_runs_what_it_is_set_up_for",
-            ),
-        ],
-    },
-    Row {
-        arms: "I9",
-        fault: "a second operator",
-        end: "exit 5 before anything is touched; taken over by name only",
-        detector: "the agency: a write over what was not seen fails",
-        cases: &[
-            (ROLE, "a_lock_is_taken_from_nobody_who_may_be_at_work"),
-            (ROLE, "a_lock_is_given_back_by_its_own_run_alone"),
-        ],
-    },
-    Row {
-        arms: "G0 G5",
-        fault: "somebody changes maintenance",
-        end: "exit 2 at the beginning, and before a DB-Server stops, with what is switched; resume switches it on again",
-        detector: "the supervision: failover while a server is away",
-        cases: &[
-            (ROLE_ELSE, "somebody_else_who_upgrades_or_switches_is_seen"),
-            (ROLE_ELSE, "maintenance mode is still asked for"),
-        ],
-    },
-    Row {
-        arms: "G0 G3",
-        fault: "somebody runs `arangodb upgrade`",
-        end: "exit 2 at the beginning, 3 before the next server, 2 directly before its stop; with the starter's plan",
-        detector: "G3: a server is another process; the oracle: more than one server down",
-        cases: &[
-            (ROLE_ELSE, "nobody else has begun to upgrade the cluster"),
-            (FAULT, "somebody runs `arangodb upgrade`"),
-            (FAULT, "somebody ran `arangodb upgrade`, long ago"),
-            (
-                "tests/lab/tests/hosts/somebody_else.rs",
-                "somebody_else::an_upgrade_by_the_starters_stops_the_run",
-            ),
-            (JUDGED, "jobs_are_told_by_what_they_are_about"),
-        ],
-    },
-    Row {
-        arms: "I10",
-        fault: "a run that is started again in the middle",
-        end: "goes on from versions and processes that are seen",
-        detector: "the effects: a server upgraded or restarted twice",
-        cases: &[
-            (ROLE_RESTARTS, "a_server_is_done_by_what_is_seen_of_it"),
-            (MEMBER, "a_process_is_told_from_one_of_another_boot"),
-            (
-                "tests/lab/tests/hosts/back.rs",
-                "back::packages_go_back_and_a_second_run_changes_nothing",
-            ),
-        ],
-    },
-    Row {
-        arms: "G5 P5",
-        fault: "leadership comes back, or cannot leave",
-        end: "moved again, up to three times; where it cannot leave exit 2 before anything is touched",
-        detector: "clients: requests that wait for as long as the server is away",
-        cases: &[
-            (ROLE, "leadership_that_came_back_is_seen_before_the_stop"),
-            (SHARDS, "leadership_goes_only_to_a_server_without_a_copy"),
-            (
-                ABILITIES,
-                "resigning_is_used_only_where_it_exists_and_is_safe",
-            ),
-            (
-                "tests/lab/tests/hosts/upgrade.rs",
-                "upgrade::three_copies_cannot_be_moved",
-            ),
-        ],
-    },
-    Row {
-        arms: "G0 G11 P2",
-        fault: "replication between data centres that is not stopped, or not started",
-        end: "exit 2 before anything is touched if nothing is said of it; both sides must agree; owed where it cannot be started",
-        detector: "the oracle: a replication between versions",
-        cases: &[
-            ("src/cluster/arangodb/sync.rs", "both_sides_decide"),
-            (
-                "src/cluster/arangodb/sync.rs",
-                "who_does_not_answer_is_neither_stopped_nor_running",
-            ),
-            (ORACLE, "a_replication_between_versions_is_a_breach"),
-            (
-                "tests/lab/tests/hosts/upgrade.rs",
-                "upgrade::two_data_centres",
             ),
         ],
     },

@@ -1,5 +1,7 @@
 //! What can go wrong with later versions that earlier ones know nothing of.
 
+use super::ends::{By, State, end};
+use super::seen::Seen;
 use super::{ABILITIES, JUDGED_LATER, ROLE_LATER, Row, SOFT, VERSIONS};
 
 const HOSTS_LATER: &str = "tests/lab/tests/hosts/later.rs";
@@ -8,8 +10,28 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         arms: "G0 I10",
         fault: "DB-Servers before coordinators from 3.12.0 - 3.12.3",
-        end: "coordinators first, by the versions that run; a DB-Server whose turn comes too early is not touched, exit 3",
+        end: "coordinators first, by the versions that run; a DB-Server whose turn comes too early is not touched",
+        ends: &[
+            end(
+                0,
+                State::Done,
+                By::GoesOn(
+                    HOSTS_LATER,
+                    "later::from_3_12_3_coordinators_before_any_dbserver",
+                ),
+            ),
+            end(
+                2,
+                State::Serves,
+                By::Task("dbserver.yml", "coordinators that must come first are done"),
+            ),
+        ],
         detector: "the coordinators: they count that DB-Servers sort otherwise than they expect",
+        seen: &[Seen::Effect(
+            "tests/lab/src/sim/arangod/coordinator/mod.rs",
+            "misreads-order",
+        )],
+        page: "from 3.12.0 - 3.12.3 the usual order lets old coordinators read",
         cases: &[
             (
                 VERSIONS,
@@ -37,8 +59,18 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         arms: "G0",
         fault: "3.12.0 - 3.12.3 over 3.11",
-        end: "exit 2 before anything is touched, with the version to take instead",
-        detector: "the vendor's support",
+        end: "before anything is touched, with the version to take instead",
+        ends: &[end(
+            2,
+            State::Untouched,
+            By::Task(
+                "preflight.yml",
+                "the way from version to version is a safe one",
+            ),
+        )],
+        detector: "G6: the data does not say that it is upgraded",
+        seen: &[Seen::Script("the log does not say that the upgrade passed")],
+        page: "3.12.0 - 3.12.3 must not be installed over 3.11",
         cases: &[
             (VERSIONS, "paths_are_refused_with_a_reason"),
             (HOSTS_LATER, "later::a_way_that_is_refused_touches_nothing"),
@@ -48,7 +80,20 @@ pub(super) const ROWS: &[Row] = &[
         arms: "G5 I4",
         fault: "a coordinator ends with what clients have in hand",
         end: "asked to end softly where its own version can, after its starter is out; ends by itself",
+        ends: &[end(
+            0,
+            State::Done,
+            By::GoesOn(
+                HOSTS_LATER,
+                "later::from_3_11_dbservers_alone_and_coordinators_softly",
+            ),
+        )],
         detector: "clients: cursors and transactions that are gone",
+        seen: &[Seen::Effect(
+            "tests/lab/src/sim/arangod/coordinator/soft.rs",
+            "lost",
+        )],
+        page: "a coordinator that ends takes cursors and transactions with it",
         cases: &[
             (
                 ABILITIES,
@@ -76,7 +121,20 @@ pub(super) const ROWS: &[Row] = &[
         arms: "G5 I4",
         fault: "a soft shutdown that never ends",
         end: "ended after arangodb_soft_shutdown_timeout, what was in hand is told; the upgrade goes on",
+        ends: &[end(
+            0,
+            State::Done,
+            By::GoesOn(
+                HOSTS_LATER,
+                "later::from_3_12_3_coordinators_before_any_dbserver",
+            ),
+        )],
         detector: "clients: cursors and transactions that are gone",
+        seen: &[Seen::Effect(
+            "tests/lab/src/sim/arangod/coordinator/soft.rs",
+            "lost",
+        )],
+        page: "a soft shutdown may never end",
         cases: &[
             (
                 SOFT,
@@ -92,7 +150,27 @@ pub(super) const ROWS: &[Row] = &[
         arms: "I5 P3 G5",
         fault: "a DB-Server is away in its own maintenance mode",
         end: "asked for again while it is there; ended in the agency where no request can; never taken for the whole supervision's",
+        ends: &[
+            end(
+                0,
+                State::Done,
+                By::GoesOn(
+                    HOSTS_LATER,
+                    "later::from_3_11_dbservers_alone_and_coordinators_softly",
+                ),
+            ),
+            end(
+                2,
+                State::Serves,
+                By::Task("before_dbserver.yml", "maintenance mode is still asked for"),
+            ),
+        ],
         detector: "the supervision: it gives such a server up neither then nor later",
+        seen: &[Seen::Test(
+            "tests/lab/src/sim/arangod/supervision/maintenance.rs",
+            "one_server_is_in_maintenance_until_its_time_and_current_follows",
+        )],
+        page: "a DB-Server that is away can be neither put into its maintenance mode nor taken out of it",
         cases: &[
             (
                 JUDGED_LATER,

@@ -22,6 +22,7 @@ const QUEUED: &str = "tests/lab/tests/memsql/queued.rs";
 const TRAPS: &str = "tests/lab/tests/memsql/traps.rs";
 const VARIANTS: &str = "tests/lab/tests/memsql/variants.rs";
 const JUDGED: &str = "src/cluster/memsql/tests.rs";
+const PARSED: &str = "src/cluster/memsql/tests/parsing.rs";
 const MODEL: &str = "src/cluster/model/memsql/tests.rs";
 const VERSION: &str = "src/cluster/model/memsql/version.rs";
 const ORACLE: &str = "tests/lab/src/load/memsql/invariants.rs";
@@ -63,7 +64,10 @@ const fn row(
         arms,
         fault,
         end,
+        ends: &[],
         detector,
+        seen: &[],
+        page: "",
         cases,
     }
 }

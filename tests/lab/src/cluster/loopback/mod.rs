@@ -89,7 +89,7 @@ pub struct Plan {
     pub groups: Vec<u8>,
     /// On which of the two hosts each leaf is; in turn where it is not said.
     pub hosts: Vec<usize>,
-    /// How many child aggregators: none or one.
+    /// How many child aggregators.
     pub children: usize,
     /// What it calls its hosts.
     pub called: Called,
@@ -128,11 +128,11 @@ pub struct Loopback {
     pub machines: [Machine; 2],
     /// The master aggregator.
     pub master: Address,
-    /// The child aggregator, if there is one.
+    /// The first child aggregator, if there is one.
     pub child: Address,
     /// The leaves, in the order of their groups in the plan.
     pub leaves: Vec<Address>,
-    children: usize,
+    children: Vec<Address>,
     armed: Map<String, Value>,
     home: PathBuf,
     programs: Programs,
@@ -196,6 +196,20 @@ fn placed(plan: &Plan, [first, second]: &[Host; 2]) -> Vec<Address> {
     leaves
 }
 
+/// Returns where child aggregators are: the first on the second host, as the master is on the first; others behind all leaves.
+fn children(count: usize, [first, second]: &[Host; 2]) -> Vec<Address> {
+    let place = |number: usize| {
+        let host = if number.is_multiple_of(2) {
+            second
+        } else {
+            first
+        };
+        let behind = u16::try_from(number).unwrap_or_default() * 100;
+        Address::new(&host.called, AGGREGATOR_PORT + behind)
+    };
+    (0..count).map(place).collect()
+}
+
 impl Loopback {
     /// Sets a cluster up and waits until it serves.
     pub fn up(plan: &Plan, programs: &Programs) -> Result<Self, Error> {
@@ -213,7 +227,7 @@ impl Loopback {
             master: Address::new(&first.called, AGGREGATOR_PORT),
             child: Address::new(&second.called, AGGREGATOR_PORT),
             leaves: placed(plan, &hosts),
-            children: plan.children,
+            children: children(plan.children, &hosts),
             home,
             programs: programs.clone(),
             _directory: directory,
@@ -242,8 +256,8 @@ impl Loopback {
             ))
         };
         deploy("master", &self.master, "")?;
-        if plan.children > 0 {
-            deploy("aggregator", &self.child, "")?;
+        for child in &self.children {
+            deploy("aggregator", child, "")?;
         }
         for (leaf, group) in self.leaves.iter().zip(&plan.groups) {
             deploy("leaf", leaf, &format!(" --availability-group {group}"))?;
@@ -256,7 +270,7 @@ impl Loopback {
             ))?;
             self.sql(&format!("INSERT INTO `{quoted}`.t VALUES ('k1', 1)"))?;
         }
-        let servers = 1 + plan.children + self.leaves.len();
+        let servers = 1 + self.children.len() + self.leaves.len();
         self.until("all servers are connected", || {
             let list = self.ops("memsql-list --json")?.out;
             Ok(list.matches("\"CONNECTED\"").count() == servers)

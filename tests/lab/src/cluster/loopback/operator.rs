@@ -71,14 +71,18 @@ impl Loopback {
             .within(Duration::from_mins(5))
     }
 
-    /// Upgrades as a person would, with shortened waits, more variables as JSON, and more arguments.
-    pub fn upgrading(&self, variables: &Value, more: &str) -> Command {
+    /// Returns the hooks of a load balancer that is a file.
+    pub fn balancer(&self) -> Value {
         let drained = self.file("drained");
         let drained = drained.display();
-        let drain = json!({
+        json!({
             "memsql_drain": format!("echo {{{{ (memsql_aggregator | default({{}})).address | default('') }}}} >>{drained}"),
             "memsql_undrain": format!(": >{drained}"),
-        });
+        })
+    }
+
+    /// Upgrades as a person would, with shortened waits, more variables as JSON, and more arguments.
+    pub fn upgrading(&self, variables: &Value, more: &str) -> Command {
         self.command(
             "apply roles/memsql/upgrade.yml -i inventory.yml --reason trying --state state",
         )
@@ -87,7 +91,7 @@ impl Loopback {
             "-e",
             WAITS,
             "-e",
-            &drain.to_string(),
+            &self.balancer().to_string(),
             "-e",
             &variables.to_string(),
         ])

@@ -9,6 +9,7 @@ use crate::files;
 use crate::sim::memsql::Address;
 use crate::sim::memsql::meta::Meta;
 use crate::sim::memsql::peer::{self, Message};
+use crate::sim::memsql::variables;
 
 /// The switches that an upgrade switches off.
 pub const SWITCHED: [&str; 3] = [
@@ -40,8 +41,9 @@ impl Loopback {
 
     /// Returns the aggregators, the master first.
     pub fn aggregators(&self) -> Vec<&Address> {
-        let child = (self.children > 0).then_some(&self.child);
-        std::iter::once(&self.master).chain(child).collect()
+        std::iter::once(&self.master)
+            .chain(&self.children)
+            .collect()
     }
 
     /// Tells how a leaf stands and what it runs: `online 5.5.12`, `detached -` where it does not run.
@@ -64,7 +66,7 @@ impl Loopback {
     /// Tells the switches that are off, with the part of who has them off.
     pub fn off(&self) -> Vec<String> {
         let mut off = Vec::new();
-        for at in [&self.master, &self.child] {
+        for at in self.aggregators() {
             let state = self.state(at);
             let part = state.get("part").and_then(Value::as_str);
             let part = part.unwrap_or("away");
@@ -75,6 +77,24 @@ impl Loopback {
             off.extend(names.map(|name| format!("{part} {name}")));
         }
         off
+    }
+
+    /// Tells the switches that are off in the files that aggregators read at their start.
+    pub fn off_in_files(&self) -> Result<Vec<String>, Error> {
+        let mut off = Vec::new();
+        for machine in &self.machines {
+            let place = machine.root.join("var/lib/memsql");
+            for name in files::names(&place)? {
+                let file = place.join(&name).join("memsql.cnf");
+                let text = files::read_if_there(&file)?.unwrap_or_default();
+                let settings = variables::settings(&text).into_iter();
+                let settings = settings.filter(|(switch, value)| {
+                    SWITCHED.contains(&switch.as_str()) && value.eq_ignore_ascii_case("OFF")
+                });
+                off.extend(settings.map(|(switch, _)| format!("{name} {switch}")));
+            }
+        }
+        Ok(off)
     }
 
     /// Tells whether Ops is under manual control.

@@ -1,10 +1,11 @@
 //! The load and the oracle for a MemSQL cluster.
 //!
 //! [`client`] reads and writes through the aggregators, [`watch`] looks into every server,
-//! [`invariants`] judges what it sees (pure), [`verdict`] compares at the end.
+//! [`invariants`] judges what it sees and [`mod@never`] what was counted (pure), [`verdict`] compares at the end.
 
 pub mod client;
 pub mod invariants;
+pub mod never;
 pub mod options;
 pub mod verdict;
 pub mod watch;
@@ -40,7 +41,7 @@ pub async fn judge(
     until: impl Future<Output = ()>,
 ) -> Result<Option<Value>, String> {
     let options = Arc::new(options);
-    let watch = Arc::new(Watch::find(&options.aggregators).await?);
+    let watch = Arc::new(Watch::find(&options).await?);
     let master = watch
         .meta()
         .master()

@@ -11,6 +11,9 @@ pub struct Options {
     /// An aggregator's address, such as `10.77.0.11:3306`; several, for when one is away
     #[arg(long = "aggregator", required = true, value_delimiter = ',', value_parser = address)]
     pub aggregators: Vec<Address>,
+    /// How many child aggregators may be away at once, as the upgrade is told
+    #[arg(long, default_value_t = 1)]
+    pub aggregators_at_once: usize,
     /// How many requests a second
     #[arg(long, default_value_t = 200)]
     pub rate: u64,

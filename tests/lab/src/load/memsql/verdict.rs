@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Options;
 use super::client::{Client, TABLE, shard_name};
 use super::watch::{Watch, state_of};
+use crate::load::verdict::{failed, oddest, zero_unix_ms};
 use crate::sim::memsql::Address;
 use crate::sim::memsql::meta::{LeafState, Meta};
 use crate::sim::memsql::peer::{self, Message};
@@ -33,16 +34,13 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
     let held = compare(client, &meta).await;
     let servers = servers(watch).await;
     let breaches = breaches(watch);
-    let (explained, mut report, oddest) = {
+    let (explained, mut report, oddest, failed) = {
         let tally = client.tally();
+        let failed = failed(&tally, |done| copies(&meta, &done.shard));
         let explained = tally.explain(options.gap_ms, |shard, from, to| {
             watch.befell(shard, from, to)
         });
-        let oddest = tally.oddest(10).into_iter().map(|done| {
-            json!({"shard": done.shard, "write": done.write, "begin_ms": done.begin_ms,
-                   "took_ms": done.end_ms.saturating_sub(done.begin_ms), "failure": done.failure})
-        });
-        (explained, tally.numbers(), oddest.collect::<Vec<_>>())
+        (explained, tally.numbers(), oddest(&tally), failed)
     };
     let excused = client.excused();
     let stall = report
@@ -72,6 +70,8 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
         "invariant_breaches": breaches.len(),
         "breaches": breaches,
         "oddest_requests": oddest,
+        "failed_each": failed,
+        "zero_unix_ms": zero_unix_ms(),
         "servers": servers,
         "looks": watch.looks(),
         "rate": options.rate,
@@ -80,6 +80,14 @@ pub async fn reach(options: &Options, watch: &Watch, client: &Client) -> Value {
         report.extend(more);
     }
     report
+}
+
+/// Returns the leaves with copies of a partition: the pair stays the same, whoever of it leads.
+fn copies(meta: &Meta, shard: &str) -> Vec<String> {
+    let partitions = meta.partitions();
+    let own = partitions.filter(|(database, ordinal, _)| shard_name(database, *ordinal) == shard);
+    let leaves = own.flat_map(|(_, _, partition)| &partition.instances);
+    leaves.map(|instance| instance.leaf.to_string()).collect()
 }
 
 fn breaches(watch: &Watch) -> Vec<Value> {

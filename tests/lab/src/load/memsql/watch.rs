@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::Options;
 use super::invariants::{Look, Moment, judge, judge_detach, judge_locks};
 use crate::load::invariants::{Breach, Record, Span};
 use crate::load::tally::Befell;
@@ -56,6 +57,7 @@ struct Seen {
 #[derive(Debug)]
 pub struct Watch {
     members: BTreeMap<Address, Member>,
+    aggregators_at_once: usize,
     seen: Mutex<Seen>,
     over: AtomicBool,
 }
@@ -71,9 +73,9 @@ fn meta_of(state: &Value) -> Option<Meta> {
 
 impl Watch {
     /// Finds the servers of a cluster: the master aggregator names all others.
-    pub async fn find(aggregators: &[Address]) -> Result<Self, String> {
+    pub async fn find(options: &Options) -> Result<Self, String> {
         let mut meta = None;
-        for at in aggregators {
+        for at in &options.aggregators {
             let state = state_of(at).await.unwrap_or_default();
             if state.get("part").and_then(Value::as_str) == Some("master") {
                 meta = meta_of(&state);
@@ -106,6 +108,7 @@ impl Watch {
         };
         Ok(Self {
             members,
+            aggregators_at_once: options.aggregators_at_once,
             seen: Mutex::new(seen),
             over: AtomicBool::new(false),
         })
@@ -285,6 +288,7 @@ pub async fn live(watch: Arc<Watch>) {
             meta: seen.meta.clone(),
             looks: seen.looks.clone(),
             down,
+            aggregators_at_once: watch.aggregators_at_once,
             newest: seen.newest.clone(),
         };
         let mut breaches = judge(&moment);

@@ -77,6 +77,14 @@ async fn on_master(
     Ok(DONE)
 }
 
+/// Takes its time, with the locks that it needs.
+async fn backup(node: &Node, name: &str) {
+    let _shared = node.cluster_lock.read().await;
+    let lock = node.database_lock(name);
+    let _lock = lock.lock().await;
+    node.pause(node.switches().backup_ms).await;
+}
+
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "all other statements are another function's"
@@ -136,11 +144,7 @@ async fn define(
             let takes_ms = node.switches().alter_ms;
             databases::change_tables(node, &of(&table)?, takes_ms, |_| Ok(())).await?;
         }
-        Statement::Backup(name) => {
-            let lock = node.database_lock(&name);
-            let _lock = lock.lock().await;
-            node.pause(node.switches().backup_ms).await;
-        }
+        Statement::Backup(name) => backup(node, &name).await,
         _ => return Err(Fault::new(1295, "This command is not supported here")),
     }
     Ok(DONE)

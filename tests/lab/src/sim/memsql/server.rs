@@ -111,7 +111,13 @@ async fn run(file: &Path) -> Result<(), (u8, String)> {
             &json!({"part": part.word(), "at": configuration.at.to_string()}),
         )
         .map_err(|error| (1, error.to_string()))?;
-    if let Some(code) = live.now().start_exit {
+    let failed: u64 = notes.read("starts_failed").unwrap_or(0);
+    let fails = failed < live.now().start_failures;
+    if fails {
+        let failed = notes.write("starts_failed", &(failed + 1));
+        failed.map_err(|error| (1, error.to_string()))?;
+    }
+    if let Some(code) = live.now().start_exit.or(fails.then_some(3)) {
         effects.note("start-refused");
         return Err((code, "Failed to start: the lab has been told so".to_owned()));
     }

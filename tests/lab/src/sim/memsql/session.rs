@@ -60,6 +60,13 @@ impl Conversation for Service {
         }
         self.note(peer, Some(text));
         self.count(peer, text);
+        let refused = self.0.switches().refuses.clone();
+        if refused.is_some_and(|words| text.starts_with(&words)) && peer.user != peer::USER {
+            return Err(Fault::new(
+                1227,
+                "Access denied; you need the SUPER privilege",
+            ));
+        }
         let killed = killed(&self.0, peer.id);
         let answer = tokio::select! {
             answer = carry_out(&self.0, peer, text) => answer,

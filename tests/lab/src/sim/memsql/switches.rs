@@ -29,6 +29,8 @@ pub struct Switches {
     pub start_delay_ms: u64,
     /// The exit code with which every start ends at once, if it does.
     pub start_exit: Option<u8>,
+    /// How many starts of a server end at once before one does not.
+    pub start_failures: u64,
     /// How long a leaf then recovers before its partitions are online.
     pub recovery_ms: u64,
     /// Whether a leaf that recovers ever gets done.
@@ -63,6 +65,8 @@ pub struct Switches {
     pub snapshot_failures: u64,
     /// How long the transaction of a write stays open, which a change of the master waits for.
     pub write_ms: u64,
+    /// A statement that begins with this is refused, as to who may not send it.
+    pub refuses: Option<String>,
     /// A statement that begins with this is done, and the connection is cut before the answer.
     pub cut_after: Option<String>,
     /// How long copying a partition takes at least.
@@ -172,6 +176,7 @@ impl Default for Switches {
             time_factor: 1.0,
             start_delay_ms: 3_000,
             start_exit: None,
+            start_failures: 0,
             recovery_ms: 2_000,
             recovery_ends: true,
             stop_delay_ms: 2_000,
@@ -189,6 +194,7 @@ impl Default for Switches {
             attach_keeps_copies: false,
             snapshot_failures: 0,
             write_ms: 0,
+            refuses: None,
             cut_after: None,
             copy_ms: 1_000,
             restores: true,

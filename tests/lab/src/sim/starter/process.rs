@@ -40,14 +40,15 @@ impl Process {
         }
     }
 
-    /// Waits until it has ended.
-    pub async fn wait(&mut self, poll: Duration) {
+    /// Waits until it has ended; returns its exit code, which only a parent learns.
+    pub async fn wait(&mut self, poll: Duration) -> Option<i32> {
         match self {
-            Self::Child(child, _) => drop(child.wait().await),
+            Self::Child(child, _) => child.wait().await.ok().and_then(|status| status.code()),
             Self::Adopted(pid) => {
                 while is_alive(*pid) {
                     tokio::time::sleep(poll).await;
                 }
+                None
             }
         }
     }

@@ -20,6 +20,8 @@ const RECENT_MS: u64 = 30_000;
 const SHOW_LOG_FROM: u32 = 2;
 /// So many recent failures and the starter gives up.
 const GIVE_UP_AT: u32 = 100;
+/// With which a server ends whose data must be upgraded first (`EXIT_UPGRADE_REQUIRED`), in later versions.
+const UPGRADE_REQUIRED: i32 = 11;
 
 /// What a starter finds where it is to start a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +54,13 @@ pub fn choose(found: Found) -> Choice {
         Found::Answering => Choice::Adopt,
         Found::Silent | Found::OtherRole => Choice::TerminateAndStart,
     }
+}
+
+/// Tells whether a starter of this version starts a server that ended so with an upgrade of its data: from 0.17.1 on
+/// (its change log; `service/upgrade_manager.go`, `ServerDatabaseAutoUpgrade`).
+pub fn upgrades_by_itself(starter: &str, last_exit: Option<i32>) -> bool {
+    let version = Version::parse(starter);
+    last_exit == Some(UPGRADE_REQUIRED) && version.is_ok_and(|version| version.at_least(0, 17, 1))
 }
 
 /// How a server's end is counted.
@@ -101,15 +110,16 @@ pub async fn run(starter: Arc<Starter>) {
 async fn keep(starter: Arc<Starter>, kind: Kind) {
     let mut failures = Failures::default();
     let name = kind.name();
+    let mut last_exit = None;
     loop {
         let begin = time::mono_ms();
         let mut port_in_use = false;
-        match start(&starter, kind).await {
+        match start(&starter, kind, last_exit).await {
             Ok(mut server) => {
                 let pid = server.pid();
                 starter.lock_pids().insert(kind, pid);
                 let announcing = tokio::spawn(announce(Arc::clone(&starter), kind));
-                server.wait(Duration::from_secs(1)).await;
+                last_exit = server.wait(Duration::from_secs(1)).await;
                 announcing.abort();
             }
             Err(NotStarted::PortInUse(why)) => {
@@ -191,7 +201,11 @@ fn show_log(starter: &Starter, kind: Kind) {
     ));
 }
 
-async fn start(starter: &Arc<Starter>, kind: Kind) -> Result<Process, NotStarted> {
+async fn start(
+    starter: &Arc<Starter>,
+    kind: Kind,
+    last_exit: Option<i32>,
+) -> Result<Process, NotStarted> {
     let failed = |error: std::io::Error| NotStarted::Failed(error.to_string());
     let name = kind.name();
     let own = starter
@@ -234,7 +248,8 @@ async fn start(starter: &Arc<Starter>, kind: Kind) -> Result<Process, NotStarted
         )));
     }
     starter.log.info(&format!("Starting {name} on port {port}"));
-    let line = prepare(starter, kind, &own)?;
+    let heals = upgrades_by_itself(&starter.live.now().starter_version, last_exit);
+    let line = prepare(starter, kind, &own, heals || starter.is_upgrade_due(kind))?;
     let server = Process::start(&line).map_err(failed)?;
     starter.upgrade_started(kind);
     Ok(server)
@@ -245,6 +260,7 @@ fn prepare(
     starter: &Starter,
     kind: Kind,
     own: &super::peers::Peer,
+    auto_upgrade: bool,
 ) -> Result<Vec<String>, NotStarted> {
     let failed = |error: std::io::Error| NotStarted::Failed(error.to_string());
     let directory = starter.server_dir(kind);
@@ -273,7 +289,7 @@ fn prepare(
         peers: &peers,
         options: &starter.options,
         version,
-        auto_upgrade: starter.is_upgrade_due(kind),
+        auto_upgrade,
         secret_file,
     };
     if !kind.is_sync() {
@@ -423,6 +439,22 @@ mod tests {
             (Found::OtherRole, Choice::TerminateAndStart),
         ] {
             assert_eq!(choose(found), choice);
+        }
+    }
+
+    #[test]
+    fn only_a_later_starter_upgrades_by_itself_what_asks_for_it() {
+        for (starter, last_exit, expected) in [
+            ("0.13.10", Some(11), false),
+            ("0.17.0", Some(11), false),
+            ("0.17.1", Some(11), true),
+            ("0.19.25", Some(11), true),
+            ("0.19.25", Some(1), false),
+            ("0.19.25", Some(0), false),
+            ("0.19.25", None, false),
+        ] {
+            let does = upgrades_by_itself(starter, last_exit);
+            assert_eq!(does, expected, "{starter} {last_exit:?}");
         }
     }
 

@@ -2,8 +2,8 @@
 //! and the invariants (I).
 
 use super::{
-    BEYOND, BUGS, DETECTORS, ENDS, GATES, JUDGED, KILLED, LOAD, LOCK, MODEL, ORACLE, PREFLIGHT,
-    TRAPS, VARIANTS, VERSION, row,
+    APART, BEYOND, BUGS, DETECTORS, ENDS, GATES, JUDGED, KILLED, LOAD, LOCK, MODEL, ORACLE, PARSED,
+    PREFLIGHT, TRAPS, VARIANTS, VERSION, row,
 };
 use crate::Row;
 
@@ -90,7 +90,7 @@ pub(super) const BEFORE: &[Row] = &[
         "told from the others of its machine and taken",
         "the same gate: a server that Ops does not have",
         &[
-            (JUDGED, "whoever_answers_lists_itself_as_this_machine"),
+            (PARSED, "whoever_answers_lists_itself_as_this_machine"),
             (JUDGED, "only_the_usual_names_mean_the_machine_itself"),
             (VARIANTS, "as later versions show it"),
         ],
@@ -166,14 +166,20 @@ pub(super) const BEFORE: &[Row] = &[
         "DETACH: it waits for it, and clients wait for DETACH",
         &[
             (PREFLIGHT, "preflight: P9: a long statement runs beside it"),
-            (PREFLIGHT, "preflight: P9: a backup runs beside it"),
+            (
+                PREFLIGHT,
+                "preflight: P9: a backup, a rebalance and copies run beside it",
+            ),
             (PREFLIGHT, "preflight: P9: a table is changed beside it"),
             (
                 "tests/lab/tests/memsql/stale.rs",
                 "stale: a backup begins while slaves catch up",
             ),
-            (GATES, "between_the_groups"),
-            (JUDGED, "what_runs_beside"),
+            (
+                GATES,
+                "gates: at each rest point the cluster is judged anew",
+            ),
+            (PARSED, "what_runs_beside"),
             (PREFLIGHT, "no backup"),
         ],
     ),
@@ -214,7 +220,10 @@ pub(super) const ALWAYS: &[Row] = &[
         &[
             (MODEL, "a leaf of the other group is detached"),
             (MODEL, "a leaf of the other group is silent"),
-            (GATES, "between_the_groups"),
+            (
+                GATES,
+                "gates: at each rest point the cluster is judged anew",
+            ),
             (MODEL, "more_faults_never_allow_more"),
             (ORACLE, "each_invariant_is_seen_to_break"),
             (LOAD, "load: a leaf that is killed under load is seen"),
@@ -293,7 +302,10 @@ pub(super) const ALWAYS: &[Row] = &[
         "the oracle: I6",
         &[
             (MODEL, "aggregators_one_at_a_time_and_the_master_last"),
-            (GATES, "the_others_answer"),
+            (
+                GATES,
+                "gates: at each rest point the cluster is judged anew",
+            ),
             (ORACLE, "each_invariant_is_seen_to_break"),
         ],
     ),
@@ -302,7 +314,10 @@ pub(super) const ALWAYS: &[Row] = &[
         "every fault of this table",
         "never FORCE, REMOVE LEAF, ATTACH ALL, --all, --hard-stop",
         "the simulators: they count each of them, and each case asks",
-        &[("tests/lab/tests/memsql/whole.rs", "assert_never")],
+        &[
+            (GATES, "gates: a leaf that still leads is not stopped (I3)"),
+            (APART, "apart: one leaf of a set cannot be attached"),
+        ],
     ),
     row(
         "I8 B5 S12",
@@ -325,7 +340,10 @@ pub(super) const ALWAYS: &[Row] = &[
         "nothing is done twice",
         "the simulators: the counts",
         &[
-            (BUGS, "bug_i_what_was_cut_off_could_not_be_gone_on_with"),
+            (
+                BUGS,
+                "bugs: i: what was cut off after {after} could not be gone on with",
+            ),
             (KILLED, "killed: at every step"),
         ],
     ),

@@ -1,8 +1,8 @@
 //! What each step that fails must come to (S), the bugs of an older tool (B), and what is not known of the real thing.
 
 use super::{
-    APART, BEYOND, BUGS, DETECTORS, DOUBT, ENDS, GATES, JUDGED, MODEL, PREFLIGHT, QUEUED, TRAPS,
-    VARIANTS, row,
+    APART, BEYOND, BUGS, DETECTORS, DOUBT, ENDS, GATES, JUDGED, MODEL, PARSED, PREFLIGHT, QUEUED,
+    TRAPS, VARIANTS, row,
 };
 use crate::Row;
 
@@ -73,7 +73,7 @@ pub(super) const STEPS: &[Row] = &[
         "the read behind it",
         &[
             (ENDS, "DETACH LEAF is refused"),
-            (BUGS, "bug_a_a_failed_detach_or_attach_was_ignored"),
+            (BUGS, "bugs: a: a failed {statement} was ignored"),
         ],
     ),
     row(
@@ -289,7 +289,7 @@ pub(super) const BOTH_WAYS: &[Row] = &[
         "every gate",
         &[
             (VARIANTS, "as later versions show it"),
-            (JUDGED, "leaves_of_every_version"),
+            (PARSED, "leaves_of_every_version"),
             (JUDGED, "a_healthy_cluster_is_judged_well_in_every_version"),
         ],
     ),
@@ -311,7 +311,7 @@ pub(super) const BOTH_WAYS: &[Row] = &[
         "statements that are refused",
         &[
             (VARIANTS, "variants: names that need quoting"),
-            (JUDGED, "partitions_are_told_by_the_names_of_databases"),
+            (PARSED, "partitions_are_told_by_the_names_of_databases"),
         ],
     ),
     row(

@@ -176,10 +176,13 @@ pub fn parse(args: &[String], upgrade_takes_id: bool) -> Result<Typed, String> {
 /// Returns the long name of an option, if a word is one.
 fn option_of<'a>(command: &str, word: &'a str) -> Option<&'a str> {
     match word {
+        "-h" if command == "memsql-monitor" => Some("host"),
         "-h" => Some("help"),
         "-q" => Some("q"),
         "-j" => Some("json"),
         "-r" if command == "memsql-list" => Some("memsql-role"),
+        "-u" => Some("user"),
+        "-p" => Some("password"),
         "-r" => Some("role"),
         _ => word.strip_prefix("--"),
     }
@@ -259,32 +262,47 @@ async fn hand_over(typed: &Typed) -> Said {
 
 /// Asks what a person is asked who did not say that he is not to be.
 fn prompts(typed: &Typed) -> Option<Said> {
-    let questions: &[&str] = match typed.command.as_str() {
-        _ if typed.has("no-prompt") => &[],
-        "memsql-upgrade" => &[
-            "Are you sure you want to upgrade your cluster? This will temporarily shut down your cluster. [y/N] ",
-            "Do you want to back up the data directories? [Y/n] ",
-        ],
-        "memsql-stop" | "memsql-restart" | "memsql-delete" => &["Are you sure? [y/N] "],
-        _ => &[],
-    };
-    let backs_up = ["backup-data-directories", "no-backup-data-directories"]
-        .iter()
-        .any(|flag| typed.has(flag));
-    for (place, question) in questions.iter().enumerate() {
-        if place == 1 && backs_up {
-            continue;
-        }
+    for (question, wanted) in questions(typed) {
         drop(std::io::stdout().write_all(question.as_bytes()));
         drop(std::io::stdout().flush());
         let mut answer = String::new();
         let read = std::io::stdin().lock().read_line(&mut answer).unwrap_or(0);
-        let is_yes = answer.trim().eq_ignore_ascii_case("y");
-        if read == 0 || (place == 0 && !is_yes) {
+        let answer = answer.trim();
+        let is_it = wanted.is_none_or(|wanted| answer == wanted || answer.to_lowercase() == wanted);
+        if read == 0 || !is_it {
             return Some(Said::failed("\nAborted.\n"));
         }
     }
     None
+}
+
+/// What is asked, and the answer without which nothing is done; without one any will do.
+fn questions(typed: &Typed) -> Vec<(String, Option<&'static str>)> {
+    let sure = |text: String| (text, Some("y"));
+    match typed.command.as_str() {
+        _ if typed.has("no-prompt") => Vec::new(),
+        "memsql-upgrade" => {
+            let version = typed
+                .value("version")
+                .map(|version| format!(" to MemSQL version {version}"));
+            let to = version.unwrap_or_default();
+            let mut all = vec![sure(format!(
+                "Are you sure you want to upgrade your cluster{to}? This will temporarily shut down your cluster. [y/N] "
+            ))];
+            let said = ["backup-data-directories", "no-backup-data-directories"];
+            if !said.iter().any(|flag| typed.has(flag)) {
+                let text = "Do you want to back up the data directories? [Y/n] ";
+                all.push((text.to_owned(), None));
+            }
+            all
+        }
+        "memsql-delete" => {
+            let text = "This cannot be undone. Type DELETE to go on: ";
+            vec![(text.to_owned(), Some("DELETE"))]
+        }
+        "memsql-stop" | "memsql-restart" => vec![sure("Are you sure? [y/N] ".to_owned())],
+        _ => Vec::new(),
+    }
 }
 
 #[cfg(test)]
@@ -314,6 +332,28 @@ mod tests {
         ] {
             assert!(typed(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_person_is_asked_and_a_script_is_not() {
+        let asked = |line: &str| {
+            let all = questions(&typed(line).unwrap());
+            let all = all.iter().map(|(text, wanted)| format!("{text}{wanted:?}"));
+            all.collect::<Vec<_>>()
+        };
+        let upgrade = asked("memsql-upgrade --version 5.0.8");
+        assert!(upgrade[0].starts_with(
+            "Are you sure you want to upgrade your cluster to MemSQL version 5.0.8? "
+        ));
+        assert!(upgrade[1].starts_with("Do you want to back up the data directories"));
+        assert_eq!(
+            asked("memsql-upgrade --no-backup-data-directories").len(),
+            1
+        );
+        assert!(asked("memsql-delete ABC")[0].ends_with("Some(\"DELETE\")"));
+        assert!(asked("memsql-stop ABC --no-prompt").is_empty());
+        let monitor = typed("memsql-monitor -h h1 --port 3307 -u root -p x").unwrap();
+        assert_eq!(monitor.value("host"), Some("h1"));
     }
 
     #[test]

@@ -3,13 +3,14 @@
 //! - [`cli`]: what is typed, and the agent that it is handed to;
 //! - [`agent`]: the daemon: hands commands to the primary, and does on its host what that says;
 //! - [`local`]: directories, configuration files and processes of one host's servers;
-//! - [`primary`]: the commands; [`upgrade`]: the one that an upgrade is about;
+//! - [`primary`]: the commands; [`members`]: which servers there are; [`upgrade`]: the one that an upgrade is about;
 //! - [`monitor`]: the look at all servers, and starting what is stopped unless told not to;
 //! - [`state`]: what the primary knows.
 
 pub mod agent;
 pub mod cli;
 pub mod local;
+pub mod members;
 pub mod monitor;
 pub mod primary;
 pub mod state;

@@ -101,7 +101,7 @@ async fn heal(ops: &Arc<Ops>, meta: Option<&Meta>) {
     let switches = ops.switches();
     let patience = time::ms(switches.timer(switches.ops_start_after_ms));
     let servers = ops.known().servers.clone();
-    for server in servers.iter().filter(|one| !one.busy) {
+    for server in servers.iter().filter(|one| !one.busy && !one.unmonitored) {
         let down = server
             .down_since_ms
             .map_or(0, |since| time::mono_ms().saturating_sub(since));

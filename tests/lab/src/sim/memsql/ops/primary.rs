@@ -10,7 +10,7 @@ use super::cli::{Said, Typed};
 use super::local::Order;
 use super::monitor::{self, address};
 use super::state::{Installable, Server, hash_of, id_of, table};
-use super::upgrade;
+use super::{members, upgrade};
 use crate::sim::memsql::switches::{OpsOutcome, Switches};
 use crate::sim::memsql::wire::Answer;
 use crate::sim::memsql::wire::client::{ask, quoted_text};
@@ -98,6 +98,9 @@ async fn changed(ops: &Arc<Ops>, typed: &Typed) -> Result<String, String> {
         "agent-upgrade" => Ok("Successfully upgraded all agents".to_owned()),
         "cluster-manual-control" => manual_control(ops, typed),
         "memsql-deploy" => deploy(ops, typed).await,
+        "memsql-monitor" => members::monitor(ops, typed),
+        "memsql-unmonitor" => members::unmonitor(ops, typed),
+        "memsql-delete" => members::delete(ops, typed).await,
         "file-add" => add_file(ops, typed).await,
         other => Err(format!("{other} is not played in the lab")),
     }
@@ -108,7 +111,7 @@ fn report(ops: &Ops) -> Said {
     let known = ops.known().clone();
     let all = json!({
         "agents": known.agents_json(&ops.switches().ops_version),
-        "servers": known.servers_json(None),
+        "servers": known.servers_json(None, true),
         "files": known.files_json(None),
         "manual_control": known.manual_control,
     });
@@ -200,7 +203,11 @@ async fn list_servers(ops: &Arc<Ops>, typed: &Typed) -> Said {
     if !switches.ops_list_is_stale {
         monitor::look(ops).await;
     }
-    let mut fresh = ops.known().servers_json(switches.ops_shows_role.as_deref());
+    let (role, all) = (
+        switches.ops_shows_role.as_deref(),
+        typed.has("include-unmonitored"),
+    );
+    let mut fresh = ops.known().servers_json(role, all);
     rename(&mut fresh, &switches);
     let freezes_on = &switches.ops_list_freezes_on;
     let freezes = has_run_state(&fresh, freezes_on);
@@ -475,6 +482,7 @@ async fn deploy(ops: &Arc<Ops>, typed: &Typed) -> Result<String, String> {
             .value("availability-group")
             .and_then(|group| group.parse().ok()),
         version: file.version,
+        unmonitored: false,
         runs: true,
         answers: false,
         connected: false,

@@ -36,6 +36,9 @@ pub struct Server {
     pub directory: String,
     /// What is installed for it.
     pub version: String,
+    /// Whether Ops has been told to leave it alone: it is not listed, unless asked for.
+    #[serde(default)]
+    pub unmonitored: bool,
     /// Whether its process was there at the last look.
     #[serde(skip)]
     pub runs: bool,
@@ -81,7 +84,7 @@ impl Known {
         let mut found = self
             .servers
             .iter()
-            .filter(|one| one.memsql_id.starts_with(&id.to_uppercase()));
+            .filter(|one| !one.unmonitored && one.memsql_id.starts_with(&id.to_uppercase()));
         match (found.next(), found.next()) {
             (Some(one), None) if !id.is_empty() => Ok(one),
             (Some(_), Some(_)) => Err(format!("The MemSQL ID {id} is ambiguous.")),
@@ -108,9 +111,11 @@ impl Known {
         newest.ok_or_else(|| "The requested MemSQL version was not found.".to_owned())
     }
 
-    /// The list of servers as JSON.
-    pub fn servers_json(&self, shows_role: Option<&str>) -> Value {
-        let all = self.servers.iter().map(|one| {
+    /// The list of servers as JSON, without those that are not monitored unless they are asked for.
+    pub fn servers_json(&self, shows_role: Option<&str>, unmonitored_too: bool) -> Value {
+        let all = self.servers.iter();
+        let all = all.filter(|one| unmonitored_too || !one.unmonitored);
+        let all = all.map(|one| {
             let role = shows_role
                 .filter(|_| one.role != "LEAF")
                 .unwrap_or(&one.role);
@@ -239,7 +244,13 @@ mod tests {
         for id in ["AB", "X", ""] {
             assert!(known.server(id).is_err(), "{id}");
         }
-        assert_eq!(known.servers_json(None)[0]["run_state"], "NOT RUNNING");
+        let shown = known.servers_json(None, false);
+        assert_eq!(shown[0]["run_state"], "NOT RUNNING");
+        let mut known = known;
+        known.servers[0].unmonitored = true;
+        assert!(known.server("abc").is_err());
+        let count = |too| known.servers_json(None, too).as_array().unwrap().len();
+        assert_eq!((count(false), count(true)), (1, 2));
     }
 
     #[test]

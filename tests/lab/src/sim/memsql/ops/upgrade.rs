@@ -179,6 +179,7 @@ async fn whole(
         start_one(ops, server).await?;
     }
     outcome?;
+    state("DeletingOldInstalls");
     state("OfflineClusterUpgradeSuccess");
     said.push(format!(
         "Successfully upgraded cluster to MemSQL version {}",

@@ -4,19 +4,23 @@
 //! The run is followed by its events. At each step that begins the pool is asked for a fault; while one is open no other
 //! strikes. How a case ended is told by how often the program ended before it got past the step that was struck.
 
+mod stopped;
+mod strike;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
+use super::beyond::{WorkedOut, work_out};
 use super::case::Case;
-use super::classes::{Act, Class, End};
-use super::follow::{Follow, Seen, Step};
+use super::classes::{Class, End};
+use super::follow::{Follow, Seen};
 use super::judge::{self, Judged};
-use super::pool::{Pair, Pool};
+use super::pool::Pool;
 use super::reference::Reference;
 use super::scene::Scene;
 use super::{Error, load};
@@ -25,17 +29,10 @@ use crate::command::{Command, Exit, Running};
 use crate::files;
 
 /// How long a whole upgrade with its faults may take, and how long one part may be silent.
-const LIMIT: Duration = Duration::from_mins(30);
+const LIMIT: Duration = Duration::from_hours(1);
 const SILENCE: Duration = Duration::from_mins(4);
-/// How long a second operator may take to be refused.
-const SECOND_LIMIT: Duration = Duration::from_mins(2);
-/// How long after a stop that nobody asked for the run is resumed, or after one that a resumed run comes to.
-const AGAIN: Duration = Duration::from_secs(1);
-/// How often a run is resumed for one fault before it is given up.
-const MOST_RESUMES: usize = 4;
-/// Between two looks at the events, and between two times that Ctrl-C is pressed.
+/// Between two looks at the events.
 const LOOK: Duration = Duration::from_millis(2);
-const PRESS: Duration = Duration::from_millis(400);
 
 /// What all upgrades share.
 #[derive(Debug)]
@@ -67,6 +64,17 @@ pub struct Ended {
     pub seen: Vec<Seen>,
     /// The clients' report.
     pub load: Option<Value>,
+    /// Which of their requests that failed could have been saved.
+    pub worked_out: WorkedOut,
+}
+
+/// How a process that works on the upgrade is begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// With a run of its own.
+    Apply,
+    /// With the run that there is.
+    Resume,
 }
 
 /// A process that works on the run.
@@ -160,7 +168,11 @@ impl<'a, S: Scene> Upgrade<'a, S> {
         }
         judged.twice = judge::twice(self.shared, &effects, &explained);
         if let Some(load) = &self.ended.load {
-            judged.clients = load::judged(load, self.harming);
+            let harming = self.ended.cases.iter();
+            let harming = harming.filter(|case| case.class.harms_clients);
+            let faults: Vec<_> = harming.map(|case| case.lasted_unix_ms).collect();
+            self.ended.worked_out = work_out(load, &faults);
+            judged.clients = load::judged(load, self.harming, &self.ended.worked_out);
         }
         self.keep()?;
         Ok(self.ended)
@@ -189,7 +201,7 @@ impl<'a, S: Scene> Upgrade<'a, S> {
     /// Lets one process after another work on the run; tells whether it came to its end.
     fn work(&mut self) -> Result<bool, Error> {
         let end = clock::now() + LIMIT;
-        let mut part = self.begin(0)?;
+        let mut part = self.begin(0, Start::Apply)?;
         loop {
             let exit = part.running.ended()?;
             for seen in part.follow.read().map_err(Error::Events)? {
@@ -210,10 +222,10 @@ impl<'a, S: Scene> Upgrade<'a, S> {
                     self.over()?;
                     return Ok(true);
                 }
-                if !self.stopped(&part, exit)? {
+                let Some(start) = self.stopped(&part, exit)? else {
                     return Ok(false);
-                }
-                part = self.begin(part.number + 1)?;
+                };
+                part = self.begin(part.number + 1, start)?;
             } else if clock::now() > end || part.heard.elapsed() > SILENCE {
                 part.running.signal(Signal::KILL);
                 self.fail("it hangs");
@@ -224,13 +236,12 @@ impl<'a, S: Scene> Upgrade<'a, S> {
         }
     }
 
-    fn begin(&mut self, number: usize) -> Result<Part, Error> {
+    fn begin(&mut self, number: usize, start: Start) -> Result<Part, Error> {
         self.parts = number;
         let name = format!("events-{number}.ndjson");
-        let command = if number == 0 {
-            self.scene.apply(&name)
-        } else {
-            self.scene.resume(&name)
+        let command = match start {
+            Start::Apply => self.scene.apply(&name),
+            Start::Resume => self.scene.resume(&name),
         };
         Ok(Part {
             follow: Follow::new(&self.scene.file(&name)),
@@ -244,10 +255,10 @@ impl<'a, S: Scene> Upgrade<'a, S> {
     fn see(&mut self, part: &mut Part, seen: Seen) -> Result<(), Error> {
         match &seen {
             Seen::Intended(step) => {
-                let position = self.shared.reference.position(&step.key);
-                self.get_past(part.number, position);
-                if self.open.is_none() {
-                    self.strike(part, step, position)?;
+                let known = self.shared.reference.known(step);
+                self.get_past(part.number, known.map(|(position, _)| position));
+                if let Some((position, key)) = known.filter(|_| self.open.is_none()) {
+                    self.strike(part, step, position, key)?;
                 }
             }
             Seen::Stopped(why) | Seen::Failed(why) => part.said.push(why.clone()),
@@ -266,185 +277,6 @@ impl<'a, S: Scene> Upgrade<'a, S> {
         if is_past && is_over {
             self.settle();
         }
-    }
-
-    fn strike(&mut self, part: &Part, step: &Step, position: Option<usize>) -> Result<(), Error> {
-        let is_late = self.shared.until.is_some_and(|until| clock::now() >= until);
-        let Some(position) = position.filter(|_| !is_late && self.struck < self.shared.most) else {
-            return Ok(());
-        };
-        let mut pool = judge::locked(self.shared.pool);
-        if !pool.may_strike(&step.key, self.number, self.harming, self.shared.most) {
-            return Ok(());
-        }
-        let pair = pool.take(&step.key, self.harming);
-        drop(pool);
-        let Some(pair) = pair else { return Ok(()) };
-        self.struck += 1;
-        let class = pair.class;
-        self.open = Some(Open {
-            case: Case::of(&pair, self.number, &step.host),
-            class,
-            host: step.host.clone(),
-            position,
-            part: part.number,
-            lift_at: None,
-            second: None,
-            edited: None,
-            began: clock::now(),
-        });
-        self.act(part, &pair, &step.host)
-    }
-
-    fn act(&mut self, part: &Part, pair: &Pair, host: &str) -> Result<(), Error> {
-        let class = pair.class;
-        let mut lift_at = None;
-        match class.act {
-            Act::Kill => kill(&part.running),
-            Act::KillAndEdit => {
-                kill(&part.running);
-                self.edit(pair)?;
-            }
-            Act::Interrupt(times) => {
-                for press in 0..times {
-                    if press > 0 {
-                        clock::pause(PRESS);
-                    }
-                    part.running.signal(Signal::INT);
-                }
-            }
-            Act::HangUp => part.running.signal(Signal::HUP),
-            Act::SecondOperator => {
-                let second = self.scene.second().start()?;
-                if let Some(open) = &mut self.open {
-                    open.second = Some(second);
-                }
-            }
-            Act::Mishap(mishap) => {
-                self.scene.befall(mishap, host)?;
-                lift_at = Some(clock::now() + self.scene.scaled(class.lifted_after));
-            }
-        }
-        if let Some(open) = &mut self.open {
-            open.lift_at = lift_at;
-        }
-        Ok(())
-    }
-
-    /// Changes the file of the task that was struck, so that what is read from it again fails.
-    fn edit(&mut self, pair: &Pair) -> Result<(), Error> {
-        let name = pair.task.place.split(':').next().unwrap_or_default();
-        let path = self.scene.file(name);
-        let Some(text) = files::read_if_there(&path)? else {
-            return Ok(());
-        };
-        let more = "\n- name: somebody has edited this meanwhile\n  fail: { msg: edited }\n";
-        files::write(&path, format!("{text}{more}"), 0o644)?;
-        if let Some(open) = &mut self.open {
-            open.edited = Some((path, text));
-        }
-        Ok(())
-    }
-
-    fn restore(&mut self) -> Result<(), Error> {
-        let edited = self.open.as_mut().and_then(|open| open.edited.take());
-        if let Some((path, text)) = edited {
-            files::write(&path, text, 0o644)?;
-        }
-        Ok(())
-    }
-
-    fn lift(&mut self) -> Result<(), Error> {
-        let Some(open) = &mut self.open else {
-            return Ok(());
-        };
-        if let (Some(_), Act::Mishap(mishap)) = (open.lift_at.take(), open.class.act) {
-            self.scene.lift(mishap, &open.host)?;
-        }
-        Ok(())
-    }
-
-    /// Looks whether the second operator was refused.
-    fn wait_for_second(&mut self) -> Result<(), Error> {
-        let Some(open) = &mut self.open else {
-            return Ok(());
-        };
-        let Some(second) = &mut open.second else {
-            return Ok(());
-        };
-        let late = open.began.elapsed() > SECOND_LIMIT;
-        let ended = second.ended()?;
-        if late {
-            second.signal(Signal::KILL);
-            open.case
-                .fail("the second operator was not refused in time");
-        }
-        if ended == Some(Exit::Code(0)) {
-            open.case.fail("the second operator was let in");
-        }
-        if late || ended.is_some() {
-            open.second = None;
-        }
-        Ok(())
-    }
-
-    /// Judges a program that has ended before the end of the run; tells whether it is to be resumed.
-    fn stopped(&mut self, part: &Part, exit: Exit) -> Result<bool, Error> {
-        let (out, err) = part.running.said();
-        let mut why = part.said.join("; ");
-        if why.is_empty() {
-            why = judge::end_of(&out, &err);
-        }
-        if self.open.is_none() {
-            // Nothing is open: the fault before it is what it comes of.
-            self.reopen(part.number);
-        }
-        let told = judge::told(self.scene, exit)?;
-        let Some(open) = &mut self.open else {
-            self.ended.judged.stuck.push(format!("{exit}: {why}"));
-            return Ok(false);
-        };
-        let place = &open.case.task.place;
-        let untold = told
-            .iter()
-            .map(|off| format!("{} at {place}: {off}", open.class.name));
-        self.ended.judged.leftovers.extend(untold);
-        open.case.stop(exit, &why);
-        let is_first = open.case.stops.len() == 1;
-        let after = if is_first && open.class.act.stops() {
-            open.class.resumed_after
-        } else {
-            AGAIN
-        };
-        if open.case.stops.len() > MOST_RESUMES {
-            self.settle();
-            return Ok(false);
-        }
-        if let Some(at) = open.lift_at {
-            // Nobody resumes before the cause is gone.
-            clock::pause(at.saturating_duration_since(clock::now()));
-            self.lift()?;
-        }
-        clock::pause(self.scene.scaled(after));
-        Ok(true)
-    }
-
-    fn reopen(&mut self, part: usize) {
-        let Some(case) = self.ended.cases.pop() else {
-            return;
-        };
-        self.open = Some(Open {
-            class: case.class,
-            host: case.host.clone(),
-            // Whatever comes next is past it.
-            position: 0,
-            part: part.saturating_sub(1),
-            lift_at: None,
-            second: None,
-            edited: None,
-            began: clock::now(),
-            case,
-        });
     }
 
     fn fail(&mut self, why: &str) {
@@ -477,14 +309,5 @@ impl<'a, S: Scene> Upgrade<'a, S> {
             });
             self.ended.cases.push(open.case);
         }
-    }
-}
-
-/// Kills a program and nothing that it has started.
-fn kill(running: &Running) {
-    let pid = i32::try_from(running.pid()).ok().and_then(Pid::from_raw);
-    if let Some(pid) = pid {
-        // It may have ended meanwhile.
-        kill_process(pid, Signal::KILL).ok();
     }
 }
