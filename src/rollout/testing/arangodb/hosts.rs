@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{Arangodb, HOSTS, Process, Role};
-use crate::clock::Clock as _;
+use super::state::{Process, Role};
+use super::{Arangodb, HOSTS, time_at};
 use crate::connection::Reply;
 use crate::rollout::testing::notes::well;
 
@@ -72,7 +72,7 @@ impl Arangodb {
         } else if text.contains("stagger_data=") {
             self.depth(host, &mut parts);
         } else if text.contains("stagger_at uid") {
-            self.ready(text, &mut parts);
+            self.ready(host, text, &mut parts);
         } else if text.contains("stagger_at file; cat") {
             self.command_file(host, text, &mut parts);
         } else {
@@ -84,6 +84,7 @@ impl Arangodb {
     fn surface(&self, host: usize, parts: &mut Parts) {
         let name = HOSTS[host];
         let (loaded, lies) = (self.places.in_force(name), self.places.drop_in(name));
+        let held = if self.places.held(name) { "yes" } else { "" };
         let state = self.lock();
         let machine = &state.machines[host];
         let starter = machine.starter;
@@ -101,6 +102,7 @@ impl Arangodb {
         };
         let units = format!(
             "Id=arangodb.service\nLoadState=loaded\nActiveState={}\nSubState=running\nResult=success\nMainPID={}\n\
+             ExecStart={{ path=/usr/bin/arangodb ; argv[]=/usr/bin/arangodb --starter.data-dir=/srv/arangodb ; }}\n\
              KillMode={kill}\nRestart={restart}\nFragmentPath=/lib/systemd/system/arangodb.service\nDropInPaths={}\n\
              NeedDaemonReload={}\nUnitFileState=enabled\nNRestarts=0\n\n\
              Id=arangodb3.service\nLoadState={load}\nActiveState=inactive\nMainPID=0\nUnitFileState={enabled}\n",
@@ -114,7 +116,7 @@ impl Arangodb {
             yes(loaded != lies),
         );
         parts.add("units", units);
-        parts.add("held", "");
+        parts.add("held", held);
         parts.add("machine", format!("machine-{name}"));
         parts.add("boot", format!("boot-{}", machine.boots));
         let tools = [
@@ -177,21 +179,13 @@ impl Arangodb {
         }
     }
 
-    /// A machine that lacks nothing, and on which nobody interferes; its clock is that of whoever asks.
-    fn ready(&self, text: &str, parts: &mut Parts) {
+    /// A machine that lacks nothing, and on which nobody interferes.
+    fn ready(&self, host: usize, text: &str, parts: &mut Parts) {
         parts.add("uid", "0\n");
         parts.add("user", "root\n");
         parts.add("login", "");
-        // The hosts' clocks go on as they should, whatever the bastion's does.
-        let passed = self
-            .clock
-            .get()
-            .map_or(0, |clock| clock.elapsed().as_secs());
-        let began = crate::clock::SimulatedClock::new().now().as_second();
-        parts.add(
-            "clock",
-            format!("{}\n", began + i64::try_from(passed).unwrap()),
-        );
+        let now = time_at(self.lock().now).as_second();
+        parts.add("clock", format!("{now}\n"));
         parts.add("init", "systemd booted");
         for line in text.lines() {
             let Some(words) = line.strip_prefix("stagger_room ") else {
@@ -208,7 +202,10 @@ impl Arangodb {
             );
         }
         parts.add("audit", "");
-        parts.add("package", "ii  3.3.20");
+        parts.add(
+            "package",
+            format!("ii  {}", self.places.version(HOSTS[host])),
+        );
         parts.add("units", "");
     }
 

@@ -2,24 +2,27 @@
 //!
 //! Each machine has an agent, a DB-Server and a coordinator. What is asked over HTTP, and what a host shows of its
 //! processes, is answered here; what modules do with files, packages and units is done by a real shell below a directory of
-//! its own, with programs of the package system and of systemd that only keep their state there.
+//! its own, with programs of the package system and of systemd that only keep their state there. The role's script for one
+//! server has its effect at once, with the marks and the exit codes that it has on a host.
 
 mod hosts;
 mod requests;
+mod script;
 mod shell;
+mod state;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::clock::SimulatedClock;
+use crate::clock::{Clock as _, SimulatedClock, Timestamp};
 use crate::connection::scripted::{Answering, Call, Effects, Verb, ended};
-use crate::connection::{End, JobEnd, Reply};
+use crate::connection::{End, Fence, JobEnd, Reply};
 
+use super::locks::Locks;
 use super::model::{Count, Model};
 use super::notes::Notices;
+use state::{Role, State};
 
 /// The version that the cluster comes from.
 const OLD: &str = "3.3.20";
@@ -33,93 +36,8 @@ fn number(version: &str) -> u32 {
     if version == NEW { 30400 } else { 30320 }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Role {
-    Agent,
-    Dbserver,
-    Coordinator,
-}
-
-impl Role {
-    const ALL: [Self; 3] = [Self::Agent, Self::Dbserver, Self::Coordinator];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Agent => "agent",
-            Self::Dbserver => "dbserver",
-            Self::Coordinator => "coordinator",
-        }
-    }
-
-    /// As the server itself says it.
-    fn own_name(self) -> &'static str {
-        match self {
-            Self::Agent => "AGENT",
-            Self::Dbserver => "PRIMARY",
-            Self::Coordinator => "COORDINATOR",
-        }
-    }
-
-    fn port(self) -> u16 {
-        match self {
-            Self::Agent => 8531,
-            Self::Dbserver => 8530,
-            Self::Coordinator => 8529,
-        }
-    }
-
-    /// How ids of this kind begin.
-    fn id(self, host: usize) -> String {
-        let kind = match self {
-            Self::Agent => "AGNT",
-            Self::Dbserver => "PRMR",
-            Self::Coordinator => "CRDN",
-        };
-        format!("{kind}-{}", host + 1)
-    }
-}
-
-/// A process; none of its numbers is ever given again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Process {
-    pid: u32,
-    start: u64,
-}
-
-/// A server of a machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Server {
-    process: Option<Process>,
-    /// The program that runs, or ran last.
-    program: &'static str,
-    /// Of which version its data is.
-    data: u32,
-}
-
-/// A machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Machine {
-    starter: Option<Process>,
-    servers: BTreeMap<Role, Server>,
-    boots: u32,
-}
-
-#[derive(Debug, Clone)]
-struct State {
-    machines: Vec<Machine>,
-    /// Which agent leads, and in which term.
-    leader: usize,
-    term: u64,
-    /// Who has asked for maintenance mode.
-    maintenance: bool,
-    /// What the supervision saw of versions when it was switched off.
-    frozen: Option<Value>,
-    lock: Option<Value>,
-    /// The collection for a try, with its documents.
-    canary: Option<BTreeMap<String, Value>>,
-    drained: BTreeSet<String>,
-    next: u32,
-    count: Count,
+fn host_of(name: &str) -> Option<usize> {
+    HOSTS.iter().position(|host| *host == name)
 }
 
 /// The cluster.
@@ -127,158 +45,62 @@ struct State {
 pub(in crate::rollout) struct Arangodb {
     state: Mutex<State>,
     notices: Notices,
+    locks: Locks,
     places: shell::Places,
     clock: OnceLock<Arc<SimulatedClock>>,
-}
-
-impl State {
-    fn process(&mut self) -> Process {
-        self.next += 1;
-        Process {
-            pid: 1000 + self.next,
-            start: u64::from(self.next) * 100,
-        }
-    }
-
-    fn server(&self, host: usize, role: Role) -> &Server {
-        &self.machines[host].servers[&role]
-    }
-
-    fn is_up(&self, host: usize, role: Role) -> bool {
-        self.server(host, role).process.is_some()
-    }
-
-    /// The leader of the agency: another one where it is down.
-    fn elects(&mut self) {
-        if self.is_up(self.leader, Role::Agent) {
-            return;
-        }
-        let others = (0..HOSTS.len()).find(|host| self.is_up(*host, Role::Agent));
-        if let Some(other) = others {
-            (self.leader, self.term) = (other, self.term + 1);
-        }
-    }
-
-    /// Ends a server and starts it with the program on disk, as the script of the role does.
-    fn renews(&mut self, host: usize, role: Role, program: &'static str) {
-        let process = self.process();
-        let starter = self.process();
-        let machine = &mut self.machines[host];
-        machine.starter = Some(starter);
-        machine.servers.insert(
-            role,
-            Server {
-                process: Some(process),
-                program,
-                data: number(program),
-            },
-        );
-    }
 }
 
 impl Arangodb {
     /// Makes a cluster that is well.
     pub(in crate::rollout) fn new() -> Self {
-        let mut state = State {
-            machines: Vec::new(),
-            leader: 0,
-            term: 1,
-            maintenance: false,
-            frozen: None,
-            lock: None,
-            canary: None,
-            drained: BTreeSet::new(),
-            next: 0,
-            count: Count::default(),
-        };
-        for _ in HOSTS {
-            let starter = Some(state.process());
-            let servers = Role::ALL.map(|role| {
-                let server = Server {
-                    process: Some(state.process()),
-                    program: OLD,
-                    data: number(OLD),
-                };
-                (role, server)
-            });
-            state.machines.push(Machine {
-                starter,
-                servers: servers.into_iter().collect(),
-                boots: 0,
-            });
-        }
         Self {
-            state: Mutex::new(state),
+            state: Mutex::new(State::new()),
             notices: Notices::default(),
+            locks: Locks::default(),
             places: shell::Places::new(),
             clock: OnceLock::new(),
         }
     }
 
+    /// The cluster as it stands at this moment.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = self.clock.get().map(|clock| clock.elapsed().as_secs());
+        state.passes(passed.unwrap_or(0));
+        state
     }
 
-    /// Runs the role's script for one server: everything between "it serves" and "it serves again".
-    fn upgrades(&self, host: usize, text: &str) -> Option<JobEnd> {
-        let value = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-            Some(line.trim_matches('\'').to_owned())
-        };
-        let name = value("role=")?;
-        let role = *Role::ALL.iter().find(|role| role.name() == name)?;
-        let program = self.places.version(HOSTS[host]);
-        let held = self.places.in_force(HOSTS[host]);
+    /// What the load balancer is told.
+    fn balance(&self, text: &str) -> Option<JobEnd> {
         let mut state = self.lock();
-        let title = format!("{name} of {}", HOSTS[host]);
-        let is_needed = state.server(host, role).program != program;
-        state.count.does(format!("upgrade the {title}"), is_needed);
-        state.judges(host, role, &title, held);
-        state.renews(host, role, program);
-        state.elects();
-        let marks = "::stagger:: begin check what is there\n::stagger:: end\n";
-        Some(ended(0, marks))
+        if let Some(host) = text.strip_prefix("lb out ") {
+            state.drained.insert(host.to_owned());
+        } else {
+            let host = text.strip_prefix("lb in ")?;
+            if state.drained.remove(host) {
+                state.sends_clients_to(host_of(host)?);
+            }
+        }
+        Some(ended(0, ""))
+    }
+
+    /// Whether somebody listens at a place, as a host sees it.
+    fn is_there(&self, host: &str, to: &str) -> Option<bool> {
+        let (name, port) = to.rsplit_once(':')?;
+        let machine = host_of(if name == "127.0.0.1" { host } else { name })?;
+        let state = self.lock();
+        if port == "8528" {
+            return Some(state.machines[machine].starter.is_some());
+        }
+        let role = Role::at(port)?;
+        Some(state.is_up(machine, role))
     }
 }
 
-impl State {
-    /// What no upgrade may do to a cluster at any time.
-    fn judges(&mut self, host: usize, role: Role, title: &str, held: bool) {
-        self.count.accident(!held, || {
-            format!("the {title} is stopped while systemd ends or starts its starter as it likes")
-        });
-        let others = (0..HOSTS.len()).filter(|other| *other != host);
-        let all_up = others
-            .clone()
-            .all(|other| Role::ALL.iter().all(|role| self.is_up(other, *role)));
-        self.count.accident(!all_up, || {
-            format!("the {title} is stopped while a server of another machine is down")
-        });
-        let off = role == Role::Dbserver && !self.maintenance;
-        self.count.accident(off, || {
-            format!("the {title} is stopped, and the supervision is on")
-        });
-        let sent = role == Role::Coordinator && !self.drained.contains(HOSTS[host]);
-        self.count.accident(sent, || {
-            format!("the {title} is stopped, and clients are sent to it")
-        });
-        let before = |wanted: Role| {
-            let hosts = 0..HOSTS.len();
-            let all = hosts.map(|host| self.server(host, wanted).program);
-            all.into_iter().all(|program| program == NEW)
-        };
-        let early = match role {
-            Role::Agent => false,
-            Role::Dbserver => !before(Role::Agent),
-            Role::Coordinator => !before(Role::Dbserver),
-        };
-        self.count
-            .accident(early, || format!("the {title} is upgraded before its turn"));
-    }
-}
-
-fn host_of(name: &str) -> Option<usize> {
-    HOSTS.iter().position(|host| *host == name)
+/// The hosts' own time, which goes on as it should whatever the bastion's clock does.
+fn time_at(passed: u64) -> Timestamp {
+    let began = SimulatedClock::new().now().as_second();
+    Timestamp::from_second(began + i64::try_from(passed).unwrap()).unwrap()
 }
 
 impl Answering for Arangodb {
@@ -290,57 +112,42 @@ impl Answering for Arangodb {
         let Some(index) = host_of(host) else {
             return;
         };
+        self.places.boots(host);
+        let held_back = self.places.in_force(host) && self.places.held(host);
         let program = self.places.version(host);
-        let mut state = self.lock();
-        let starter = state.process();
-        let processes: Vec<Process> = Role::ALL.iter().map(|_| state.process()).collect();
-        let machine = &mut state.machines[index];
-        machine.boots += 1;
-        machine.starter = Some(starter);
-        for (server, process) in machine.servers.values_mut().zip(processes) {
-            // A new program refuses old data.
-            let fits = server.data == number(program);
-            server.process = fits.then_some(process);
-            if fits {
-                server.program = program;
-            }
-        }
-        state.elects();
+        self.lock().boots(index, program, held_back);
     }
 
     fn changes(&self, call: &Call<'_>) -> bool {
-        match call.verb {
-            Verb::Say => !call.text.contains(" GET ") && !call.text.contains("/_api/agency/read"),
-            Verb::Script => false,
-            Verb::Job | Verb::Put | Verb::Get | Verb::Sql => true,
-        }
+        let reads = [" GET ", "/_api/agency/read"];
+        call.verb == Verb::Say && !reads.iter().any(|word| call.text.contains(word))
     }
 
     fn time(&self, call: &Call<'_>) -> Duration {
-        let long = call.verb == Verb::Job && call.text.contains("::stagger::");
-        Duration::from_secs(if long { 60 } else { 0 })
+        let takes = match call.verb {
+            Verb::Job if call.text.contains("::stagger::") => 60,
+            Verb::Job if call.text.contains("apt-get -y") => 20,
+            // The coordinator answers when the supervision has heard it.
+            Verb::Say if call.text.contains(" PUT /_admin/cluster/maintenance") => 2,
+            Verb::Job | Verb::Say | Verb::Script | Verb::Put | Verb::Get | Verb::Sql => 0,
+        };
+        Duration::from_secs(takes)
     }
 
     fn script(&self, call: &Call<'_>, _effects: &Effects) -> Option<Reply> {
-        if let Some(reply) = self.notices.script(call) {
-            return Some(reply);
+        let known = self.locks.script(call);
+        let known = known.or_else(|| self.notices.script(call));
+        if known.is_some() {
+            return known;
         }
         let host = host_of(call.host)?;
-        if let Some(reply) = self.shows(host, call.text) {
-            return Some(reply);
-        }
-        Some(self.places.run(call.host, call.text))
+        let shown = self.shows(host, call.text);
+        Some(shown.unwrap_or_else(|| self.places.run(call.host, call.text)))
     }
 
     fn job(&self, call: &Call<'_>, _effects: &Effects) -> Option<JobEnd> {
         if call.host == "localhost" {
-            let mut state = self.lock();
-            if let Some(host) = call.text.strip_prefix("lb out ") {
-                state.drained.insert(host.to_owned());
-            } else {
-                state.drained.remove(call.text.strip_prefix("lb in ")?);
-            }
-            return Some(ended(0, ""));
+            return self.balance(call.text);
         }
         let host = host_of(call.host)?;
         if call.text.contains("::stagger::") {
@@ -353,6 +160,14 @@ impl Answering for Arangodb {
             err: reply.err,
             cut: false,
         })
+    }
+
+    fn outdone(&self, host: &str, fence: &Fence) -> Option<String> {
+        self.locks.outdone(host, fence)
+    }
+
+    fn listens(&self, host: &str, to: &str) -> Option<bool> {
+        self.is_there(host, to)
     }
 
     fn speak(&self, host: &str, to: &str, said: &[u8]) -> Option<Vec<u8>> {
@@ -378,67 +193,41 @@ impl Model for Arangodb {
     }
 
     fn standing(&self) -> String {
-        use std::fmt::Write as _;
         let state = self.lock();
-        let mut text = String::new();
-        for (machine, host) in state.machines.iter().zip(HOSTS) {
-            for (role, server) in &machine.servers {
-                let up = server.process.is_some();
-                let (program, data) = (server.program, server.data);
-                writeln!(
-                    text,
-                    "{} of {host}: up {up}, {program}, data {data}",
-                    role.name()
-                )
-                .unwrap();
-            }
-            writeln!(text, "starter of {host}: {}", machine.starter.is_some()).unwrap();
+        let mut text = state.shown();
+        for host in HOSTS {
+            let masked = self.places.masked(host);
+            writeln!(text, "standalone server of {host}: masked {masked}").unwrap();
         }
-        writeln!(
-            text,
-            "canary {:?}, drained {:?}",
-            state.canary, state.drained
-        )
-        .unwrap();
-        writeln!(
-            text,
-            "lock {:?}, maintenance {}",
-            state.lock, state.maintenance
-        )
-        .unwrap();
         text + &self.places.listed()
     }
 
     fn switched(&self) -> Vec<String> {
-        let state = self.lock();
-        let mut switched = Vec::new();
-        if state.maintenance {
-            switched.push("maintenance mode of the supervision".to_owned());
-        }
-        if let Some(lock) = &state.lock {
-            switched.push(format!("the lock: {lock}"));
-        }
-        if state.canary.is_some() {
-            switched.push("the collection for a try".to_owned());
-        }
-        let drained = state.drained.iter();
-        switched.extend(drained.map(|host| format!("{host} is out of the load balancer")));
+        let mut switched = self.lock().switched();
         for host in HOSTS {
             if self.places.in_force(host) || self.places.drop_in(host) {
                 switched.push(format!("the drop-in of the unit of {host}"));
             }
+            if self.places.held(host) {
+                switched.push(format!("the hold file of {host}"));
+            }
         }
+        let locks = self.locks.held().into_iter();
+        switched.extend(locks.map(|(host, owner)| format!("the lock on {host}, held by {owner}")));
         switched
     }
 
-    /// A server is down with data that the program on disk refuses.
-    fn waits_for_a_word(&self) -> bool {
-        let state = self.lock();
-        let servers = state
-            .machines
-            .iter()
-            .flat_map(|machine| machine.servers.values());
-        servers.into_iter().any(|server| server.process.is_none())
+    /// What the role says of a stranded server, by hand: its data is upgraded, and the starter is started.
+    fn starts_as_told(&self) -> bool {
+        let mut is_one = false;
+        for (host, name) in HOSTS.iter().enumerate() {
+            let program = self.places.version(name);
+            if self.lock().starts_by_hand(host, program) {
+                self.places.let_go(name);
+                is_one = true;
+            }
+        }
+        is_one
     }
 
     fn noted(&self) -> Vec<String> {

@@ -21,7 +21,7 @@ const DROP_IN: &str = "etc/systemd/system/arangodb.service.d/90-stagger.conf";
 /// What stands for systemd: units in files, read again when it is told to.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 case " $* " in
-  *' daemon-reload '*) if [ -e "$R/DROP" ]; then cp "$R/DROP" "$R/loaded"; else rm -f "$R/loaded"; fi ;;
+  *' daemon-reload '*) if [ -e "$R/DROP" ]; then : >"$R/loaded"; else rm -f "$R/loaded"; fi ;;
   *' mask '*) : >"$R/masked" ;;
   *' unmask '*) rm -f "$R/masked" ;;
   *' is-enabled '*) if [ -e "$R/masked" ]; then echo masked; else echo disabled; fi ;;
@@ -40,6 +40,13 @@ case " $* " in
   *) echo "nobody expected: apt-get $*" >&2; exit 64 ;;
 esac
 "#;
+
+/// A machine has room enough, whatever the machine of the test has.
+const DF: &str = "#!/bin/sh\nprintf 'Filesystem 1024-blocks Used Available Capacity Mounted on\\n'\n\
+for p; do case $p in -*) ;; *) echo '/dev/sda1 99999999 1 99999999 1% /' ;; esac; done\n";
+
+/// Where the hold file lies.
+const HOLD: &str = "var/lib/stagger/hold/arangodb";
 
 /// The machines' directories.
 #[derive(Debug)]
@@ -70,6 +77,7 @@ impl Places {
             ("dpkg-query", DPKG_QUERY),
             ("dpkg-deb", DPKG_DEB),
             ("apt-get", APT_GET),
+            ("df", DF),
         ];
         for (name, text) in programs {
             let text = text.replace("DROP", DROP_IN).replace("NEW", NEW);
@@ -118,6 +126,27 @@ impl Places {
     /// Whether the package's standalone server is masked.
     pub(super) fn masked(&self, host: &str) -> bool {
         self.own(host).join("masked").exists()
+    }
+
+    /// Whether the hold file is there.
+    pub(super) fn held(&self, host: &str) -> bool {
+        self.own(host).join(HOLD).exists()
+    }
+
+    /// Takes the hold file away.
+    pub(super) fn let_go(&self, host: &str) {
+        drop(std::fs::remove_file(self.own(host).join(HOLD)));
+    }
+
+    /// Boots a machine: systemd reads its units.
+    #[expect(clippy::disallowed_methods, reason = "systemd notes what it read")]
+    pub(super) fn boots(&self, host: &str) {
+        let loaded = self.own(host).join("loaded");
+        if self.drop_in(host) {
+            std::fs::write(loaded, "").unwrap();
+        } else if loaded.exists() {
+            std::fs::remove_file(loaded).unwrap();
+        }
     }
 
     /// Puts a file on a machine.
