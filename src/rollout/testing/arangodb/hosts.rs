@@ -129,11 +129,8 @@ impl Arangodb {
             "dpkg",
             "curl",
         ];
-        let tools: String = tools
-            .iter()
-            .map(|tool| format!("{tool} /usr/bin/{tool}\n"))
-            .collect();
-        parts.add("tools", tools);
+        let tools = tools.map(|tool| format!("{tool} /usr/bin/{tool}\n"));
+        parts.add("tools", tools.concat());
         if let Some(starter) = starter {
             let words = ["/usr/bin/arangodb", "--starter.data-dir=/srv/arangodb"];
             parts.process(starter, "/usr/bin/arangodb", &words.map(str::to_owned));

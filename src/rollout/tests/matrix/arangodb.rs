@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Whole, matrix};
+use super::Whole;
 use crate::rollout::testing::{Arangodb, Upgrade};
 
 const INVENTORY: &str = r#"
