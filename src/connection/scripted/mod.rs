@@ -134,7 +134,8 @@ pub(crate) trait Answering: Send + Sync + Debug {
         None
     }
 
-    /// Tells whether a server that speaks SQL listens at `host:port`, as seen from a host; `None` where none is scripted.
+    /// Tells whether a server listens at `host:port`, as seen from a host; `None` where none is scripted that speaks SQL, and
+    /// where what is said there tells.
     fn listens(&self, _host: &str, _to: &str) -> Option<bool> {
         None
     }

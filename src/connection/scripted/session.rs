@@ -387,9 +387,16 @@ impl Connection for Session {
 
     fn stream(&mut self, to: &Endpoint, _limit: Limit<'_>) -> Result<Box<dyn Stream>, ConnError> {
         self.hosts.unless_gone(&self.host)?;
+        let to = format!("{}:{}", to.host, to.port);
+        if self.hosts.answers.listens(&self.host, &to) == Some(false) {
+            return Err(ConnError::NotThere {
+                host: to,
+                reason: "connection refused".to_owned(),
+            });
+        }
         Ok(Box::new(Tunnel {
             host: self.host.clone(),
-            to: format!("{}:{}", to.host, to.port),
+            to,
             hosts: Arc::clone(&self.hosts),
             said: Vec::new(),
             heard: Vec::new(),

@@ -127,7 +127,10 @@ impl Desk for MemoryDesk {
     }
 
     fn list(&self, path: &str) -> Result<Vec<String>, String> {
-        Ok(playbook::Files::list(self, path))
+        match playbook::Files::kind(self, path) {
+            Some(FileKind::Directory) => Ok(playbook::Files::list(self, path)),
+            _ => Err(format!("{path} is no directory")),
+        }
     }
 
     fn mode(&self, _path: &str) -> Option<u32> {

@@ -4,6 +4,7 @@
 //! logged, and any call can be made to fail in any way.
 
 mod answers;
+mod arangodb;
 mod disks;
 mod fleet;
 mod locks;
@@ -32,6 +33,7 @@ use super::run::{Ended, Rollout};
 use super::{GuardMode, NothingBefore, OnHosts, Outside, Previously, Settings};
 
 pub(super) use answers::Answers;
+pub(super) use arangodb::Arangodb;
 pub(super) use fleet::{Fault, Fleet, OnCall};
 pub(super) use memsql::Memsql;
 pub(super) use model::Model;

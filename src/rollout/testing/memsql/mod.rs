@@ -281,9 +281,13 @@ impl Model for Memsql {
         is_one
     }
 
-    /// Spreads masters evenly.
+    /// Spreads masters evenly, while no leaf has the new program: nothing may be copied from a new one to an old one.
     fn does_as_told(&self) {
-        self.lock().spread();
+        let mut state = self.lock();
+        let mut nodes = state.standing.nodes.values();
+        if nodes.all(|node| node.program == OLD) {
+            state.spread();
+        }
     }
 
     fn noted(&self) -> Vec<String> {

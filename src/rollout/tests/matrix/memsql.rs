@@ -58,3 +58,9 @@ fn a_read_whose_answer_is_lost_is_sent_once_more() {
     let (code, _, left_over) = run(Some((read, 2)));
     assert_eq!((code, left_over), (2, vec![]));
 }
+
+#[test]
+fn the_same_where_copies_without_a_partition_are_not_listed() {
+    let whole = Whole::of(upgrade(), || Arc::new(Memsql::new(false)));
+    matrix("memsql", &whole, 509);
+}
