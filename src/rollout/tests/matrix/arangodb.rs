@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Whole;
-use crate::rollout::testing::{Arangodb, Upgrade};
+use super::{Ending, Whole, matrix};
+use crate::rollout::testing::{Arangodb, AtWrite, Upgrade};
 
 const INVENTORY: &str = r#"
 all:
@@ -50,4 +50,11 @@ fn the_upgrade_is_whole_in_one_process() {
         "upgrade the dbserver of node3",
     ];
     assert_eq!(done, expected);
+}
+
+/// Whose clock differs from the bastion's is not begun with: when the clock is right again it is.
+#[test]
+fn every_write_times_every_fault() {
+    let whole = whole().also(&[(AtWrite::ClockBack, Ending::ResumesToEnd)]);
+    matrix("arangodb", &whole, 251);
 }
