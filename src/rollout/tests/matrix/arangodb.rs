@@ -16,6 +16,8 @@ all:
     arangodb_backup: /backup
     arangodb_via: host
     arangodb_leaders: move
+    arangodb_agency_settle: 4
+    arangodb_leader_settle: 6
     arangodb_drain: "lb out {{ inventory_hostname }}"
     arangodb_undrain: "lb in {{ inventory_hostname }}"
 "#;
@@ -56,5 +58,5 @@ fn the_upgrade_is_whole_in_one_process() {
 #[test]
 fn every_write_times_every_fault() {
     let whole = whole().also(&[(AtWrite::ClockBack, Ending::ResumesToEnd)]);
-    matrix("arangodb", &whole, 251);
+    matrix("arangodb", &whole, 1009);
 }
