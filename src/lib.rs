@@ -19,7 +19,7 @@
 //! | [`connection`] | a session to a host: SSH or local; shell protocol, jobs, files, tunnels, become |
 //! | [`journal`] | the durable record of a run: intents, outcomes, what it keeps of its files; the list of runs |
 //! | [`modules`] | one file per module, all of one shape |
-//! | [`rollout`] | the engine: batches, steps, gates, guards, brackets, handlers, interrupts; going on with a run |
+//! | [`rollout`] | the engine: batches, steps, gates, guards, brackets, handlers, interrupts; the cluster's lock; going on with a run |
 //! | [`report`] | what a run did, made from the journal |
 //! | [`cli`] | arguments, settings, commands, errors as text, progress on the terminal |
 //!

@@ -518,6 +518,19 @@ fn each_server_is_watched_on_its_own_host() {
     let file = read("tasks/starter_watch_it.yml");
     let watch = &file.as_array().unwrap()[0];
     assert_eq!(watch["delegate_to"], json!("{{ arangodb_server_host }}"));
+    // A look that did not come through tells nothing; the next one may.
+    let serves = json!({"running": true, "stranded": false, "title": "agent on port 8531"});
+    let unseen = json!({"arangodb_server_index": 2, "arangodb_watched": {"failed": true}});
+    ask(
+        &watch["until"],
+        &json!({"arangodb_while": "runs"}),
+        &[
+            ("in hand", watched("runs", 2, serves.clone(), true), false),
+            ("not seen", unseen, false),
+            ("failed", watched("failed", 2, serves.clone(), true), true),
+            ("done", watched("runs", 3, serves, true), true),
+        ],
+    );
     // It serves for an hour at most, and is down with old data for a moment only.
     let limit = watch["timeout"]
         .as_str()

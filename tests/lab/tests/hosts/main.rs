@@ -15,6 +15,7 @@ mod broken;
 mod cluster;
 mod counted;
 mod crash;
+mod cut;
 mod detectors;
 mod faults;
 mod fingerprint;
@@ -50,6 +51,7 @@ fn main() {
         broken::cases(),
         cluster::cases(),
         crash::cases(),
+        cut::cases(),
         detectors::cases(),
         faults::cases(),
         gates::cases(),

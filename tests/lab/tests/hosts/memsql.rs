@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::{Case, Failure, Lab, Outcome, case, check, same};
 
 /// How the timers are scaled.
-const FACTOR: f64 = 0.2;
+pub(crate) const FACTOR: f64 = 0.2;
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
