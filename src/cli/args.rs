@@ -2,6 +2,7 @@
 
 mod from_hosts;
 mod lock;
+mod records;
 mod unattended;
 mod vault;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use from_hosts::{AskedHosts, Opening};
 pub(super) use lock::{Lock, LockAcquire, LockCommand, LockRelease, LockStatus, Locked};
+pub(super) use records::{Report, ReportForm, Runs, Status};
 pub(super) use unattended::{Attach, Pausing, StopRun};
 pub(super) use vault::{Vault, VaultCommand, VaultEdit, VaultFiles, VaultRekey, VaultString};
 
@@ -304,62 +306,6 @@ pub(super) struct Recover {
     pub(super) upgrade_stranded: Option<String>,
     #[command(flatten)]
     pub(super) hosts: AskedHosts,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct Runs {
-    /// Look for the records of runs in this directory
-    #[arg(long, value_name = "DIR", env = "STAGGER_STATE")]
-    pub(super) state: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct Status {
-    /// The run; the one that goes on if none is named, else the newest
-    pub(super) run: Option<String>,
-    /// Look for the records of runs in this directory
-    #[arg(long, value_name = "DIR", env = "STAGGER_STATE")]
-    pub(super) state: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    pub(super) json: bool,
-    #[command(flatten)]
-    pub(super) hosts: AskedHosts,
-    #[command(flatten)]
-    pub(super) opening: Opening,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct Report {
-    /// The run; the newest if none is named
-    pub(super) run: Option<String>,
-    /// Look for the records of runs in this directory
-    #[arg(long, value_name = "DIR", env = "STAGGER_STATE")]
-    pub(super) state: Option<PathBuf>,
-    /// In which form
-    #[arg(long, value_enum, value_name = "FORM", default_value = "text")]
-    pub(super) format: ReportForm,
-    /// Write the report as one page of HTML into this file; `-` prints it
-    #[arg(long, value_name = "FILE", conflicts_with = "format")]
-    pub(super) html: Option<PathBuf>,
-}
-
-/// The form of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ReportForm {
-    /// For a terminal.
-    Text,
-    /// For a ticket.
-    Markdown,
-    /// For a browser: one page that needs nothing else.
-    Html,
-    /// For a program.
-    Json,
-    /// The run's records, one JSON value a line.
-    Records,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -10,7 +10,7 @@ use super::engine::{Debt, Engine};
 use super::exit::Verdict;
 use super::ledger::Entry;
 use super::open::Open;
-use super::place::{LEAVE, Walked};
+use super::place::{LEAVE, Left, Walked};
 
 /// From how many hosts `hold_while` is asked at most.
 const ASKED_HOSTS: usize = 3;
@@ -90,8 +90,7 @@ impl Engine {
                     (false, _) => (false, self.last_message(&open.hosts)),
                 }
             };
-            // What holds one of them mostly holds those around it too, and was waited for.
-            if reason.0 && self.state().debts.iter().any(|debt| debt.held) {
+            if self.was_waited_for(open, reason.0) {
                 return Err(reason);
             }
             let Some(wait) = waits.next() else {
@@ -111,6 +110,15 @@ impl Engine {
             }
             waited += wait;
         }
+    }
+
+    /// Tells whether what keeps a bracket from being left was waited for at one inside of it: what holds one of them mostly
+    /// holds those around it too, and a host that nobody reaches is the same for all.
+    fn was_waited_for(&self, open: &Open, held: bool) -> bool {
+        let state = self.state();
+        let is_gone = |host| state.lost.get(host) == Some(&Left::Unreachable);
+        let gone = !state.debts.is_empty() && open.hosts.iter().all(is_gone);
+        gone || held && state.debts.iter().any(|debt| debt.held)
     }
 
     /// Says why a bracket must not be left yet.

@@ -19,6 +19,8 @@ mod restarts;
 mod somebody_else;
 #[path = "arangodb_role/starter.rs"]
 mod starter;
+#[path = "arangodb_role/starter_watch.rs"]
+mod starter_watch;
 #[path = "arangodb_role/stranded.rs"]
 mod stranded;
 

@@ -7,6 +7,7 @@ mod half_done;
 mod lock;
 mod matrix;
 mod owed;
+mod owed_lock;
 mod plain;
 mod properties;
 mod protect;

@@ -4,6 +4,7 @@ mod brackets;
 mod conditions;
 mod guards;
 mod points;
+mod renewing;
 
 use serde_json::json;
 
