@@ -23,6 +23,9 @@ pub(super) struct Arguments {
     /// Run only rows whose fault or gates have this in them
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// Run so many cases side by side
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    at_once: usize,
 }
 
 /// The upgrades.
@@ -43,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     if let Some(only) = &arguments.only {
         rows.retain(|row| row.fault.contains(only) || row.arms.split(' ').any(|arm| arm == only));
     }
-    let told = traps::run(&rows, &tell)?;
+    let told = traps::run(&rows, arguments.at_once, &tell)?;
     if let Some(path) = &arguments.json {
         files::write(path, format!("{told:#}\n"), 0o644)?;
     }

@@ -1,4 +1,4 @@
-//! The table of what can go wrong, run: each row's cases, one after the other, and how each row ended.
+//! The table of what can go wrong, run: the cases of all rows, some side by side, and how each row ended.
 //!
 //! The table is data of the test `traps`, which writes it out when it has judged it. A case is a test that cargo runs by its
 //! name, also one that is listed as ignored because it is too long for each landing. A row with a case that failed, was not
@@ -7,15 +7,17 @@
 mod find;
 pub mod report;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::command::{self, Command};
-use crate::files;
+use crate::{clock, files};
 use find::{Target, tests_of};
 
 /// Why the table could not be run.
@@ -36,6 +38,9 @@ pub enum Error {
     /// The table itself is wrong.
     #[error("the table's own test fails: {0}")]
     Table(String),
+    /// A thread that ran cases panicked.
+    #[error("a bug: running the cases ended in a panic")]
+    Bug,
 }
 
 /// One way in which things go wrong, and what tries it.
@@ -60,6 +65,16 @@ pub struct Ended {
     pub took: Duration,
     /// What is wrong with it; nothing if it passed.
     pub why: String,
+}
+
+impl Ended {
+    fn not_run(why: &str) -> Self {
+        Self {
+            passed: false,
+            took: Duration::ZERO,
+            why: why.to_owned(),
+        }
+    }
 }
 
 /// The longest that one test may take, with what must be built for it.
@@ -91,47 +106,91 @@ pub fn table(system: &str) -> Result<Vec<Row>, Error> {
     serde_json::from_str(&text).map_err(malformed(&file.display().to_string()))
 }
 
-/// Runs every case of the rows once, telling each, and returns how the rows ended.
-pub fn run(rows: &[Row], tell: &dyn Fn(&str)) -> Result<Value, Error> {
-    let mut known = BTreeMap::new();
+/// Runs every case of the rows once, so many side by side, telling each, and returns how the rows ended.
+pub fn run(rows: &[Row], at_once: usize, tell: &(dyn Fn(&str) + Sync)) -> Result<Value, Error> {
+    let begin = clock::now();
+    let cases: BTreeSet<_> = rows.iter().flat_map(|row| &row.cases).collect();
+    let mut tests = BTreeMap::new();
     let mut listed = BTreeMap::new();
+    for (file, name) in cases {
+        let found = Target::of(file).map(|target| found(target, file, name, &mut listed));
+        tests.insert((file, name), found.transpose()?);
+    }
+    let wanted: BTreeSet<_> = tests.values().flatten().flatten().cloned().collect();
+    let known = all(&wanted.into_iter().collect::<Vec<_>>(), at_once, tell)?;
+    let of_case = |(file, name): &(String, String)| match tests.get(&(file, name)) {
+        Some(Some(tests)) => together(tests, &known),
+        Some(None) | None => Ended::not_run("no test is made of this file"),
+    };
     let mut told = Vec::new();
     for row in rows {
-        let mut cases = Vec::new();
-        for (file, name) in &row.cases {
-            let ended = of_case(file, name, &mut listed, &mut known, tell)?;
-            cases.push((file.as_str(), name.as_str(), ended));
-        }
-        told.push(report::row(row, &cases));
+        let cases = row.cases.iter();
+        let cases = cases.map(|case| (case.0.as_str(), case.1.as_str(), of_case(case)));
+        told.push(report::row(row, &cases.collect::<Vec<_>>()));
     }
     let is_red = |row: &&Value| row.get("ok") != Some(&json!(true));
     let red = told.iter().filter(is_red).count();
-    Ok(json!({"ok": red == 0 && !told.is_empty(), "rows": told.len(), "red": red, "table": told}))
+    Ok(json!({
+        "ok": red == 0 && !told.is_empty(),
+        "rows": told.len(),
+        "red": red,
+        "tests": known.len(),
+        "wall_s": begin.elapsed().as_secs_f64(),
+        "table": told,
+    }))
 }
 
-/// Runs the tests that a case is; a test that several rows name is run once.
-fn of_case(
+/// One test: what it is part of, and its name.
+type Test = (Target, String);
+
+/// Finds the tests that a case is.
+fn found(
+    target: Target,
     file: &str,
     name: &str,
     listed: &mut BTreeMap<Target, Vec<String>>,
-    known: &mut BTreeMap<String, Ended>,
-    tell: &dyn Fn(&str),
-) -> Result<Ended, Error> {
-    let none = |why: &str| Ended {
-        passed: false,
-        took: Duration::ZERO,
-        why: why.to_owned(),
-    };
-    let Some(target) = Target::of(file) else {
-        return Ok(none("no test is made of this file"));
-    };
+) -> Result<Vec<Test>, Error> {
     if !listed.contains_key(&target) {
         let output = cargo(&format!("{} -- --list", target.words())).output()?;
         listed.insert(target.clone(), find::listed(&output.out));
     }
     let tests = tests_of(file, name, listed.get(&target).map_or(&[], Vec::as_slice));
+    let of_target = |test| (target.clone(), test);
+    Ok(tests.into_iter().map(of_target).collect())
+}
+
+/// Runs tests, so many side by side.
+fn all(
+    tests: &[Test],
+    at_once: usize,
+    tell: &(dyn Fn(&str) + Sync),
+) -> Result<BTreeMap<Test, Ended>, Error> {
+    let next = AtomicUsize::new(0);
+    let known = Mutex::new(BTreeMap::new());
+    let work = || {
+        while let Some(test) = tests.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let ended = one(&test.0, &test.1)?;
+            let verdict = if ended.passed { "ok" } else { "RED" };
+            let (took, name) = (ended.took.as_secs_f64(), &test.1);
+            tell(&format!("{took:5.1} s {verdict} {name}"));
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(test.clone(), ended);
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let working: Vec<_> = (0..at_once.max(1)).map(|_| scope.spawn(work)).collect();
+        let bug = |_| Err(Error::Bug);
+        let mut ends = working.into_iter();
+        ends.try_for_each(|worker| worker.join().unwrap_or_else(bug))
+    })?;
+    Ok(known.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// How a case ended whose tests ended so; a test that several rows name was run once.
+fn together(tests: &[Test], known: &BTreeMap<Test, Ended>) -> Ended {
     if tests.is_empty() {
-        return Ok(none("no such test"));
+        return Ended::not_run("no such test");
     }
     let mut all = Ended {
         passed: true,
@@ -139,23 +198,14 @@ fn of_case(
         why: String::new(),
     };
     for test in tests {
-        let key = format!("{} {test}", target.words());
-        if !known.contains_key(&key) {
-            let ended = one(&target, &test)?;
-            let verdict = if ended.passed { "ok" } else { "RED" };
-            tell(&format!(
-                "{:5.1} s {verdict} {test}",
-                ended.took.as_secs_f64()
-            ));
-            known.insert(key.clone(), ended);
-        }
-        if let Some(ended) = known.get(&key) {
-            all.passed &= ended.passed;
-            all.took += ended.took;
-            all.why += &ended.why;
-        }
+        let Some(ended) = known.get(test) else {
+            return Ended::not_run("it was not run");
+        };
+        all.passed &= ended.passed;
+        all.took += ended.took;
+        all.why += &ended.why;
     }
-    Ok(all)
+    all
 }
 
 /// Runs one test, also one that is listed as ignored.

@@ -56,7 +56,17 @@ pub fn summary(told: &Value) -> String {
         }
     }
     let number = |name: &str| told.get(name).and_then(Value::as_u64).unwrap_or_default();
-    lines.push(format!("{} rows, {} red", number("rows"), number("red")));
+    let minutes = told
+        .get("wall_s")
+        .and_then(Value::as_f64)
+        .unwrap_or_default()
+        / 60.0;
+    lines.push(format!(
+        "{} rows, {} red; {} tests in {minutes:.0} min",
+        number("rows"),
+        number("red"),
+        number("tests")
+    ));
     lines.join("\n")
 }
 
