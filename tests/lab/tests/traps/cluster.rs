@@ -3,8 +3,8 @@
 use super::ends::{By, State, end};
 use super::seen::Seen;
 use super::{
-    AGENCY, BRACKETS, JUDGED, ORACLE, ROLE, ROLE_ELSE, ROLE_GATES, ROLE_MEMBERS, ROLE_PREFLIGHT,
-    Row, SHARDS,
+    AGENCY, BRACKETS, JUDGED, ORACLE, RENEWING, ROLE, ROLE_ELSE, ROLE_GATES, ROLE_MEMBERS,
+    ROLE_PREFLIGHT, Row, SHARDS,
 };
 
 pub(super) const ROWS: &[Row] = &[
@@ -17,11 +17,11 @@ pub(super) const ROWS: &[Row] = &[
                 0,
                 State::Done,
                 By::GoesOn(
-                    BRACKETS,
+                    RENEWING,
                     "a_bracket_is_renewed_while_it_is_entered_and_never_while_it_is_left",
                 ),
             ),
-            end(3, State::Serves, By::Ran(BRACKETS, "never.exit() == 3")),
+            end(3, State::Serves, By::Ran(RENEWING, "never.exit() == 3")),
         ],
         detector: "the oracle: I5",
         seen: &[Seen::Oracle(&["I5"])],
@@ -29,11 +29,11 @@ pub(super) const ROWS: &[Row] = &[
         cases: &[
             (ROLE, "maintenance_mode_is_renewed_twice_before_it_runs_out"),
             (
-                "src/rollout/tests/protect/brackets.rs",
+                RENEWING,
                 "a_bracket_is_renewed_while_it_is_entered_and_never_while_it_is_left",
             ),
             (
-                "src/rollout/tests/protect/brackets.rs",
+                RENEWING,
                 "while_a_bracket_cannot_be_renewed_forward_steps_wait",
             ),
             (

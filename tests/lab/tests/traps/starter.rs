@@ -2,7 +2,7 @@
 
 use super::ends::{By, State, end};
 use super::seen::Seen;
-use super::{FAULT, ORACLE, ROLE_GATES, ROLE_STARTER, Row, SUPERVISE};
+use super::{FAULT, ORACLE, ROLE_GATES, ROLE_STARTER, ROLE_WATCH, Row, SUPERVISE};
 
 const STATUS: &str = "src/cluster/arangodb/auto_upgrade.rs";
 const SIMULATED: &str = "tests/lab/src/sim/starter/upgrade.rs";
@@ -30,7 +30,7 @@ pub(super) const ROWS: &[Row] = &[
         cases: &[
             (STATUS, "a_status_is_read_whatever_the_starter_says"),
             (
-                ROLE_STARTER,
+                ROLE_WATCH,
                 "how_far_a_server_is_is_said_by_the_status_and_its_host",
             ),
             (ROLE_STARTER, "each_server_is_watched_on_its_own_host"),
@@ -49,7 +49,7 @@ pub(super) const ROWS: &[Row] = &[
                 0,
                 State::Done,
                 By::GoesOn(
-                    ROLE_STARTER,
+                    ROLE_WATCH,
                     "only_what_failed_or_stands_still_is_begun_again",
                 ),
             ),
@@ -67,7 +67,7 @@ pub(super) const ROWS: &[Row] = &[
         page: "`arangodb retry upgrade` clears no failure",
         cases: &[
             (
-                ROLE_STARTER,
+                ROLE_WATCH,
                 "only_what_failed_or_stands_still_is_begun_again",
             ),
             (SIMULATED, "a_retry_clears_nothing"),
@@ -82,7 +82,7 @@ pub(super) const ROWS: &[Row] = &[
                 0,
                 State::Done,
                 By::GoesOn(
-                    ROLE_STARTER,
+                    ROLE_WATCH,
                     "only_what_failed_or_stands_still_is_begun_again",
                 ),
             ),
@@ -100,7 +100,7 @@ pub(super) const ROWS: &[Row] = &[
         page: "the starters wait without an end",
         cases: &[
             (
-                ROLE_STARTER,
+                ROLE_WATCH,
                 "only_what_failed_or_stands_still_is_begun_again",
             ),
             (
@@ -174,7 +174,7 @@ pub(super) const ROWS: &[Row] = &[
         page: "a starter starts a server that refuses its data a hundred times",
         cases: &[
             (
-                ROLE_STARTER,
+                ROLE_WATCH,
                 "how_far_a_server_is_is_said_by_the_status_and_its_host",
             ),
             (
@@ -242,7 +242,7 @@ pub(super) const ROWS: &[Row] = &[
         page: "a run dies while the starters go on",
         cases: &[
             (
-                ROLE_STARTER,
+                ROLE_WATCH,
                 "a_plan_of_somebody_else_is_not_watched_as_if_it_were_its_own",
             ),
             (
