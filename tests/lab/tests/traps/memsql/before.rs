@@ -332,6 +332,10 @@ pub(super) const ALWAYS: &[Row] = &[
                 "tests/cli/resume.rs",
                 "what_a_killed_run_left_switched_off_is_told_and_put_back",
             ),
+            (
+                "tests/lab/tests/hosts/cut.rs",
+                "cut::ssh_dies_while_a_leaf_is_upgraded",
+            ),
         ],
     ),
     row(
