@@ -31,8 +31,10 @@ pub(crate) struct Case {
     on_demand: Option<&'static str>,
 }
 
-/// How many shares the machine has: that many light cases, or two whole clusters under load.
-pub(crate) const SHARES: usize = 4;
+/// How many shares the machine has: that many light cases, or three whole clusters under load.
+pub(crate) const SHARES: usize = 6;
+/// How many of them a build beside the cases takes.
+const OF_A_BUILD: usize = 2;
 
 /// The machine, of which each running case holds its shares.
 static MACHINE: Machine = Machine {
@@ -78,8 +80,9 @@ pub(crate) fn case(name: &'static str, run: fn(&Lab) -> Outcome) -> Case {
 }
 
 impl Case {
-    /// Lets one other such case run beside it at most: on a machine that is short of processors clients wait for no fault
-    /// of the cluster's, and the oracle takes a server that is starved for one that is down.
+    /// Lets two other such cases run beside it at most, one while something is built: on a machine that is short of
+    /// processors clients wait for no fault of the cluster's, and the oracle takes a server that is starved for one that
+    /// is down.
     pub(crate) fn heavy(self) -> Self {
         Self { shares: 2, ..self }
     }
@@ -199,7 +202,11 @@ impl Lab {
     /// Builds what is released beside the cases that need it not.
     pub(crate) fn build_beside(&'static self) {
         if self.ready().is_ok() {
-            std::thread::spawn(|| drop(self.released()));
+            let held = MACHINE.hold(OF_A_BUILD);
+            std::thread::spawn(move || {
+                drop(self.released());
+                drop(held);
+            });
         }
     }
 
